@@ -1,0 +1,141 @@
+//! A domain and its limits.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DomainName, Quota};
+use crate::clock::Timestamp;
+
+/// One domain, as stored.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Domain {
+    /// Canonical name; the store's key.
+    pub name: DomainName,
+    /// Whether its mailboxes may log in.
+    pub active: bool,
+    /// Bumped with `active`, like a mailbox's generation: verified passwords of
+    /// the whole domain fall away.
+    pub generation: u64,
+    /// The identity provider that speaks for it.
+    pub provider: Option<String>,
+    /// Most mailboxes; `None` is no limit.
+    pub max_mailboxes: Option<u64>,
+    /// Quota of a mailbox that names none.
+    pub default_quota: Quota,
+    /// Largest quota that one mailbox may have.
+    pub max_quota: Quota,
+    /// Sum of all mailboxes' quotas.
+    pub total_quota: Quota,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub modified: Timestamp,
+}
+
+/// A limit that a change would break.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LimitError {
+    /// The domain is full.
+    #[error("domain {domain} has {limit} mailboxes and may have no more (max_mailboxes)")]
+    Mailboxes {
+        /// The domain.
+        domain: DomainName,
+        /// Its limit.
+        limit: u64,
+    },
+    /// One mailbox would get too much.
+    #[error("quota {asked} is over the {limit} that one mailbox of {domain} may have (max_quota)")]
+    MailboxQuota {
+        /// The domain.
+        domain: DomainName,
+        /// What was asked for.
+        asked: Quota,
+        /// What is allowed.
+        limit: Quota,
+    },
+    /// All mailboxes together would get too much.
+    #[error("quota {asked} does not fit: {domain} has {free} left of its {limit} (total_quota)")]
+    TotalQuota {
+        /// The domain.
+        domain: DomainName,
+        /// What was asked for.
+        asked: Quota,
+        /// What is left, in bytes.
+        free: u64,
+        /// What there is.
+        limit: Quota,
+    },
+}
+
+impl Domain {
+    /// Whether a mailbox with `quota` fits beside `others` that hold
+    /// `others_quota_bytes` together. An unlimited mailbox counts as zero bytes
+    /// but is refused where a limit stands: mailcow lets it pass, which makes
+    /// the limit empty.
+    pub fn check_limits(
+        &self,
+        others: u64,
+        others_quota_bytes: u64,
+        quota: Quota,
+    ) -> Result<(), LimitError> {
+        let domain = || self.name.clone();
+        if let Some(limit) = self.max_mailboxes.filter(|limit| others >= *limit) {
+            return Err(LimitError::Mailboxes { domain: domain(), limit });
+        }
+        let too_large = |limit: Quota| {
+            !limit.is_unlimited() && (quota.is_unlimited() || quota.bytes > limit.bytes)
+        };
+        if too_large(self.max_quota) {
+            let limit = self.max_quota;
+            return Err(LimitError::MailboxQuota { domain: domain(), asked: quota, limit });
+        }
+        let free = self.total_quota.bytes.saturating_sub(others_quota_bytes);
+        if !self.total_quota.is_unlimited() && (quota.is_unlimited() || quota.bytes > free) {
+            let limit = self.total_quota;
+            return Err(LimitError::TotalQuota { domain: domain(), asked: quota, free, limit });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain() -> Domain {
+        Domain {
+            name: DomainName::parse("example.org").unwrap(),
+            active: true,
+            generation: 0,
+            provider: None,
+            max_mailboxes: Some(2),
+            default_quota: Quota { bytes: 10 },
+            max_quota: Quota { bytes: 50 },
+            total_quota: Quota { bytes: 100 },
+            created: Timestamp(0),
+            modified: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn limits_hold() {
+        let check =
+            |others, used, quota| domain().check_limits(others, used, Quota { bytes: quota });
+        assert_eq!(check(0, 0, 50), Ok(()));
+        assert_eq!(check(1, 50, 50), Ok(()));
+        assert!(matches!(check(2, 0, 10), Err(LimitError::Mailboxes { limit: 2, .. })));
+        assert!(matches!(check(0, 0, 51), Err(LimitError::MailboxQuota { .. })));
+        assert!(matches!(check(0, 0, 0), Err(LimitError::MailboxQuota { .. })));
+        assert!(matches!(check(1, 60, 50), Err(LimitError::TotalQuota { free: 40, .. })));
+    }
+
+    #[test]
+    fn without_limits_all_fits() {
+        let open = Domain {
+            max_mailboxes: None,
+            max_quota: Quota::UNLIMITED,
+            total_quota: Quota::UNLIMITED,
+            ..domain()
+        };
+        assert_eq!(open.check_limits(1_000_000, u64::MAX, Quota::UNLIMITED), Ok(()));
+    }
+}

@@ -1,0 +1,114 @@
+//! Plain values with invariants: what a mailbox, a domain, a template and an
+//! app password are. No I/O, no clock, no secrets in clear.
+
+pub mod address;
+pub mod app_password;
+pub mod domain;
+pub mod limits;
+pub mod service;
+pub mod state;
+pub mod template;
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    address::{Address, DomainName, NameError, NameRules},
+    app_password::{AppPassword, AppPasswordId},
+    domain::Domain,
+    limits::Quota,
+    service::{Service, Services},
+    state::{MailboxState, SetBy},
+    template::{Template, TemplateName},
+};
+use crate::clock::Timestamp;
+
+/// A mailbox's stable identity: random, never reused, survives a rename.
+/// App-password digests are bound to it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct MailboxId(pub u128);
+
+impl fmt::Display for MailboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Who checks the main password of a mailbox.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthSource {
+    /// The hash kept in the store.
+    #[default]
+    Local,
+    /// The identity provider of this name.
+    Provider(String),
+}
+
+/// The person at a provider to whom a mailbox belongs. The provider's id, not
+/// the address, is the person: a successor with the same address is another.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Binding {
+    /// Name of the provider.
+    pub provider: String,
+    /// The provider's own id of the person (`sub`).
+    pub subject: String,
+}
+
+/// One mailbox, as stored.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Mailbox {
+    /// Stable identity.
+    pub id: MailboxId,
+    /// Canonical address; the store's key.
+    pub address: Address,
+    /// Name shown to people; may be empty.
+    pub display_name: String,
+    /// Whether it may log in and receive.
+    pub state: MailboxState,
+    /// Who set `state`: what an administrator set, no provider undoes.
+    pub state_set_by: SetBy,
+    /// Who checks the main password.
+    pub auth_source: AuthSource,
+    /// `{SCHEME}…` of the local password. Kept while the source is external and
+    /// valid again on return. Changes bump `generation`.
+    pub local_hash: Option<String>,
+    /// Counts every change of password or state: caches of verified passwords
+    /// carry it and fall away with it.
+    pub generation: u64,
+    /// The person at a provider, once known.
+    pub bound: Option<Binding>,
+    /// Services that the *main* password opens. App passwords have their own.
+    pub services: Services,
+    /// Storage limit; `None` takes the domain's default.
+    pub quota: Option<Quota>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Template applied last, with its revision at that time.
+    pub template: Option<AppliedTemplate>,
+    /// Numeric user id for Dovecot; `None` takes `[userdb] uid`.
+    pub uid: Option<u32>,
+    /// Numeric group id; `None` takes `[userdb] gid`.
+    pub gid: Option<u32>,
+    /// Home folder, fixed when the mailbox is made so that it survives a rename
+    /// or a change of the pattern.
+    pub home: Option<String>,
+    /// Mail location; `None` takes `[userdb] mail`.
+    pub mail: Option<String>,
+    /// Further userdb fields, handed out as they are.
+    pub extra_fields: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub modified: Timestamp,
+}
+
+/// Which template a mailbox got last, and in which revision.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AppliedTemplate {
+    /// Name of the template.
+    pub name: TemplateName,
+    /// Its revision when it was applied.
+    pub revision: u64,
+}

@@ -1,0 +1,8 @@
+//! SASL: one dialogue between a mail client and us, without any I/O.
+//!
+//! A mechanism takes the client's messages and ends with [`Credentials`]:
+//! something that can be checked. It never checks anything itself.
+
+pub mod mechanism;
+
+pub use self::mechanism::{Credentials, Mechanism, Step};

@@ -1,0 +1,383 @@
+//! State: domains, templates, mailboxes, app passwords, last use and history.
+//!
+//! [`Store`] is async and speaks in domain operations; no type of an engine
+//! stands in a signature. `sled` is the embedded engine, `memory` the one for
+//! tests; both pass the same contract (`tests/it/store_contract.rs`).
+//!
+//! Durability: when an operation has returned, its change is on disk. The one
+//! exception is [`Store::record_use`], which is coalesced and may lose the last
+//! seconds.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    mailbox::{
+        Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, Mailbox, MailboxId,
+        MailboxState, Quota, Services, SetBy, Template, TemplateName, domain::LimitError,
+    },
+};
+
+/// Why an operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was named is not there.
+    #[error("{what} {name} does not exist")]
+    NotFound {
+        /// "domain", "mailbox", "template", "app password".
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// What was to be made is there already.
+    #[error("{what} {name} exists already")]
+    Exists {
+        /// As in `NotFound`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A limit of the domain.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// It cannot be done as things stand, and the text says what stands in the way.
+    #[error("{0}")]
+    Conflict(String),
+    /// Another process holds the folder.
+    #[error("{path} is in use by another process; is dovegate running already?")]
+    Locked {
+        /// The folder.
+        path: String,
+    },
+    /// The folder was written by a newer Dovegate.
+    #[error("{path} has schema version {found}; this dovegate reads up to {known}")]
+    Schema {
+        /// The folder.
+        path: String,
+        /// Version found.
+        found: u32,
+        /// Newest version known.
+        known: u32,
+    },
+    /// The engine failed: disk, corruption.
+    #[error("the store failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A mailbox together with its domain: what a login and a user look-up need,
+/// read at one moment.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The mailbox.
+    pub mailbox: Arc<Mailbox>,
+    /// Its domain.
+    pub domain: Arc<Domain>,
+}
+
+/// A new mailbox. What is left out comes from the template, then the domain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMailbox {
+    /// Its address.
+    pub address: Address,
+    /// Name shown to people.
+    #[serde(default)]
+    pub display_name: String,
+    /// Template to take further values from.
+    #[serde(default)]
+    pub template: Option<TemplateName>,
+    /// State; else the template's, else active.
+    #[serde(default)]
+    pub state: Option<MailboxState>,
+    /// Who says so.
+    #[serde(default)]
+    pub set_by: SetBy,
+    /// Who checks the main password.
+    #[serde(default)]
+    pub auth_source: AuthSource,
+    /// `{SCHEME}…`.
+    #[serde(default)]
+    pub local_hash: Option<String>,
+    /// Services of the main password; else the template's, else all.
+    #[serde(default)]
+    pub services: Option<Services>,
+    /// Storage limit; else the template's, else the domain's default.
+    #[serde(default)]
+    pub quota: Option<Quota>,
+    /// Labels, added to the template's.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Home folder, already made from the pattern.
+    #[serde(default)]
+    pub home: Option<String>,
+    /// Numeric user id.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Numeric group id.
+    #[serde(default)]
+    pub gid: Option<u32>,
+    /// Mail location.
+    #[serde(default)]
+    pub mail: Option<String>,
+    /// Further userdb fields.
+    #[serde(default)]
+    pub extra_fields: BTreeMap<String, String>,
+}
+
+/// What to change about a mailbox; `None` leaves a value alone, the inner
+/// `None` of a double option takes it away.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxChange {
+    /// Name shown to people.
+    pub display_name: Option<String>,
+    /// State, and who says so.
+    pub state: Option<(MailboxState, SetBy)>,
+    /// Who checks the main password.
+    pub auth_source: Option<AuthSource>,
+    /// `{SCHEME}…` of the local password.
+    pub local_hash: Option<Option<String>>,
+    /// Services of the main password.
+    pub services: Option<Services>,
+    /// Storage limit.
+    pub quota: Option<Option<Quota>>,
+    /// All labels.
+    pub tags: Option<Vec<String>>,
+    /// Template to apply now.
+    pub template: Option<TemplateName>,
+    /// Numeric user id.
+    pub uid: Option<Option<u32>>,
+    /// Numeric group id.
+    pub gid: Option<Option<u32>>,
+    /// Home folder.
+    pub home: Option<Option<String>>,
+    /// Mail location.
+    pub mail: Option<Option<String>>,
+    /// All further userdb fields.
+    pub extra_fields: Option<BTreeMap<String, String>>,
+}
+
+/// What to change about a domain.
+#[derive(Clone, Debug, Default)]
+pub struct DomainChange {
+    /// Whether its mailboxes may log in.
+    pub active: Option<bool>,
+    /// The provider that speaks for it.
+    pub provider: Option<Option<String>>,
+    /// Most mailboxes.
+    pub max_mailboxes: Option<Option<u64>>,
+    /// Quota of a mailbox that names none.
+    pub default_quota: Option<Quota>,
+    /// Largest quota of one mailbox.
+    pub max_quota: Option<Quota>,
+    /// Sum of all quotas.
+    pub total_quota: Option<Quota>,
+}
+
+/// How full a domain is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DomainUse {
+    /// Number of mailboxes.
+    pub mailboxes: u64,
+    /// Sum of their quotas.
+    pub quota_bytes: u64,
+}
+
+/// One use of a mailbox, to be counted.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct UseKey {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Protocol name as the mail server said it.
+    pub protocol: String,
+    /// The user's address, if known.
+    pub rip: Option<IpAddr>,
+    /// The app password that was used or tried.
+    pub app_password: Option<AppPasswordId>,
+    /// `ok`, or the reason's name.
+    pub outcome: String,
+}
+
+/// One row of the login history: all equal uses together.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct UseRow {
+    /// Whose.
+    pub mailbox: MailboxId,
+    /// Protocol name.
+    pub protocol: String,
+    /// The user's address.
+    pub rip: Option<IpAddr>,
+    /// The app password.
+    pub app_password: Option<AppPasswordId>,
+    /// `ok`, or the reason's name.
+    pub outcome: String,
+    /// How many.
+    pub count: u64,
+    /// The first one.
+    pub first: Timestamp,
+    /// The last one.
+    pub last: Timestamp,
+}
+
+/// Which mailboxes a listing names.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxFilter {
+    /// Only of this domain.
+    pub domain: Option<DomainName>,
+    /// Only addresses that match this mask (`*` and `?`, case ignored).
+    pub mask: Option<String>,
+}
+
+/// The state of one Dovegate.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes a domain.
+    async fn create_domain(&self, domain: Domain) -> Result<(), Error>;
+    /// One domain.
+    async fn domain(&self, name: &DomainName) -> Result<Option<Arc<Domain>>, Error>;
+    /// Domains by name, from behind `after`, `limit` at most.
+    async fn domains(
+        &self,
+        after: Option<&DomainName>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Domain>>, Error>;
+    /// How full a domain is.
+    async fn domain_use(&self, name: &DomainName) -> Result<DomainUse, Error>;
+    /// Changes a domain.
+    async fn update_domain(
+        &self,
+        name: &DomainName,
+        change: DomainChange,
+        now: Timestamp,
+    ) -> Result<Arc<Domain>, Error>;
+    /// Takes an empty domain away; [`Error::Conflict`] while it has mailboxes.
+    async fn remove_domain(&self, name: &DomainName) -> Result<(), Error>;
+
+    /// Makes a template, or replaces one and counts its revision up.
+    async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error>;
+    /// One template.
+    async fn template(&self, name: &TemplateName) -> Result<Option<Arc<Template>>, Error>;
+    /// All templates by name (there are few).
+    async fn templates(&self) -> Result<Vec<Arc<Template>>, Error>;
+    /// Takes a template away; mailboxes keep what they got from it.
+    async fn remove_template(&self, name: &TemplateName) -> Result<(), Error>;
+
+    /// Makes a mailbox if the domain exists and its limits allow, in one
+    /// transaction.
+    async fn create_mailbox_within_limits(
+        &self,
+        new: NewMailbox,
+        now: Timestamp,
+    ) -> Result<Account, Error>;
+    /// A mailbox and its domain.
+    async fn account(&self, address: &Address) -> Result<Option<Account>, Error>;
+    /// Mailboxes by address, from behind `after`, `limit` at most. Reads as
+    /// much as it needs to fill the page.
+    async fn mailboxes(
+        &self,
+        filter: &MailboxFilter,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Mailbox>>, Error>;
+    /// Changes a mailbox, within its domain's limits. A change of state,
+    /// source, hash or services counts the generation up.
+    async fn update_mailbox(
+        &self,
+        address: &Address,
+        change: MailboxChange,
+        now: Timestamp,
+    ) -> Result<Account, Error>;
+    /// Takes a mailbox away with its app passwords and history.
+    async fn remove_mailbox(&self, address: &Address) -> Result<(), Error>;
+
+    /// Keeps a new app password. [`Error::Exists`] if its id is taken in this
+    /// mailbox (the caller makes another), [`Error::Conflict`] at
+    /// [`MAX_APP_PASSWORDS`].
+    async fn add_app_password(
+        &self,
+        address: &Address,
+        app_password: AppPassword,
+    ) -> Result<(), Error>;
+    /// One app password.
+    async fn app_password(
+        &self,
+        mailbox: MailboxId,
+        id: AppPasswordId,
+    ) -> Result<Option<Arc<AppPassword>>, Error>;
+    /// All app passwords of a mailbox, oldest first.
+    async fn app_passwords(&self, mailbox: MailboxId) -> Result<Vec<Arc<AppPassword>>, Error>;
+    /// Revokes an app password: gone when this returns.
+    async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error>;
+
+    /// Counts a use. Never waits and never fails: rows are coalesced in bounded
+    /// memory, and written by [`Store::flush_uses`].
+    fn record_use(&self, key: UseKey, now: Timestamp);
+    /// Writes what [`Store::record_use`] has gathered. Called once a second and
+    /// at the end.
+    async fn flush_uses(&self) -> Result<(), Error>;
+    /// History of one mailbox, or of all, latest first, `limit` at most.
+    /// Includes what is not flushed yet.
+    async fn uses(&self, mailbox: Option<MailboxId>, limit: usize) -> Result<Vec<UseRow>, Error>;
+
+    /// Keeps the abuse counters over a restart: writes the pairs whose value is
+    /// `Some`, removes the others. Keys and values are `verify::penalty`'s own.
+    async fn save_penalties(&self, entries: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Error>;
+    /// All abuse counters.
+    async fn penalties(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+
+    /// The secret kept under `name`, made by `make` at its first use (auth-token
+    /// key, key of the guess digests).
+    async fn secret(&self, name: &str, make: fn() -> [u8; 32]) -> Result<[u8; 32], Error>;
+
+    /// Everything as records, in an order in which [`Store::import`] takes
+    /// them: for export, backup and a change of engine. Pages of at most
+    /// `limit`; `after` is the position that the previous page returned, `None`
+    /// at the start; a page without a next position is the last.
+    async fn export(&self, after: Option<Vec<u8>>, limit: usize) -> Result<ExportPage, Error>;
+    /// Takes records over as they are, replacing what has the same key. All of
+    /// one call or nothing.
+    async fn import(&self, records: Vec<Record>) -> Result<(), Error>;
+
+    /// Writes everything out and lets go of the folder.
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// Most app passwords that one mailbox may have.
+pub const MAX_APP_PASSWORDS: usize = 100;
+
+/// One line of an export.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Record {
+    /// Head of an export: who wrote it, in which version of the format.
+    Header {
+        /// Version of the format.
+        schema: u32,
+    },
+    /// A domain.
+    Domain(Domain),
+    /// A template.
+    Template(Template),
+    /// A mailbox.
+    Mailbox(Box<Mailbox>),
+    /// An app password.
+    AppPassword {
+        /// Whose.
+        mailbox: MailboxId,
+        /// As stored.
+        app_password: AppPassword,
+    },
+    /// A row of the history.
+    Use(UseRow),
+}
+
+/// A page of an export.
+#[derive(Debug)]
+pub struct ExportPage {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Where the next page begins.
+    pub next: Option<Vec<u8>>,
+}

@@ -1,0 +1,226 @@
+//! Decides who may log in.
+//!
+//! [`Attempt`] in, [`Decision`] out. Three verdicts, everywhere: verified,
+//! rejected for a reason, or unavailable for a cause. Whatever is our fault or
+//! a provider's is never a rejection: a mail client that hears "wrong password"
+//! throws the user's password away.
+//!
+//! *Architecture invariant*: only this room makes a [`Verified`].
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    mailbox::{Address, AppPasswordId},
+    sasl::Credentials,
+    store::Account,
+};
+
+/// One question: may these credentials log in, there and from there?
+#[derive(Debug)]
+pub struct Attempt {
+    /// What is to be checked.
+    pub credentials: Credentials,
+    /// Name of the mechanism, for the log.
+    pub mechanism: &'static str,
+    /// Protocol as the mail server names it: `imap`, `smtp`, `sieve` …
+    pub protocol: String,
+    /// The user's own address (`rip`, or behind a proxy the forwarded one).
+    pub rip: Option<IpAddr>,
+    /// The mail server's session id, for the log and the auth token.
+    pub session: Option<String>,
+    /// A trusted listener asks us not to delay or count.
+    pub no_penalty: bool,
+    /// When it arrived.
+    pub arrived: Timestamp,
+}
+
+/// The answer to an [`Attempt`].
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How long after `arrived` the answer may go out: zero for a success, at
+    /// least the failure delay for a rejection, so that neither work nor order
+    /// can be timed.
+    pub answer_after: Duration,
+}
+
+/// The three verdicts.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It is who it says, and may log in here.
+    Verified(Verified),
+    /// It may not.
+    Rejected(Rejected),
+    /// We cannot tell.
+    Unavailable(Unavailable),
+}
+
+/// Proof that a check was passed. Made only in this room.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    account: Account,
+    by: VerifiedBy,
+    cached: bool,
+}
+
+/// What convinced us.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum VerifiedBy {
+    /// An app password.
+    AppPassword(AppPasswordId),
+    /// The local password.
+    LocalPassword,
+    /// A certificate that the mail server verified.
+    Certificate,
+    /// A token of an earlier login, for this service.
+    AuthToken {
+        /// The service of the login that the token stands for.
+        service: String,
+    },
+}
+
+impl Verified {
+    /// Who logged in.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The canonical name.
+    pub fn user(&self) -> &Address {
+        &self.account.mailbox.address
+    }
+
+    /// What convinced us.
+    pub fn by(&self) -> &VerifiedBy {
+        &self.by
+    }
+
+    /// Whether a slow hash was spared because it had verified before.
+    pub fn cached(&self) -> bool {
+        self.cached
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// The canonical name, where the name had one.
+    pub user: Option<Address>,
+    /// The true reason: for the log and `explain`, never for the client.
+    pub reason: Reason,
+    /// The app password that was recognised, if one was.
+    pub app_password: Option<AppPasswordId>,
+}
+
+/// We cannot tell.
+#[derive(Clone, Debug)]
+pub struct Unavailable {
+    /// The canonical name, where the name had one.
+    pub user: Option<Address>,
+    /// What is in the way: for the log and `explain`, never for the client.
+    pub cause: Cause,
+}
+
+/// Why a login was refused. [`Reason::name`] is the stable word in logs,
+/// history and metrics.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// The name is no address by our rules.
+    BadName,
+    /// No such domain here.
+    UnknownDomain,
+    /// No such mailbox.
+    UnknownUser,
+    /// The domain is switched off.
+    DomainDisabled,
+    /// The mailbox is switched off.
+    MailboxDisabled,
+    /// The mailbox receives only.
+    ReceiveOnly,
+    /// Wrong password.
+    WrongPassword,
+    /// The mailbox has no password that could be checked.
+    NoPassword,
+    /// The password has a byte that no password may have, or is too long.
+    BadPassword,
+    /// The main password is not for this service.
+    ServiceNotAllowed,
+    /// An app password, but not for this service.
+    AppPasswordService,
+    /// An app password, but not from this network.
+    AppPasswordNetwork,
+    /// An app password that has expired.
+    AppPasswordExpired,
+    /// Has the form of an app password with a known id, and is not it.
+    AppPasswordWrong,
+    /// Acting as somebody else is nobody's right here.
+    MasterLogin,
+    /// Account or network is held back after guesses.
+    HeldBack,
+    /// An auth token that does not fit.
+    BadAuthToken,
+    /// The dialogue broke the mechanism's grammar.
+    BadResponse,
+}
+
+impl Reason {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadName => "bad_name",
+            Self::UnknownDomain => "unknown_domain",
+            Self::UnknownUser => "unknown_user",
+            Self::DomainDisabled => "domain_disabled",
+            Self::MailboxDisabled => "mailbox_disabled",
+            Self::ReceiveOnly => "receive_only",
+            Self::WrongPassword => "wrong_password",
+            Self::NoPassword => "no_password",
+            Self::BadPassword => "bad_password",
+            Self::ServiceNotAllowed => "service_not_allowed",
+            Self::AppPasswordService => "app_password_service",
+            Self::AppPasswordNetwork => "app_password_network",
+            Self::AppPasswordExpired => "app_password_expired",
+            Self::AppPasswordWrong => "app_password_wrong",
+            Self::MasterLogin => "master_login",
+            Self::HeldBack => "held_back",
+            Self::BadAuthToken => "bad_auth_token",
+            Self::BadResponse => "bad_response",
+        }
+    }
+}
+
+/// Why we cannot tell. [`Cause::name`] is the stable word.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Cause {
+    /// The store failed.
+    Store,
+    /// The hash pool is full.
+    Overloaded,
+    /// The stored hash cannot be read.
+    CorruptHash,
+    /// The stored hash has a scheme that we don't know.
+    UnknownScheme,
+    /// The stored hash would cost more than the configured cap.
+    CostAboveCap,
+    /// The auth source of the mailbox is not configured.
+    NoSuchProvider,
+    /// We are stopping.
+    Stopping,
+}
+
+impl Cause {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Overloaded => "overloaded",
+            Self::CorruptHash => "corrupt_hash",
+            Self::UnknownScheme => "unknown_scheme",
+            Self::CostAboveCap => "cost_above_cap",
+            Self::NoSuchProvider => "no_such_provider",
+            Self::Stopping => "stopping",
+        }
+    }
+}
