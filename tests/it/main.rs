@@ -1,1 +1,4 @@
-fn main() {}
+//! Tests that need nothing installed: the built binary and its sockets, and the
+//! source text itself.
+
+mod architecture;
