@@ -1,0 +1,97 @@
+//! Dovecot 2.4 (Debian 13), in the root folder that `contrib/test-setup` builds.
+//! Needs root and openssl.
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    dovecot::{crowd, logins, lookups, survival},
+    support::dovecot::{
+        Version::V24,
+        Way::{Activated, OwnDaemon, UnderMaster},
+    },
+};
+
+#[test]
+fn every_protocol_under_master() {
+    logins::every_protocol(V24, UnderMaster);
+}
+
+#[test]
+fn every_protocol_own_daemon() {
+    logins::every_protocol(V24, OwnDaemon);
+}
+
+#[test]
+fn right_and_wrong_activated() {
+    logins::right_and_wrong(V24, Activated);
+}
+
+#[test]
+fn app_passwords_under_master() {
+    logins::app_passwords(V24, UnderMaster);
+}
+
+#[test]
+fn app_passwords_own_daemon() {
+    logins::app_passwords(V24, OwnDaemon);
+}
+
+#[test]
+fn services_and_states_under_master() {
+    logins::services_and_states(V24, UnderMaster);
+}
+
+#[test]
+fn services_and_states_own_daemon() {
+    logins::services_and_states(V24, OwnDaemon);
+}
+
+#[test]
+fn delivery_under_master() {
+    lookups::delivery(V24, UnderMaster);
+}
+
+#[test]
+fn delivery_own_daemon() {
+    lookups::delivery(V24, OwnDaemon);
+}
+
+#[test]
+fn doveadm_under_master() {
+    lookups::doveadm(V24, UnderMaster);
+}
+
+#[test]
+fn doveadm_own_daemon() {
+    lookups::doveadm(V24, OwnDaemon);
+}
+
+#[test]
+fn ten_reloads_under_master() {
+    survival::reloads(V24, UnderMaster);
+}
+
+#[test]
+fn ten_reloads_own_daemon() {
+    survival::reloads(V24, OwnDaemon);
+}
+
+#[test]
+fn killed_under_master() {
+    survival::killed_under_master(V24);
+}
+
+#[test]
+fn daemon_drained_and_started_again() {
+    survival::daemon_restarted(V24, Signal::SIGTERM);
+}
+
+#[test]
+fn daemon_killed_and_started_again() {
+    survival::daemon_restarted(V24, Signal::SIGKILL);
+}
+
+#[test]
+fn five_thousand_connections_under_master() {
+    crowd::five_thousand(V24);
+}

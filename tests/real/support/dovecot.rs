@@ -1,0 +1,336 @@
+//! A private Dovecot: own folder, own ports, its auth service replaced by the
+//! very files of `contrib/dovecot`.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    certificate,
+    dovegate::{Daemon, Dovegate, Socket},
+    place::{Folder, System},
+    process::{Server, show},
+    skip, wait_for,
+};
+
+/// Which Dovecot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// Debian 12's, on this machine.
+    V23,
+    /// Debian 13's, in its own root folder.
+    V24,
+}
+
+/// How Dovegate stands in for Dovecot's auth process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// Started by Dovecot's master.
+    UnderMaster,
+    /// A daemon with sockets of its own.
+    OwnDaemon,
+    /// A daemon whose listening sockets outlive it.
+    Activated,
+}
+
+/// The ports of one instance, on 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// IMAP in the clear (a local client counts as secured).
+    pub imap: u16,
+    /// IMAP over TLS.
+    pub imaps: u16,
+    /// POP3 over TLS.
+    pub pop3s: u16,
+    /// `ManageSieve` with STARTTLS.
+    pub sieve: u16,
+    /// Submission with STARTTLS.
+    pub submission: u16,
+    /// LMTP.
+    pub lmtp: u16,
+}
+
+impl Ports {
+    fn free() -> Self {
+        // All are held until the last is chosen, so that they differ.
+        let held: Vec<TcpListener> =
+            (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let port = |i: usize| held[i].local_addr().unwrap().port();
+        Self {
+            imap: port(0),
+            imaps: port(1),
+            pop3s: port(2),
+            sieve: port(3),
+            submission: port(4),
+            lmtp: port(5),
+        }
+    }
+}
+
+/// Dovecot and Dovegate, together, for one test.
+#[derive(Debug)]
+pub struct Rig {
+    // In the order in which they must end.
+    dovecot: Server,
+    /// The daemon, unless Dovecot's master runs Dovegate.
+    pub daemon: Option<Daemon>,
+    /// Its command line.
+    pub dovegate: Dovegate,
+    /// The instance's folder.
+    pub folder: Folder,
+    /// Where Dovecot listens.
+    pub ports: Ports,
+    /// Which Dovecot it is.
+    pub version: Version,
+    config: String,
+}
+
+impl Rig {
+    /// Starts both, or says why it cannot and gives `None`.
+    pub fn start(version: Version, way: Way) -> Option<Self> {
+        let system = match version {
+            Version::V23 => System::here(),
+            Version::V24 => System::trixie(),
+        };
+        if let Some(why) = missing(&system, version) {
+            skip(&why);
+            return None;
+        }
+        Some(Self::start_in(system.folder(), version, way))
+    }
+
+    fn start_in(folder: Folder, version: Version, way: Way) -> Self {
+        certificate::make(&folder);
+        let base = folder.make("base", 0o755, (0, 0));
+        folder.make("dovecot-state", 0o755, (0, 0));
+        let ports = Ports::free();
+        let listeners = match way {
+            Way::UnderMaster => String::new(),
+            Way::OwnDaemon | Way::Activated => {
+                contrib("own-daemon.toml").replace("/run/dovecot", &base)
+            }
+        };
+        let dovegate = Dovegate::prepare(&folder, "dovecot", &listeners);
+        let daemon = daemon(&folder, &dovegate, way);
+        let config = write_config(&folder, version, way, &dovegate, ports);
+        let mut command = folder.system.command("/usr/sbin/dovecot");
+        command.args(["-F", "-c", &config]);
+        let dovecot = Server::start("dovecot", command, &folder.outside("dovecot.log"));
+        let mut rig = Self { dovecot, daemon, dovegate, folder, ports, version, config };
+        rig.wait_listening();
+        rig
+    }
+
+    fn wait_listening(&mut self) {
+        self.dovegate.wait_ready(&self.folder);
+        for port in [self.ports.imap, self.ports.lmtp, self.ports.submission] {
+            wait_for("Dovecot to listen", Duration::from_secs(20), || {
+                assert!(self.dovecot.runs(), "Dovecot ended");
+                std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+            });
+        }
+    }
+
+    /// Dovegate's command line, which must succeed.
+    pub fn dovegate(&self, arguments: &[&str]) -> String {
+        self.dovegate.must(&self.folder, arguments, "")
+    }
+
+    /// Makes a mailbox.
+    pub fn mailbox(&self, address: &str, password: &str, options: &[&str]) {
+        let mut arguments = vec!["mailbox", "add", address, "--password-stdin"];
+        arguments.extend(options);
+        self.dovegate.must(&self.folder, &arguments, &format!("{password}\n"));
+    }
+
+    /// Runs `doveadm`.
+    pub fn doveadm(&self, arguments: &[&str]) -> Reply {
+        let output = self.doveadm_command(arguments).output().unwrap();
+        Reply::from(&output)
+    }
+
+    fn doveadm_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.folder.system.command("/usr/bin/doveadm");
+        command.args(["-c", &self.config]).args(arguments);
+        command
+    }
+
+    /// A socket below Dovecot's base folder, as the test sees it.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.folder.outside("base").join(name)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            show("dovecot and what it runs", &self.folder.outside("dovecot.log"));
+        }
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Reply {
+    /// Exit code.
+    pub code: i32,
+    /// stdout and stderr.
+    pub text: String,
+}
+
+impl From<&Output> for Reply {
+    fn from(output: &Output) -> Self {
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        }
+    }
+}
+
+fn missing(system: &System, version: Version) -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("a private Dovecot needs root".to_owned());
+    }
+    let wanted = match version {
+        Version::V23 => "2.3.",
+        Version::V24 => "2.4.",
+    };
+    let programs = ["imap", "pop3", "lmtp", "managesieve", "submission"];
+    if programs.iter().any(|program| !system.has(&format!("/usr/lib/dovecot/{program}"))) {
+        return Some(format!("Dovecot {wanted} is not installed with all its protocols"));
+    }
+    let output = system.command("/usr/sbin/dovecot").arg("--version").output().ok()?;
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    (!found.starts_with(wanted)).then(|| format!("Dovecot {wanted} is needed, here is {found}"))
+}
+
+fn daemon(folder: &Folder, dovegate: &Dovegate, way: Way) -> Option<Daemon> {
+    if way == Way::UnderMaster {
+        return None;
+    }
+    // What own-daemon.conf tells the administrator to make.
+    let dovenull = folder.system.user("dovenull");
+    for name in ["base/login", "base/login/ext"] {
+        folder.make(name, 0o750, (0, dovenull.1));
+    }
+    if way == Way::OwnDaemon {
+        return Some(Daemon::start(dovegate, folder));
+    }
+    let dovecot = folder.system.user("dovecot");
+    let socket =
+        |name: &str, owner, mode| Socket { path: folder.outside("base").join(name), owner, mode };
+    Some(Daemon::activate(
+        dovegate,
+        folder,
+        &[
+            socket("login/ext/login", (0, dovenull.1), 0o660),
+            socket("auth-master", (0, 0), 0o600),
+            socket("auth-userdb", dovecot, 0o666),
+            socket("auth-client", dovecot, 0o600),
+            socket("auth-login", dovecot, 0o600),
+        ],
+    ))
+}
+
+fn contrib(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/dovecot").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The private configuration: it includes the file for administrators as it
+/// stands, and then sets what is particular to a test.
+fn write_config(
+    folder: &Folder,
+    version: Version,
+    way: Way,
+    dovegate: &Dovegate,
+    ports: Ports,
+) -> String {
+    let number = match version {
+        Version::V23 => "2.3",
+        Version::V24 => "2.4",
+    };
+    let file = match way {
+        Way::UnderMaster => "under-master.conf",
+        Way::OwnDaemon | Way::Activated => "own-daemon.conf",
+    };
+    let included = folder.write(file, &contrib(&format!("{number}/{file}")));
+    let at = |name: &str| folder.inside(name);
+    let head = match version {
+        Version::V23 => format!(
+            "ssl_cert = <{}\nssl_key = <{}\nmail_location = maildir:~/Maildir\n",
+            at("cert.pem"),
+            at("key.pem")
+        ),
+        Version::V24 => format!(
+            "dovecot_config_version = 2.4.1\ndovecot_storage_version = 2.4.1\n\
+             ssl_server_cert_file = {}\nssl_server_key_file = {}\n\
+             mail_driver = maildir\nmail_path = ~/Maildir\n",
+            at("cert.pem"),
+            at("key.pem")
+        ),
+    };
+    let own = match way {
+        Way::UnderMaster => format!(
+            "service auth {{\n  executable = {}\n  user = dovecot\n}}\n",
+            dovegate.serve_line()
+        ),
+        Way::OwnDaemon | Way::Activated => String::new(),
+    };
+    let Ports { imap, imaps, pop3s, sieve, submission, lmtp } = ports;
+    let text = format!(
+        r"{head}base_dir = {base}
+state_dir = {state}
+log_path = {log}
+protocols = imap pop3 lmtp sieve submission
+listen = 127.0.0.1
+ssl = yes
+submission_relay_host = 127.0.0.1
+submission_relay_port = 1
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = 0
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+}}
+service submission-login {{
+  inet_listener submission {{
+    port = {submission}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+}}
+!include {included}
+{own}",
+        base = at("base"),
+        state = at("dovecot-state"),
+        log = at("dovecot.log"),
+    );
+    folder.write("dovecot.conf", &text)
+}

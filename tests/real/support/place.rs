@@ -1,0 +1,134 @@
+//! Where a mail server runs: this machine, or a folder with another Debian.
+
+use std::{
+    env, fs,
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+/// A root folder with programs in it.
+#[derive(Clone, Debug)]
+pub struct System {
+    root: PathBuf,
+}
+
+impl System {
+    /// This machine.
+    pub fn here() -> Self {
+        Self { root: "/".into() }
+    }
+
+    /// The Debian 13 folder that `contrib/test-setup` builds.
+    pub fn trixie() -> Self {
+        let cache = env::var_os("DOVEGATE_TEST_CACHE").map_or_else(
+            || {
+                env::var_os("XDG_CACHE_HOME")
+                    .map_or_else(
+                        || {
+                            PathBuf::from(env::var_os("HOME").unwrap_or("/root".into()))
+                                .join(".cache")
+                        },
+                        PathBuf::from,
+                    )
+                    .join("dovegate")
+            },
+            PathBuf::from,
+        );
+        Self { root: cache.join("debian-trixie-dovecot") }
+    }
+
+    /// Whether a program is installed there.
+    pub fn has(&self, program: &str) -> bool {
+        self.outside(program).exists()
+    }
+
+    /// A command to be run in there.
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        if self.root == Path::new("/") {
+            return Command::new(program.as_ref());
+        }
+        // One process, not a parent with a child: chroot(8) execs.
+        let mut command = Command::new("/usr/sbin/chroot");
+        command.arg(&self.root).arg(program.as_ref());
+        command
+    }
+
+    /// A folder for one test, open to the servers' unprivileged users.
+    pub fn folder(&self) -> Folder {
+        let parent = self.outside("/tmp");
+        let dir = tempfile::Builder::new()
+            .prefix("dg-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir_in(&parent)
+            .unwrap_or_else(|error| panic!("no folder in {}: {error}", parent.display()));
+        Folder { dir, system: self.clone() }
+    }
+
+    /// User and group id of a name in that system.
+    pub fn user(&self, name: &str) -> (u32, u32) {
+        let passwd = fs::read_to_string(self.outside("/etc/passwd")).expect("every system has one");
+        let line = passwd
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))
+            .unwrap_or_else(|| panic!("no user {name} in {}", self.root.display()));
+        let ids: Vec<u32> = line.split(':').skip(2).take(2).map(|id| id.parse().unwrap()).collect();
+        (ids[0], ids[1])
+    }
+
+    fn outside(&self, inside: &str) -> PathBuf {
+        self.root.join(inside.trim_start_matches('/'))
+    }
+}
+
+/// A folder of one test, with its path as the test and as the servers see it.
+#[derive(Debug)]
+pub struct Folder {
+    dir: TempDir,
+    /// Where it lies.
+    pub system: System,
+}
+
+impl Folder {
+    /// Path for the test.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Path for what runs in the system.
+    pub fn inside(&self, name: &str) -> String {
+        let path = Path::new("/").join(
+            self.outside(name)
+                .strip_prefix(&self.system.root)
+                .expect("the folder lies in its system"),
+        );
+        path.to_str().expect("our own names").to_owned()
+    }
+
+    /// Writes a file everybody may read.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.outside(name), text).unwrap();
+        self.inside(name)
+    }
+
+    /// Makes a folder in it.
+    pub fn make(&self, name: &str, mode: u32, (uid, gid): (u32, u32)) -> String {
+        let path = self.outside(name);
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        chown(&path, Some(uid), Some(gid)).unwrap();
+        self.inside(name)
+    }
+
+    /// Brings a program in, so that it can be run from there by any user.
+    pub fn install(&self, program: &Path) -> String {
+        let name = program.file_name().and_then(|name| name.to_str()).expect("a program's name");
+        let target = self.outside(name);
+        if fs::hard_link(program, &target).is_err() {
+            fs::copy(program, &target).unwrap();
+        }
+        self.inside(name)
+    }
+}
