@@ -8,6 +8,7 @@ pub mod limits;
 pub mod service;
 pub mod state;
 pub mod template;
+pub mod userdb;
 
 use std::{collections::BTreeMap, fmt};
 

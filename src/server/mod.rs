@@ -1,1 +1,3 @@
 //! Room `server`.
+
+pub mod settings;

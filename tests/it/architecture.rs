@@ -91,7 +91,7 @@ const TABLE: &[Room] = &[
         may: &[
             All("telemetry"),
             All("mailbox"),
-            Only("server", &["Settings"]),
+            Only("server", &["settings"]),
             Only("api", &["Settings"]),
             Only("session", &["Settings"]),
             Only("verify", &["Settings"]),

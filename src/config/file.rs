@@ -1,0 +1,435 @@
+//! `dovegate.toml` as written: the keys, their types and their defaults, and
+//! nothing that needs two keys to judge (that is [`super::Config`]).
+//!
+//! `contrib/dovegate.toml` lists every key of this file; a test holds the two
+//! together.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{
+    mailbox::{DomainName, Quota},
+    server::settings::Kind,
+    telemetry::{Level, Target},
+};
+
+/// The whole file.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    pub(crate) state_dir: PathBuf,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) log: Log,
+    pub(crate) names: Names,
+    pub(crate) login: Login,
+    pub(crate) passwords: Passwords,
+    pub(crate) abuse: Abuse,
+    pub(crate) userdb: Userdb,
+    pub(crate) limits: Limits,
+    pub(crate) admin: Admin,
+    pub(crate) listener: Vec<Listener>,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            state_dir: "/var/lib/dovegate".into(),
+            run_dir: "/run/dovegate".into(),
+            user: None,
+            group: None,
+            log: Log::default(),
+            names: Names::default(),
+            login: Login::default(),
+            passwords: Passwords::default(),
+            abuse: Abuse::default(),
+            userdb: Userdb::default(),
+            limits: Limits::default(),
+            admin: Admin::default(),
+            listener: Vec::new(),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) target: Target,
+    pub(crate) level: Level,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { target: Target::Auto, level: Level::Info }
+    }
+}
+
+/// `[names]`
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Names {
+    pub(crate) default_domain: Option<DomainName>,
+    pub(crate) further_local_characters: String,
+}
+
+/// `[login]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) mechanisms: Vec<String>,
+    pub(crate) failure_delay: Span,
+    pub(crate) request_timeout: Span,
+    pub(crate) max_requests: usize,
+    pub(crate) drain_limit: Span,
+    pub(crate) check_session_pid: bool,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            mechanisms: vec!["PLAIN".to_owned(), "LOGIN".to_owned()],
+            failure_delay: Span::seconds(2),
+            request_timeout: Span::seconds(150),
+            max_requests: 4096,
+            drain_limit: Span::seconds(5),
+            check_session_pid: true,
+        }
+    }
+}
+
+/// `[passwords]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Passwords {
+    pub(crate) default_scheme: String,
+    pub(crate) bcrypt_cost: u32,
+    pub(crate) hash_threads: usize,
+    pub(crate) hash_queue: usize,
+    pub(crate) max_bcrypt_cost: u32,
+    pub(crate) max_sha_crypt_rounds: u32,
+    pub(crate) max_argon2_memory: Size,
+    pub(crate) max_argon2_passes: u32,
+    pub(crate) max_argon2_lanes: u32,
+    pub(crate) verified_cache_entries: u64,
+    pub(crate) verified_cache_time: Span,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            default_scheme: "BLF-CRYPT".to_owned(),
+            bcrypt_cost: 10,
+            hash_threads: 0,
+            hash_queue: 1024,
+            max_bcrypt_cost: 14,
+            max_sha_crypt_rounds: 1_000_000,
+            max_argon2_memory: Size(128 << 20),
+            max_argon2_passes: 10,
+            max_argon2_lanes: 8,
+            verified_cache_entries: 100_000,
+            verified_cache_time: Span::seconds(3600),
+        }
+    }
+}
+
+/// `[abuse]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Abuse {
+    pub(crate) window: Span,
+    pub(crate) account_limit: u32,
+    pub(crate) network_limit: u32,
+    pub(crate) hold: Span,
+    pub(crate) max_entries: usize,
+    pub(crate) trusted_networks: Vec<Network>,
+}
+
+impl Default for Abuse {
+    fn default() -> Self {
+        Self {
+            window: Span::seconds(600),
+            account_limit: 10,
+            network_limit: 30,
+            hold: Span::seconds(900),
+            max_entries: 100_000,
+            trusted_networks: ["127.0.0.0/8", "::1/128"]
+                .into_iter()
+                .map(|network| Network(network.parse().expect("a constant network")))
+                .collect(),
+        }
+    }
+}
+
+/// `[userdb]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Userdb {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: String,
+    pub(crate) mail: String,
+    pub(crate) fields: BTreeMap<String, String>,
+}
+
+impl Default for Userdb {
+    fn default() -> Self {
+        Self {
+            uid: 5000,
+            gid: 5000,
+            home: "/var/vmail/%d/%n".to_owned(),
+            mail: "maildir:~/Maildir".to_owned(),
+            fields: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) reserve: usize,
+    pub(crate) worker_threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 0, reserve: 64, worker_threads: 1 }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) users: Vec<String>,
+}
+
+/// `[[listener]]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    #[serde(rename = "type")]
+    pub(crate) kind: Kind,
+    #[serde(default)]
+    pub(crate) path: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) address: Option<std::net::SocketAddr>,
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    #[serde(default)]
+    pub(crate) group: Option<String>,
+    #[serde(default)]
+    pub(crate) mode: Option<Mode>,
+    #[serde(default = "default_instance")]
+    pub(crate) instance: String,
+    #[serde(default)]
+    pub(crate) temporary_failure: TemporaryFailure,
+    #[serde(default)]
+    pub(crate) trusted_parameters: Option<bool>,
+    #[serde(default)]
+    pub(crate) allow_remote_cleartext: bool,
+}
+
+impl Listener {
+    /// A socket file with everything else at its default.
+    pub(super) fn unix(kind: Kind, path: PathBuf, mode: u32) -> Self {
+        Self {
+            kind,
+            path: Some(path),
+            address: None,
+            owner: None,
+            group: None,
+            mode: Some(Mode(mode)),
+            instance: default_instance(),
+            temporary_failure: TemporaryFailure::Auto,
+            trusted_parameters: None,
+            allow_remote_cleartext: false,
+        }
+    }
+}
+
+fn default_instance() -> String {
+    "default".to_owned()
+}
+
+/// `temporary_failure`
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TemporaryFailure {
+    #[default]
+    Auto,
+    Close,
+    Fail,
+}
+
+/// A duration as written: `2s`, `500ms`, `10m`, `1h`, `90d`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl Span {
+    const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+/// Milliseconds of each unit; `ms` stands before `s`, which it ends with.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad =
+            || format!("\"{text}\" is not a duration: expected a number with ms, s, m, h or d");
+        let (number, millis) = UNITS
+            .iter()
+            .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, *millis)))
+            .ok_or_else(bad)?;
+        let number: u64 = number.parse().map_err(|_| bad())?;
+        number.checked_mul(millis).map(|millis| Self(Duration::from_millis(millis))).ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for Span {
+    /// In the largest unit that divides evenly.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        let even = UNITS.iter().rev().find(|(_, unit)| millis.is_multiple_of(*unit));
+        let (unit, size) = even.filter(|_| millis > 0).unwrap_or(&UNITS[1]);
+        write!(f, "{}{unit}", millis / size)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A size as written: `64M`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse::<Quota>() {
+            Ok(size) if !size.is_unlimited() => Ok(Self(size.bytes)),
+            _ => Err(D::Error::custom(format!("\"{text}\" is not a size such as \"64M\""))),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Quota { bytes: self.0 })
+    }
+}
+
+/// A network as written: `192.0.2.0/24`, or a single address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Network(pub(crate) IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let single = |_| text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(single).map(|network| Self(network.trunc())).map_err(|_| {
+            D::Error::custom(format!(
+                "\"{text}\" is not a network: expected an address, or one with a prefix length \
+                 such as 192.0.2.0/24"
+            ))
+        })
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Permission bits as written: `"0660"`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Mode(pub(crate) u32);
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u32::from_str_radix(&text, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o777 && !text.starts_with('+'))
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("\"{text}\" is not a mode such as \"0660\"")))
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:04o}", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_write() {
+        for (text, millis) in [
+            ("2s", 2000),
+            ("500ms", 500),
+            ("10m", 600_000),
+            ("1h", 3_600_000),
+            ("90d", 7_776_000_000),
+        ] {
+            let span: Span = text.parse().unwrap();
+            assert_eq!(span.0, Duration::from_millis(millis), "{text}");
+            assert_eq!(span.to_string(), text);
+        }
+        assert_eq!(Span::seconds(0).to_string(), "0s");
+        assert_eq!("120s".parse::<Span>().unwrap().to_string(), "2m");
+        for text in ["", "s", "2", "-2s", "2 s", "1.5s", "2w", "99999999999999999999d"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    fn check<T: serde::de::DeserializeOwned + fmt::Debug>(
+        value: &str,
+        expected: Result<&str, &str>,
+    ) {
+        #[derive(Debug, Deserialize)]
+        struct Key<T> {
+            key: T,
+        }
+        match (toml::from_str::<Key<T>>(&format!("key = {value}")), expected) {
+            (Ok(got), Ok(expected)) => assert_eq!(format!("{:?}", got.key), expected),
+            (Err(error), Err(reason)) => assert!(error.message().contains(reason), "{error}"),
+            (got, expected) => panic!("{value}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn networks_and_modes() {
+        check::<Network>("\"192.0.2.7\"", Ok("Network(192.0.2.7/32)"));
+        check::<Network>("\"192.0.2.7/24\"", Ok("Network(192.0.2.0/24)"));
+        check::<Network>("\"2001:db8::/32\"", Ok("Network(2001:db8::/32)"));
+        check::<Network>("\"localhost\"", Err("is not a network"));
+        check::<Mode>("\"0660\"", Ok("Mode(432)"));
+        check::<Mode>("\"+660\"", Err("is not a mode"));
+        check::<Mode>("\"1777\"", Err("is not a mode"));
+        check::<Mode>("\"rw\"", Err("is not a mode"));
+    }
+}

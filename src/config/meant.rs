@@ -1,0 +1,349 @@
+//! From [`File`] to [`Config`]: what needs two keys, the system's users or
+//! another room's rules to judge. Gathers every problem before it gives up.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use nix::unistd::{Group, User};
+
+use super::{
+    Config, Problem, Problems, Source,
+    file::{self, File},
+};
+use crate::{
+    mailbox::{NameRules, userdb},
+    server::settings::{
+        Endpoint, Kind, Limits, ListenerSettings, Rights, Settings, TemporaryFailure,
+    },
+    telemetry,
+};
+
+/// Some clients give up after 5 s; work comes on top of the delay.
+const LONGEST_FAILURE_DELAY: Duration = Duration::from_secs(4);
+
+/// Mechanisms that the settings may name.
+const MECHANISMS: [&str; 3] = ["PLAIN", "LOGIN", "EXTERNAL"];
+
+/// Applies `--data DIR`: state and sockets in there, and the sockets of a
+/// whole server if the file lists none.
+pub(super) fn settle_in(written: &mut File, data: &Path) {
+    written.state_dir = data.join("state");
+    written.run_dir = data.join("run");
+    if !written.listener.is_empty() {
+        return;
+    }
+    written.listener = [
+        (Kind::Login, "login", 0o666),
+        (Kind::Auth, "auth", 0o666),
+        (Kind::Userdb, "userdb", 0o666),
+        (Kind::TokenLogin, "token-login", 0o666),
+        (Kind::Token, "token", 0o666),
+        (Kind::Master, "master", 0o600),
+    ]
+    .into_iter()
+    .map(|(kind, name, mode)| file::Listener::unix(kind, written.run_dir.join(name), mode))
+    .collect();
+}
+
+/// Checks everything and makes each room's settings.
+pub(super) fn mean(mut written: File, source: Source, text: &str) -> Result<Config, Problems> {
+    add_admin(&mut written);
+    let mut check = Check { text, problems: Problems::default() };
+    let _names = check.names(&written.names);
+    let server = check.server(&written, &source);
+    let userdb = check.userdb(&written.userdb);
+    let log = telemetry::Settings { target: written.log.target, level: written.log.level };
+    if check.problems.0.is_empty() {
+        Ok(Config { source, log, server, userdb, written })
+    } else {
+        Err(check.problems)
+    }
+}
+
+/// The command line needs one place to find the server at.
+fn add_admin(written: &mut File) {
+    if !written.listener.iter().any(|listener| listener.kind == Kind::Admin) {
+        let path = written.run_dir.join("admin");
+        written.listener.push(file::Listener::unix(Kind::Admin, path, 0o600));
+    }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    problems: Problems,
+}
+
+impl Check<'_> {
+    /// Notes a problem with `key` in the `place`th `[section]` (`""`: before
+    /// the first section).
+    fn problem(&mut self, section: &str, place: usize, key: &str, reason: impl Into<String>) {
+        let line = line_of(self.text, section, place, key);
+        let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+        self.problems.0.push(Problem { line, key, reason: reason.into() });
+    }
+
+    fn must(&mut self, holds: bool, section: &str, key: &str, reason: &str) {
+        if !holds {
+            self.problem(section, 0, key, reason);
+        }
+    }
+
+    fn names(&mut self, written: &file::Names) -> NameRules {
+        let further = written.further_local_characters.as_bytes();
+        let allowed = |byte: &u8| {
+            byte.is_ascii_graphic() && !matches!(byte, b'@' | b'/' | b'%' | b'*' | b'?')
+        };
+        self.must(
+            further.iter().all(allowed),
+            "names",
+            "further_local_characters",
+            "only printable ASCII without @ / % * ? can be allowed: those have a meaning in paths, \
+             patterns and masks",
+        );
+        NameRules {
+            default_domain: written.default_domain.clone(),
+            further_local_bytes: further.to_vec(),
+        }
+    }
+
+    fn server(&mut self, written: &File, source: &Source) -> Settings {
+        let login = &written.login;
+        let limits = &written.limits;
+        let delay = login.failure_delay.0;
+        self.must(
+            delay <= LONGEST_FAILURE_DELAY,
+            "login",
+            "failure_delay",
+            "at most 4s: some clients give up after 5 seconds",
+        );
+        self.must(!login.request_timeout.0.is_zero(), "login", "request_timeout", "more than 0s");
+        self.must(login.max_requests > 0, "login", "max_requests", "at least 1");
+        self.must(limits.reserve > 0, "limits", "reserve", "at least 1");
+        self.must(
+            (1..=64).contains(&limits.worker_threads),
+            "limits",
+            "worker_threads",
+            "from 1 to 64",
+        );
+        Settings {
+            state_dir: self.absolute("state_dir", &written.state_dir, source),
+            run_dir: self.absolute("run_dir", &written.run_dir, source),
+            rights: self.rights(written, source),
+            mechanisms: self.mechanisms(&login.mechanisms),
+            request_timeout: login.request_timeout.0,
+            max_requests: login.max_requests,
+            drain_limit: login.drain_limit.0,
+            check_session_pid: login.check_session_pid,
+            limits: Limits {
+                connections: (limits.connections > 0).then_some(limits.connections),
+                reserve: limits.reserve,
+            },
+            worker_threads: limits.worker_threads,
+            admin_uids: self.admin_uids(&written.admin.users),
+            listeners: self.listeners(&written.listener),
+        }
+    }
+
+    /// A relative folder in the file would depend on where somebody stands;
+    /// after `--data` on the command line it may.
+    fn absolute(&mut self, key: &str, path: &Path, source: &Source) -> std::path::PathBuf {
+        let holds = path.is_absolute() || source.data.is_some();
+        self.must(holds, "", key, "an absolute path");
+        path.to_owned()
+    }
+
+    /// Whom to become when started as root. A folder named by `--data` belongs
+    /// to whoever started us, unless the file says otherwise.
+    fn rights(&mut self, written: &File, source: &Source) -> Option<Rights> {
+        let named = written.user.as_deref().or_else(|| source.data.is_none().then_some("dovegate"));
+        if !nix::unistd::geteuid().is_root() {
+            return None;
+        }
+        let user = self.user("", 0, "user", named?)?;
+        let gid = match &written.group {
+            None => user.gid.as_raw(),
+            Some(group) => self.group("", 0, "group", group)?,
+        };
+        Some(Rights { user: user.name, uid: user.uid.as_raw(), gid })
+    }
+
+    fn user(&mut self, section: &str, place: usize, key: &str, name: &str) -> Option<User> {
+        match User::from_name(name) {
+            Ok(Some(user)) => Some(user),
+            Ok(None) => {
+                let reason =
+                    format!("there is no system user \"{name}\": create it or name another");
+                self.problem(section, place, key, reason);
+                None
+            }
+            Err(error) => {
+                self.problem(section, place, key, format!("user \"{name}\": {error}"));
+                None
+            }
+        }
+    }
+
+    fn group(&mut self, section: &str, place: usize, key: &str, name: &str) -> Option<u32> {
+        match Group::from_name(name) {
+            Ok(Some(group)) => Some(group.gid.as_raw()),
+            Ok(None) => {
+                let reason =
+                    format!("there is no system group \"{name}\": create it or name another");
+                self.problem(section, place, key, reason);
+                None
+            }
+            Err(error) => {
+                self.problem(section, place, key, format!("group \"{name}\": {error}"));
+                None
+            }
+        }
+    }
+
+    fn admin_uids(&mut self, users: &[String]) -> Vec<u32> {
+        users
+            .iter()
+            .filter_map(|name| self.user("admin", 0, "users", name))
+            .map(|user| user.uid.as_raw())
+            .collect()
+    }
+
+    fn listeners(&mut self, written: &[file::Listener]) -> Vec<ListenerSettings> {
+        let mut listeners: Vec<ListenerSettings> = Vec::new();
+        for (place, listener) in written.iter().enumerate() {
+            let Some(endpoint) = self.endpoint(place, listener) else { continue };
+            if listeners.iter().any(|other| other.endpoint.same_place(&endpoint)) {
+                let key = if listener.path.is_some() { "path" } else { "address" };
+                self.problem("listener", place, key, "another listener has it already");
+            }
+            let trusted = listener.trusted_parameters.unwrap_or(listener.kind == Kind::Login);
+            listeners.push(ListenerSettings {
+                kind: listener.kind,
+                endpoint,
+                instance: listener.instance.clone(),
+                temporary_failure: listener.temporary_failure.into(),
+                trusted_parameters: trusted,
+            });
+        }
+        listeners
+    }
+
+    fn endpoint(&mut self, place: usize, listener: &file::Listener) -> Option<Endpoint> {
+        match (&listener.path, listener.address) {
+            (Some(path), None) => self.unix_endpoint(place, listener, path),
+            (None, Some(address)) => self.tcp_endpoint(place, listener, address),
+            _ => {
+                self.problem("listener", place, "path", "exactly one of path and address");
+                None
+            }
+        }
+    }
+
+    fn unix_endpoint(
+        &mut self,
+        place: usize,
+        listener: &file::Listener,
+        path: &Path,
+    ) -> Option<Endpoint> {
+        // `sun_path` of Linux has 108 bytes with its NUL.
+        if path.as_os_str().len() > 107 {
+            self.problem("listener", place, "path", "at most 107 bytes: a socket's path is short");
+            return None;
+        }
+        let owner = listener.owner.as_ref().map(|name| self.user("listener", place, "owner", name));
+        let group =
+            listener.group.as_ref().map(|name| self.group("listener", place, "group", name));
+        if owner.as_ref().is_some_and(Option::is_none) || group == Some(None) {
+            return None;
+        }
+        Some(Endpoint::Unix {
+            path: path.to_owned(),
+            owner: owner.flatten().map(|user| user.uid.as_raw()),
+            group: group.flatten(),
+            mode: listener.mode.map_or_else(|| listener.kind.default_mode(), |mode| mode.0),
+        })
+    }
+
+    fn tcp_endpoint(
+        &mut self,
+        place: usize,
+        listener: &file::Listener,
+        address: SocketAddr,
+    ) -> Option<Endpoint> {
+        let mut holds = true;
+        if listener.kind != Kind::Auth {
+            let reason = "only a listener of type \"auth\" has one: the others know their peers by \
+                          the rights of a socket file, so give them a path";
+            self.problem("listener", place, "address", reason);
+            holds = false;
+        }
+        if !address.ip().is_loopback() && !listener.allow_remote_cleartext {
+            let reason = "passwords would cross the network in clear: use a loopback address, or \
+                          set allow_remote_cleartext = true in this listener";
+            self.problem("listener", place, "address", reason);
+            holds = false;
+        }
+        if listener.owner.is_some() || listener.group.is_some() || listener.mode.is_some() {
+            self.problem("listener", place, "address", "owner, group and mode go with a path");
+            holds = false;
+        }
+        holds.then_some(Endpoint::Tcp(address))
+    }
+
+    fn mechanisms(&mut self, written: &[String]) -> Vec<String> {
+        let mechanisms: Vec<String> =
+            written.iter().map(|mechanism| mechanism.to_ascii_uppercase()).collect();
+        for unknown in mechanisms.iter().filter(|name| !MECHANISMS.contains(&name.as_str())) {
+            let reason =
+                format!("unknown mechanism \"{unknown}\": expected PLAIN, LOGIN, EXTERNAL");
+            self.problem("login", 0, "mechanisms", reason);
+        }
+        // Login processes turn IMAP's LOGIN and POP3's USER into PLAIN.
+        let plain = mechanisms.iter().any(|mechanism| mechanism == "PLAIN");
+        self.must(plain, "login", "mechanisms", "PLAIN must be among them: Dovecot needs it");
+        mechanisms
+    }
+
+    fn userdb(&mut self, written: &file::Userdb) -> userdb::Settings {
+        self.must(written.uid != 0, "userdb", "uid", "never 0: mail processes refuse root");
+        let settings = userdb::Settings {
+            uid: written.uid,
+            gid: written.gid,
+            home: written.home.clone(),
+            mail: written.mail.clone(),
+            fields: written.fields.clone(),
+        };
+        for (key, reason) in settings.problems() {
+            self.problem("userdb", 0, key, reason);
+        }
+        settings
+    }
+}
+
+impl From<file::TemporaryFailure> for TemporaryFailure {
+    fn from(written: file::TemporaryFailure) -> Self {
+        match written {
+            file::TemporaryFailure::Auto => Self::Auto,
+            file::TemporaryFailure::Close => Self::Close,
+            file::TemporaryFailure::Fail => Self::Fail,
+        }
+    }
+}
+
+/// Line of `key` in the `place`th section of that name, or of the section's
+/// head if the key is not written.
+fn line_of(text: &str, section: &str, place: usize, key: &str) -> Option<usize> {
+    let mut inside = section.is_empty();
+    let mut seen = 0;
+    let mut head = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.starts_with('[') {
+            let name = line.split(']').next().unwrap_or_default().trim_matches(['[', ' ']);
+            inside = name == section && seen == place;
+            seen += usize::from(name == section);
+            head = if inside { Some(number) } else { head };
+        } else if inside && line.split('=').next().is_some_and(|name| name.trim() == key) {
+            return Some(number);
+        }
+    }
+    head
+}

@@ -1,0 +1,192 @@
+use super::*;
+use crate::server::settings::{Endpoint, Kind};
+
+fn load(text: &str, data: Option<&str>) -> Result<Config, String> {
+    let source = Source { file: Some("d.toml".into()), data: data.map(PathBuf::from) };
+    // Whoever runs the tests may be root on a machine without a user dovegate.
+    let text = if text.contains("\nuser = ") {
+        text.to_owned()
+    } else {
+        format!("user = \"root\"\n{text}")
+    };
+    Config::from_text(&text, Path::new("d.toml"), source).map_err(|error| error.to_string())
+}
+
+/// `expected` holds what each problem's line begins with.
+fn check(text: &str, expected: &[&str]) {
+    match load(text, None) {
+        Ok(_) => assert!(expected.is_empty(), "{text} was taken"),
+        Err(errors) => {
+            let lines: Vec<&str> = errors.lines().collect();
+            let fits = |(line, start): (&&str, &&str)| line.starts_with(*start);
+            assert!(
+                lines.len() == expected.len() && lines.iter().zip(expected).all(fits),
+                "{text}:\n{errors}\nexpected {expected:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn problems_name_line_key_reason() {
+    check("", &[]);
+    check("[log]\nlevle = \"info\"", &["d.toml:3: unknown field `levle`, expected `target` or"]);
+    check("[login]\nfailure_delay = \"2\"", &["d.toml:3: \"2\" is not a duration"]);
+    check("[login]\nfailure_delay = 2", &["d.toml:3: invalid type"]);
+    check("[login]\nfailure_delay = \"5s\"", &["d.toml:3: login.failure_delay: at most 4s"]);
+    check("[login", &["d.toml:2: "]);
+    check("state_dir = \"state\"", &["d.toml:2: state_dir: an absolute path"]);
+    check(
+        "[names]\nfurther_local_characters = \"/\"",
+        &["d.toml:3: names.further_local_characters"],
+    );
+    check("[names]\ndefault_domain = \"a b\"", &["d.toml:3: the domain part"]);
+    check("[userdb]\nuid = 0", &["d.toml:3: userdb.uid: never 0"]);
+    check("[userdb]\nhome = \"/x/%q\"", &["d.toml:3: userdb.home: after %"]);
+    check("[passwords]\nmax_argon2_memory = \"lots\"", &["d.toml:3: \"lots\" is not a size"]);
+    check("[abuse]\ntrusted_networks = [\"x\"]", &["d.toml:3: \"x\" is not a network"]);
+    check("[admin]\nusers = [\"nobody-of-that-name\"]", &["d.toml:3: admin.users: there is no"]);
+    check(
+        "[login]\nmechanisms = [\"GSSAPI\"]",
+        &[
+            "d.toml:3: login.mechanisms: unknown mechanism \"GSSAPI\"",
+            "d.toml:3: login.mechanisms: PLAIN must",
+        ],
+    );
+}
+
+#[test]
+fn every_problem_is_named_at_once() {
+    check(
+        "[userdb]\nuid = 0\n[login]\nfailure_delay = \"9s\"\nmax_requests = 0",
+        &["d.toml:5: login.failure_delay", "d.toml:6: login.max_requests", "d.toml:3: userdb.uid"],
+    );
+}
+
+#[test]
+fn listeners_are_checked() {
+    let path = "[[listener]]\ntype = \"auth\"\npath = \"/run/a\"\n";
+    check(path, &[]);
+    check(&format!("{path}{path}"), &["d.toml:7: listener.path: another listener has it"]);
+    check(&format!("{path}mode = \"9\""), &["d.toml:5: \"9\" is not a mode"]);
+    check(
+        &format!("{path}owner = \"nobody-of-that-name\""),
+        &["d.toml:5: listener.owner: there is"],
+    );
+    check(&format!("{path}address = \"127.0.0.1:1\""), &["d.toml:4: listener.path: exactly one"]);
+    check("[[listener]]\ntype = \"auth\"", &["d.toml:2: listener.path: exactly one"]);
+    check(
+        "[[listener]]\ntype = \"imap\"\npath = \"/run/a\"",
+        &["d.toml:3: unknown variant `imap`"],
+    );
+    let tcp = |kind: &str, address: &str| {
+        format!("[[listener]]\ntype = \"{kind}\"\naddress = \"{address}\"\n")
+    };
+    check(&tcp("auth", "127.0.0.1:12345"), &[]);
+    check(&tcp("auth", "[::1]:12345"), &[]);
+    check(&tcp("auth", "192.0.2.1:12345"), &["d.toml:4: listener.address: passwords would cross"]);
+    check(&(tcp("auth", "0.0.0.0:12345") + "allow_remote_cleartext = true"), &[]);
+    check(&tcp("master", "127.0.0.1:1"), &["d.toml:4: listener.address: only a listener of type"]);
+    check(&format!("{}{}", path, tcp("auth", "0.0.0.0:1")), &["d.toml:7: listener.address"]);
+    check(
+        &format!("[[listener]]\ntype = \"auth\"\npath = \"/{}\"", "x".repeat(107)),
+        &["d.toml:4: listener.path: at most 107 bytes"],
+    );
+}
+
+#[test]
+fn a_data_folder_needs_no_file() {
+    let source = Source { file: None, data: Some("/srv/d".into()) };
+    let config = Config::load(&source).unwrap();
+    assert_eq!(config.store_dir(), Path::new("/srv/d/state/store"));
+    assert_eq!(config.admin_socket(), Path::new("/srv/d/run/admin"));
+    assert_eq!(config.server.rights, None);
+    let names: Vec<&str> =
+        config.server.listeners.iter().map(|listener| listener.kind.name()).collect();
+    assert_eq!(names, ["login", "auth", "userdb", "token-login", "token", "master", "admin"]);
+    let modes: Vec<u32> =
+        config.server.listeners.iter().map(|listener| mode(&listener.endpoint)).collect();
+    assert_eq!(modes, [0o666, 0o666, 0o666, 0o666, 0o666, 0o600, 0o600]);
+}
+
+fn mode(endpoint: &Endpoint) -> u32 {
+    match endpoint {
+        Endpoint::Unix { mode, .. } => *mode,
+        Endpoint::Tcp(_) => 0,
+    }
+}
+
+#[test]
+fn a_data_folder_wins_over_the_file() {
+    let text = "state_dir = \"/a\"\n[[listener]]\ntype = \"auth\"\npath = \"/run/a\"";
+    let config = load(text, Some("/srv/d")).unwrap();
+    assert_eq!(config.server.state_dir, Path::new("/srv/d/state"));
+    let kinds: Vec<Kind> = config.server.listeners.iter().map(|listener| listener.kind).collect();
+    assert_eq!(kinds, [Kind::Auth, Kind::Admin]);
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let source = Source { file: Some("/nowhere/d.toml".into()), data: None };
+    let error = Config::load(&source).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/d.toml cannot be read: No such file"), "{error}");
+    assert!(error.contains("--data DIR needs none"), "{error}");
+}
+
+#[test]
+fn the_example_is_the_default() {
+    let default = load("", None).unwrap().show();
+    let example = load(EXAMPLE, None).unwrap().show();
+    assert_eq!(example, default);
+}
+
+/// The example with the keys that it comments out.
+fn example_in_full() -> String {
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(rest)
+            if rest.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') =>
+        {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    EXAMPLE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_lists_every_key() {
+    let text = example_in_full();
+    toml::from_str::<File>(&text).unwrap();
+    let example: toml::Table = toml::from_str(&text).unwrap();
+    check_keys(&example, "", "");
+    for section in ["log", "names", "login", "passwords", "abuse", "userdb", "limits", "admin"] {
+        check_keys(example[section].as_table().unwrap(), section, &format!("[{section}]\n"));
+    }
+    let mut listener = toml::Table::new();
+    for one in example["listener"].as_array().unwrap() {
+        listener.extend(one.as_table().unwrap().clone());
+    }
+    check_keys(&listener, "listener", "[[listener]]\ntype = \"auth\"\n");
+}
+
+/// A file with an unknown key is answered with the names of all known ones.
+fn check_keys(example: &toml::Table, section: &str, head: &str) {
+    let error = toml::from_str::<File>(&format!("{head}no_such_key = 1")).unwrap_err();
+    let known = error.message().split("expected").nth(1).unwrap();
+    let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    let mut listed: Vec<&str> = example.keys().map(String::as_str).collect();
+    known.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, known, "section [{section}]");
+}
+
+#[test]
+fn what_is_shown_reads_back() {
+    let shown = load(
+        &example_in_full().replace("dovenull", "root").replace("\"dovegate\"", "\"root\""),
+        None,
+    )
+    .unwrap()
+    .show();
+    assert_eq!(load(&shown, None).unwrap().show(), shown);
+}

@@ -1,0 +1,208 @@
+//! What the server is told: sockets, limits, rights.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::mailbox::userdb;
+
+/// What every room that a server runs is told. A reload brings a new one.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Sockets, limits, rights.
+    pub server: Settings,
+    /// What is handed out about users.
+    pub userdb: userdb::Settings,
+}
+
+/// Sockets, limits, rights.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of everything that is kept.
+    pub state_dir: PathBuf,
+    /// Folder of our own sockets.
+    pub run_dir: PathBuf,
+    /// Whom to become once the sockets are bound; `None` stays as it is.
+    pub rights: Option<Rights>,
+    /// Mechanisms to offer, upper case.
+    pub mechanisms: Vec<String>,
+    /// How long a dialogue may take, and a finished login waits for REQUEST.
+    pub request_timeout: Duration,
+    /// Most requests of one connection at a time.
+    pub max_requests: usize,
+    /// How long a stopping server finishes what is pending.
+    pub drain_limit: Duration,
+    /// Whether `session_pid` of a REQUEST must be its sender's process id.
+    pub check_session_pid: bool,
+    /// How many connections.
+    pub limits: Limits,
+    /// Threads that serve connections; one is enough for most.
+    pub worker_threads: usize,
+    /// System users who may administrate, besides root and our own.
+    pub admin_uids: Vec<u32>,
+    /// Where to listen.
+    pub listeners: Vec<ListenerSettings>,
+}
+
+impl Settings {
+    /// Where administrators are answered.
+    pub fn admin_socket(&self) -> &Path {
+        let admin = self.listeners.iter().find(|listener| listener.kind == Kind::Admin);
+        match admin.map(|listener| &listener.endpoint) {
+            Some(Endpoint::Unix { path, .. }) => path,
+            _ => &self.run_dir,
+        }
+    }
+}
+
+/// An account without rights.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rights {
+    /// Its name, for its further groups.
+    pub user: String,
+    /// Its number.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// How many connections at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections that are served in full; `None` takes what the limit of
+    /// open files allows.
+    pub connections: Option<usize>,
+    /// Connections above that: they get the handshake, and temporary failures.
+    pub reserve: usize,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Dovecot's login processes: a success is kept for REQUEST.
+    Login,
+    /// Everybody else who logs people in: Postfix, Exim, `doveadm auth test`.
+    Auth,
+    /// Dovecot's mail processes: REQUEST, and everything of `userdb`.
+    Master,
+    /// User look-ups: LMTP, `doveadm`.
+    Userdb,
+    /// As `login`, for tokens of earlier logins alone.
+    TokenLogin,
+    /// As `auth`, for tokens of earlier logins alone.
+    Token,
+    /// HTTP for administrators.
+    Admin,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Login,
+        Self::Auth,
+        Self::Master,
+        Self::Userdb,
+        Self::TokenLogin,
+        Self::Token,
+        Self::Admin,
+    ];
+
+    /// The name in the settings and in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Auth => "auth",
+            Self::Master => "master",
+            Self::Userdb => "userdb",
+            Self::TokenLogin => "token-login",
+            Self::Token => "token",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Rights of its socket file where none are set.
+    pub fn default_mode(self) -> u32 {
+        match self {
+            Self::Login | Self::Auth | Self::TokenLogin | Self::Token => 0o660,
+            Self::Userdb => 0o666,
+            Self::Master | Self::Admin => 0o600,
+        }
+    }
+}
+
+/// How an outage is said to a client that takes every FAIL for final.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TemporaryFailure {
+    /// By closing to clients of minor 0 (Postfix, Exim), else by FAIL.
+    #[default]
+    Auto,
+    /// By closing.
+    Close,
+    /// By FAIL.
+    Fail,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListenerSettings {
+    /// What it speaks.
+    pub kind: Kind,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The mail system it belongs to: process ids and REQUESTs of one Dovecot
+    /// mean nothing to another.
+    pub instance: String,
+    /// How outages are said.
+    pub temporary_failure: TemporaryFailure,
+    /// Whether parameters that lift checks count (`no-penalty`,
+    /// `cert_username` …), and EXTERNAL may be offered.
+    pub trusted_parameters: bool,
+}
+
+/// Where a listener is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Endpoint {
+    /// A socket file.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// Its owner; `None` leaves it ours.
+        owner: Option<u32>,
+        /// Its group; `None` leaves it ours.
+        group: Option<u32>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A TCP port.
+    Tcp(SocketAddr),
+}
+
+impl Endpoint {
+    /// Whether both are the same path or port, whatever their rights.
+    pub fn same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix { path, .. }, Self::Unix { path: other, .. }) => path == other,
+            (Self::Tcp(address), Self::Tcp(other)) => address == other,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix { path, .. } => write!(f, "{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}
