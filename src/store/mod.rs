@@ -1,14 +1,31 @@
 //! State: domains, templates, mailboxes, app passwords, last use and history.
 //!
 //! [`Store`] is async and speaks in domain operations; no type of an engine
-//! stands in a signature. `sled` is the embedded engine, `memory` the one for
-//! tests; both pass the same contract (`tests/it/store_contract.rs`).
+//! stands in a signature. [`SledStore`] is the embedded engine, [`MemoryStore`]
+//! the one for tests; both pass the same contract (`tests/it/store_contract.rs`).
 //!
 //! Durability: when an operation has returned, its change is on disk. The one
 //! exception is [`Store::record_use`], which is coalesced and may lose the last
 //! seconds.
+//!
+//! Inside: `apply` knows the rules and moves no bytes, `engine` moves bytes and
+//! knows no rules; `write`, `list`, `history` and `transfer` say in keys and
+//! values what each operation is, and `records` makes the [`Store`] of it.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+mod apply;
+mod change;
+mod engine;
+mod history;
+mod keys;
+mod list;
+mod mask;
+pub mod memory;
+mod records;
+pub mod sled;
+mod transfer;
+mod write;
+
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -16,9 +33,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, Mailbox, MailboxId,
-        MailboxState, Quota, Services, SetBy, Template, TemplateName, domain::LimitError,
+        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
+        TemplateName, domain::LimitError,
     },
+};
+
+pub use self::{
+    change::{DomainChange, MailboxChange, NewMailbox},
+    mask::Mask,
+    memory::MemoryStore,
+    records::Records,
+    sled::{Settings, SledStore},
 };
 
 /// Why an operation did not happen.
@@ -67,6 +92,20 @@ pub enum Error {
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Error {
+    fn engine(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Engine(error.into())
+    }
+
+    fn missing(what: &'static str, name: impl std::fmt::Display) -> Self {
+        Self::NotFound { what, name: name.to_string() }
+    }
+
+    fn taken(what: &'static str, name: impl std::fmt::Display) -> Self {
+        Self::Exists { what, name: name.to_string() }
+    }
+}
+
 /// A mailbox together with its domain: what a login and a user look-up need,
 /// read at one moment.
 #[derive(Clone, Debug)]
@@ -75,105 +114,6 @@ pub struct Account {
     pub mailbox: Arc<Mailbox>,
     /// Its domain.
     pub domain: Arc<Domain>,
-}
-
-/// A new mailbox. What is left out comes from the template, then the domain.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewMailbox {
-    /// Its address.
-    pub address: Address,
-    /// Name shown to people.
-    #[serde(default)]
-    pub display_name: String,
-    /// Template to take further values from.
-    #[serde(default)]
-    pub template: Option<TemplateName>,
-    /// State; else the template's, else active.
-    #[serde(default)]
-    pub state: Option<MailboxState>,
-    /// Who says so.
-    #[serde(default)]
-    pub set_by: SetBy,
-    /// Who checks the main password.
-    #[serde(default)]
-    pub auth_source: AuthSource,
-    /// `{SCHEME}…`.
-    #[serde(default)]
-    pub local_hash: Option<String>,
-    /// Services of the main password; else the template's, else all.
-    #[serde(default)]
-    pub services: Option<Services>,
-    /// Storage limit; else the template's, else the domain's default.
-    #[serde(default)]
-    pub quota: Option<Quota>,
-    /// Labels, added to the template's.
-    #[serde(default)]
-    pub tags: Vec<String>,
-    /// Home folder, already made from the pattern.
-    #[serde(default)]
-    pub home: Option<String>,
-    /// Numeric user id.
-    #[serde(default)]
-    pub uid: Option<u32>,
-    /// Numeric group id.
-    #[serde(default)]
-    pub gid: Option<u32>,
-    /// Mail location.
-    #[serde(default)]
-    pub mail: Option<String>,
-    /// Further userdb fields.
-    #[serde(default)]
-    pub extra_fields: BTreeMap<String, String>,
-}
-
-/// What to change about a mailbox; `None` leaves a value alone, the inner
-/// `None` of a double option takes it away.
-#[derive(Clone, Debug, Default)]
-pub struct MailboxChange {
-    /// Name shown to people.
-    pub display_name: Option<String>,
-    /// State, and who says so.
-    pub state: Option<(MailboxState, SetBy)>,
-    /// Who checks the main password.
-    pub auth_source: Option<AuthSource>,
-    /// `{SCHEME}…` of the local password.
-    pub local_hash: Option<Option<String>>,
-    /// Services of the main password.
-    pub services: Option<Services>,
-    /// Storage limit.
-    pub quota: Option<Option<Quota>>,
-    /// All labels.
-    pub tags: Option<Vec<String>>,
-    /// Template to apply now.
-    pub template: Option<TemplateName>,
-    /// Numeric user id.
-    pub uid: Option<Option<u32>>,
-    /// Numeric group id.
-    pub gid: Option<Option<u32>>,
-    /// Home folder.
-    pub home: Option<Option<String>>,
-    /// Mail location.
-    pub mail: Option<Option<String>>,
-    /// All further userdb fields.
-    pub extra_fields: Option<BTreeMap<String, String>>,
-}
-
-/// What to change about a domain.
-#[derive(Clone, Debug, Default)]
-pub struct DomainChange {
-    /// Whether its mailboxes may log in.
-    pub active: Option<bool>,
-    /// The provider that speaks for it.
-    pub provider: Option<Option<String>>,
-    /// Most mailboxes.
-    pub max_mailboxes: Option<Option<u64>>,
-    /// Quota of a mailbox that names none.
-    pub default_quota: Option<Quota>,
-    /// Largest quota of one mailbox.
-    pub max_quota: Option<Quota>,
-    /// Sum of all quotas.
-    pub total_quota: Option<Quota>,
 }
 
 /// How full a domain is.
@@ -273,8 +213,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Account, Error>;
     /// A mailbox and its domain.
     async fn account(&self, address: &Address) -> Result<Option<Account>, Error>;
-    /// Mailboxes by address, from behind `after`, `limit` at most. Reads as
-    /// much as it needs to fill the page.
+    /// Mailboxes by domain and then local part, from behind `after`, `limit` at
+    /// most. Reads as much as it needs to fill the page.
     async fn mailboxes(
         &self,
         filter: &MailboxFilter,
@@ -291,6 +231,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Account, Error>;
     /// Takes a mailbox away with its app passwords and history.
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error>;
+
+    /// Whose this id is: for listings of the history.
+    async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error>;
 
     /// Keeps a new app password. [`Error::Exists`] if its id is taken in this
     /// mailbox (the caller makes another), [`Error::Conflict`] at

@@ -1,0 +1,229 @@
+//! The rules of a change, as functions of values: what a new mailbox gets, what
+//! a change does to it, what counts against a domain's limits. Every engine
+//! goes through here.
+//!
+//! **Where a value comes from.** What the caller names; else what the template
+//! says; else the default. A quota that neither names stays unset in the
+//! mailbox: it follows the domain's default, also when that changes later.
+//!
+//! **What a template does later.** Applied to a mailbox that exists, it sets
+//! quota and services and adds its tags. It leaves the state alone, so that it
+//! cannot switch on whom an administrator has switched off.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DomainChange, DomainUse, MailboxChange, NewMailbox};
+use crate::{
+    clock::Timestamp,
+    mailbox::{AppliedTemplate, Domain, Mailbox, MailboxId, Quota, Template, domain::LimitError},
+};
+
+/// What a domain's mailboxes take, kept up to date with every change of one.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Tally {
+    /// Mailboxes with a quota of their own.
+    named: u64,
+    /// Sum of those quotas.
+    named_bytes: u64,
+    /// Mailboxes that follow the domain's default. Kept apart so that a change
+    /// of the default needs no walk over the mailboxes.
+    following: u64,
+}
+
+impl Tally {
+    /// Counts a mailbox in.
+    pub(super) fn add(&mut self, quota: Option<Quota>) {
+        match quota {
+            Some(quota) => {
+                self.named += 1;
+                self.named_bytes = self.named_bytes.saturating_add(quota.bytes);
+            }
+            None => self.following += 1,
+        }
+    }
+
+    /// Counts a mailbox out.
+    pub(super) fn take(&mut self, quota: Option<Quota>) {
+        match quota {
+            Some(quota) => {
+                self.named = self.named.saturating_sub(1);
+                self.named_bytes = self.named_bytes.saturating_sub(quota.bytes);
+            }
+            None => self.following = self.following.saturating_sub(1),
+        }
+    }
+
+    /// How full the domain is.
+    pub(super) fn of(&self, domain: &Domain) -> DomainUse {
+        let followed = self.following.saturating_mul(domain.default_quota.bytes);
+        DomainUse {
+            mailboxes: self.named + self.following,
+            quota_bytes: self.named_bytes.saturating_add(followed),
+        }
+    }
+}
+
+/// Whether one more mailbox with `quota` fits into the domain.
+pub(super) fn check_room(
+    domain: &Domain,
+    tally: &Tally,
+    quota: Option<Quota>,
+) -> Result<(), LimitError> {
+    let taken = tally.of(domain);
+    let quota = quota.unwrap_or(domain.default_quota);
+    domain.check_limits(taken.mailboxes, taken.quota_bytes, quota)
+}
+
+/// Whether a mailbox may change its quota. To take less is always allowed, also
+/// in a domain whose limits were lowered under what is taken already.
+pub(super) fn check_quota_change(
+    domain: &Domain,
+    tally: &Tally,
+    old: Option<Quota>,
+    new: Option<Quota>,
+) -> Result<(), LimitError> {
+    let (before, after) =
+        (old.unwrap_or(domain.default_quota), new.unwrap_or(domain.default_quota));
+    if before == after || (!after.is_unlimited() && after < before) {
+        return Ok(());
+    }
+    let mut others = *tally;
+    others.take(old);
+    domain.check_limits(0, others.of(domain).quota_bytes, after)
+}
+
+/// Whether the domain may change as it is to: a raised default must fit all
+/// mailboxes that follow it. Other limits may be lowered under what is taken;
+/// they bind from then on.
+pub(super) fn check_domain_change(
+    old: &Domain,
+    new: &Domain,
+    tally: &Tally,
+) -> Result<(), LimitError> {
+    if tally.following == 0 || old.default_quota == new.default_quota {
+        return Ok(());
+    }
+    let mut one = *tally;
+    one.take(None);
+    new.check_limits(0, one.of(new).quota_bytes, new.default_quota)
+}
+
+/// A domain after a change.
+pub(super) fn change_domain(old: &Domain, change: DomainChange, now: Timestamp) -> Domain {
+    let mut new = old.clone();
+    set(&mut new.active, change.active);
+    set(&mut new.provider, change.provider);
+    set(&mut new.max_mailboxes, change.max_mailboxes);
+    set(&mut new.default_quota, change.default_quota);
+    set(&mut new.max_quota, change.max_quota);
+    set(&mut new.total_quota, change.total_quota);
+    if new != *old {
+        new.generation += u64::from(new.active != old.active);
+        new.modified = now;
+    }
+    new
+}
+
+/// A template that replaces `old`, or is new.
+pub(super) fn next_template(old: Option<&Template>, mut new: Template) -> Template {
+    if let Some(old) = old {
+        new.created = old.created;
+    }
+    new.revision = old.map_or(1, |old| old.revision + 1);
+    new
+}
+
+/// A new mailbox.
+pub(super) fn new_mailbox(
+    id: MailboxId,
+    new: NewMailbox,
+    template: Option<&Template>,
+    now: Timestamp,
+) -> Mailbox {
+    let mut tags = template.map_or_else(Vec::new, |template| template.tags.clone());
+    add_tags(&mut tags, new.tags);
+    Mailbox {
+        id,
+        address: new.address,
+        display_name: new.display_name,
+        state: new.state.or(template.map(|template| template.state)).unwrap_or_default(),
+        state_set_by: new.set_by,
+        auth_source: new.auth_source,
+        local_hash: new.local_hash,
+        generation: 0,
+        bound: None,
+        services: new.services.or(template.map(|template| template.services)).unwrap_or_default(),
+        quota: new.quota.or(template.and_then(|template| template.quota)),
+        tags,
+        template: template.map(applied),
+        uid: new.uid,
+        gid: new.gid,
+        home: new.home,
+        mail: new.mail,
+        extra_fields: new.extra_fields,
+        created: now,
+        modified: now,
+    }
+}
+
+/// A mailbox after a change; equal to `old` if nothing changes.
+pub(super) fn change_mailbox(
+    old: &Mailbox,
+    change: MailboxChange,
+    template: Option<&Template>,
+    now: Timestamp,
+) -> Mailbox {
+    let mut new = old.clone();
+    if let Some(template) = template {
+        new.quota = template.quota;
+        new.services = template.services;
+        add_tags(&mut new.tags, template.tags.clone());
+        new.template = Some(applied(template));
+    }
+    if let Some((state, set_by)) = change.state {
+        new.state = state;
+        new.state_set_by = set_by;
+    }
+    set(&mut new.display_name, change.display_name);
+    set(&mut new.auth_source, change.auth_source);
+    set(&mut new.local_hash, change.local_hash);
+    set(&mut new.services, change.services);
+    set(&mut new.quota, change.quota);
+    set(&mut new.tags, change.tags);
+    set(&mut new.uid, change.uid);
+    set(&mut new.gid, change.gid);
+    set(&mut new.home, change.home);
+    set(&mut new.mail, change.mail);
+    set(&mut new.extra_fields, change.extra_fields);
+    if new != *old {
+        new.generation += u64::from(outdates_verified(old, &new));
+        new.modified = now;
+    }
+    new
+}
+
+/// Whether passwords verified before the change must be verified again.
+fn outdates_verified(old: &Mailbox, new: &Mailbox) -> bool {
+    old.state != new.state
+        || old.auth_source != new.auth_source
+        || old.local_hash != new.local_hash
+        || old.services != new.services
+}
+
+fn applied(template: &Template) -> AppliedTemplate {
+    AppliedTemplate { name: template.name.clone(), revision: template.revision }
+}
+
+fn add_tags(tags: &mut Vec<String>, further: Vec<String>) {
+    for tag in further {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}

@@ -1,0 +1,106 @@
+//! What a caller wants made or changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::mailbox::{Address, AuthSource, MailboxState, Quota, Services, SetBy, TemplateName};
+
+/// A new mailbox. What is left out comes from the template, then the domain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMailbox {
+    /// Its address.
+    pub address: Address,
+    /// Name shown to people.
+    #[serde(default)]
+    pub display_name: String,
+    /// Template to take further values from.
+    #[serde(default)]
+    pub template: Option<TemplateName>,
+    /// State; else the template's, else active.
+    #[serde(default)]
+    pub state: Option<MailboxState>,
+    /// Who says so.
+    #[serde(default)]
+    pub set_by: SetBy,
+    /// Who checks the main password.
+    #[serde(default)]
+    pub auth_source: AuthSource,
+    /// `{SCHEME}…`.
+    #[serde(default)]
+    pub local_hash: Option<String>,
+    /// Services of the main password; else the template's, else all.
+    #[serde(default)]
+    pub services: Option<Services>,
+    /// Storage limit; else the template's, else the domain's default.
+    #[serde(default)]
+    pub quota: Option<Quota>,
+    /// Labels, added to the template's.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Home folder, already made from the pattern.
+    #[serde(default)]
+    pub home: Option<String>,
+    /// Numeric user id.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Numeric group id.
+    #[serde(default)]
+    pub gid: Option<u32>,
+    /// Mail location.
+    #[serde(default)]
+    pub mail: Option<String>,
+    /// Further userdb fields.
+    #[serde(default)]
+    pub extra_fields: BTreeMap<String, String>,
+}
+
+/// What to change about a mailbox; `None` leaves a value alone, the inner
+/// `None` of a double option takes it away.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxChange {
+    /// Name shown to people.
+    pub display_name: Option<String>,
+    /// State, and who says so.
+    pub state: Option<(MailboxState, SetBy)>,
+    /// Who checks the main password.
+    pub auth_source: Option<AuthSource>,
+    /// `{SCHEME}…` of the local password.
+    pub local_hash: Option<Option<String>>,
+    /// Services of the main password.
+    pub services: Option<Services>,
+    /// Storage limit.
+    pub quota: Option<Option<Quota>>,
+    /// All labels.
+    pub tags: Option<Vec<String>>,
+    /// Template to apply now.
+    pub template: Option<TemplateName>,
+    /// Numeric user id.
+    pub uid: Option<Option<u32>>,
+    /// Numeric group id.
+    pub gid: Option<Option<u32>>,
+    /// Home folder.
+    pub home: Option<Option<String>>,
+    /// Mail location.
+    pub mail: Option<Option<String>>,
+    /// All further userdb fields.
+    pub extra_fields: Option<BTreeMap<String, String>>,
+}
+
+/// What to change about a domain.
+#[derive(Clone, Debug, Default)]
+pub struct DomainChange {
+    /// Whether its mailboxes may log in.
+    pub active: Option<bool>,
+    /// The provider that speaks for it.
+    pub provider: Option<Option<String>>,
+    /// Most mailboxes.
+    pub max_mailboxes: Option<Option<u64>>,
+    /// Quota of a mailbox that names none.
+    pub default_quota: Option<Quota>,
+    /// Largest quota of one mailbox.
+    pub max_quota: Option<Quota>,
+    /// Sum of all quotas.
+    pub total_quota: Option<Quota>,
+}

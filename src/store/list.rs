@@ -1,0 +1,160 @@
+//! Listings: walks over a range of keys that keep no more than they return.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Error, MailboxFilter, Mask, UseRow,
+    engine::{self, Engine, end_of},
+    history,
+    keys::{self, Counted},
+};
+use crate::mailbox::{Address, AppPassword, Mailbox, MailboxId};
+
+const ON: Result<ControlFlow<()>, Error> = Ok(ControlFlow::Continue(()));
+
+/// All values with this tag, from behind `after`, `limit` at most.
+pub(super) fn values<T: DeserializeOwned>(
+    engine: &impl Engine,
+    tag: u8,
+    after: Option<Vec<u8>>,
+    limit: usize,
+) -> Result<Vec<Arc<T>>, Error> {
+    let mut values = Vec::new();
+    let from = after.map_or_else(|| vec![tag], behind);
+    engine.scan(&from, &[tag + 1], &mut |_, value| {
+        if values.len() == limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        values.push(engine::decode(value)?);
+        ON
+    })?;
+    Ok(values)
+}
+
+/// Mailboxes that the filter names. Only those are decoded.
+pub(super) fn mailboxes(
+    engine: &impl Engine,
+    filter: &MailboxFilter,
+    after: Option<&Address>,
+    limit: usize,
+) -> Result<Vec<Arc<Mailbox>>, Error> {
+    let mask = filter.mask.as_deref().map(Mask::new);
+    let Some(prefix) = prefix(filter, mask.as_ref()) else { return Ok(Vec::new()) };
+    let from = after.map_or_else(Vec::new, |after| behind(keys::mailbox(after)));
+    let mut found = Vec::new();
+    let mut address = String::new();
+    engine.scan(&from.max(prefix.clone()), &end_of(&prefix), &mut |key, value| {
+        if found.len() == limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(mask) = &mask {
+            let (domain, local) = keys::parts_of_mailbox(key)
+                .ok_or_else(|| Error::engine("the key of a mailbox holds no address"))?;
+            address.clear();
+            address.extend([local, "@", domain]);
+            if !mask.matches(&address) {
+                return ON;
+            }
+        }
+        found.push(engine::decode(value)?);
+        ON
+    })?;
+    Ok(found)
+}
+
+/// What the keys of all mailboxes begin with that the filter can name; `None`
+/// if it can name none.
+fn prefix(filter: &MailboxFilter, mask: Option<&Mask>) -> Option<Vec<u8>> {
+    match (filter.domain.as_ref().map(|domain| domain.as_str()), mask.and_then(Mask::range)) {
+        (Some(domain), Some((other, _))) if domain != other => None,
+        (_, Some((domain, local))) => Some(keys::mailboxes_from(domain, local)),
+        (Some(domain), None) => Some(keys::mailboxes_from(domain, "")),
+        (None, None) => Some(vec![keys::MAILBOX]),
+    }
+}
+
+/// App passwords of a mailbox, oldest first.
+pub(super) fn app_passwords(
+    engine: &impl Engine,
+    mailbox: MailboxId,
+) -> Result<Vec<Arc<AppPassword>>, Error> {
+    let prefix = keys::app_passwords(mailbox);
+    let mut found: Vec<Arc<AppPassword>> = Vec::new();
+    engine.scan(&prefix, &end_of(&prefix), &mut |_, value| {
+        found.push(engine::decode(value)?);
+        ON
+    })?;
+    found.sort_by_key(|app_password| app_password.created);
+    Ok(found)
+}
+
+/// The history, latest first, with the rows that are not written yet. Over all
+/// mailboxes this is a walk over the whole history.
+pub(super) fn uses(
+    engine: &impl Engine,
+    mailbox: Option<MailboxId>,
+    unwritten: Vec<UseRow>,
+    limit: usize,
+) -> Result<Vec<UseRow>, Error> {
+    let mut unwritten = unwritten
+        .into_iter()
+        .map(|row| Ok((keys::use_row(&history::key_of(&row))?, row)))
+        .collect::<Result<HashMap<_, _>, Error>>()?;
+    let mut latest = Latest { rows: BTreeMap::new(), limit };
+    let prefix = mailbox.map_or_else(|| vec![keys::USE], keys::uses);
+    engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
+        if let Some(row) = unwritten.remove(key) {
+            let mut both = vec![keys::read_use(key, value)?];
+            history::merge(&mut both, &[row]);
+            both.into_iter().for_each(|row| latest.offer(key, row));
+        } else if latest.takes(engine::decode::<Counted>(value)?) {
+            latest.offer(key, keys::read_use(key, value)?);
+        }
+        ON
+    })?;
+    unwritten.into_iter().for_each(|(key, row)| latest.offer(&key, row));
+    Ok(latest.rows.into_values().rev().collect())
+}
+
+/// The latest rows among those that were offered.
+struct Latest {
+    /// By time; the key keeps rows of the same moment apart.
+    rows: BTreeMap<(crate::clock::Timestamp, Vec<u8>), UseRow>,
+    limit: usize,
+}
+
+impl Latest {
+    fn takes(&self, counted: Counted) -> bool {
+        let oldest = self.rows.keys().next();
+        self.rows.len() < self.limit || oldest.is_some_and(|(last, _)| *last <= counted.last)
+    }
+
+    fn offer(&mut self, key: &[u8], row: UseRow) {
+        self.rows.insert((row.last, key.to_vec()), row);
+        if self.rows.len() > self.limit {
+            self.rows.pop_first();
+        }
+    }
+}
+
+/// All abuse counters.
+pub(super) fn penalties(engine: &impl Engine) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    engine.scan(&[keys::PENALTY], &[keys::PENALTY + 1], &mut |key, value| {
+        found.push((key[1..].to_vec(), value.to_vec()));
+        ON
+    })?;
+    Ok(found)
+}
+
+/// The first key behind `key`.
+pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}

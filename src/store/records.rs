@@ -1,0 +1,334 @@
+//! The [`Store`] over any [`Engine`].
+//!
+//! A write runs on a thread for blocking work, under one lock: it reads, checks
+//! and gathers its changes in a [`Draft`], which is committed as a whole; the
+//! flush follows outside the lock, so that writers who wait for the disk wait
+//! together. Once begun, a write goes to its end even if the caller is gone.
+//! Look-ups read directly; listings walk many keys and run on such a thread.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use super::{
+    Account, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter, NewMailbox,
+    Record, Store, UseKey, UseRow,
+    apply::Tally,
+    engine::{self, Draft, Engine},
+    history::{self, History, Sweep},
+    keys, list, transfer, write,
+};
+use crate::{
+    clock::Timestamp,
+    mailbox::{
+        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
+        TemplateName,
+    },
+};
+
+/// Mailboxes whose history is written in one batch. An engine may stop its
+/// readers while it applies one.
+const MAILBOXES_A_BATCH: usize = 256;
+
+/// Domains, mailboxes and the rest, kept by the engine `E`.
+pub struct Records<E> {
+    inner: Arc<Inner<E>>,
+}
+
+struct Inner<E> {
+    engine: E,
+    /// Held by a write from its first read to its commit.
+    writing: Mutex<()>,
+    history: History,
+    /// Held while gathered uses move to the engine, so that a reader finds each
+    /// of them in exactly one of the two places.
+    moving: RwLock<Sweep>,
+}
+
+impl<E: Engine> Records<E> {
+    /// What `engine` holds.
+    pub(super) fn over(engine: E) -> Self {
+        let inner = Inner {
+            engine,
+            writing: Mutex::default(),
+            history: History::default(),
+            moving: RwLock::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn engine(&self) -> &E {
+        &self.inner.engine
+    }
+
+    /// Runs `work` where it may block.
+    async fn blocking<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Inner<E>) -> Result<T, Error> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(Error::engine)?
+    }
+
+    /// Commits what `work` drafts, and returns when it is on disk.
+    async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Draft<E>) -> Result<T, Error> + Send + 'static,
+    {
+        self.blocking(move |inner| {
+            let done = inner.commit(work)?;
+            // Also without a change of its own: what it saw may be a change of
+            // another writer that is not on disk yet.
+            inner.engine.flush()?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+impl<E: Engine> Inner<E> {
+    fn commit<T>(&self, work: impl FnOnce(&mut Draft<E>) -> Result<T, Error>) -> Result<T, Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut draft = Draft::new(&self.engine);
+        let done = work(&mut draft)?;
+        let changes = draft.into_changes();
+        if !changes.is_empty() {
+            self.engine.commit(changes)?;
+        }
+        Ok(done)
+    }
+
+    fn flush_uses(&self) -> Result<(), Error> {
+        let mut sweep = self.moving.write().unwrap_or_else(PoisonError::into_inner);
+        let taken = self.history.take();
+        if taken.lost > 0 {
+            tracing::warn!(lost = taken.lost, "more logins than the history can take");
+        }
+        let mut left = taken.by_mailbox;
+        while !left.is_empty() {
+            let batch = left.split_off(left.len().saturating_sub(MAILBOXES_A_BATCH));
+            let written = self.commit(|draft| {
+                batch.iter().try_for_each(|(mailbox, rows)| {
+                    history::write(draft, *mailbox, rows, taken.latest)
+                })
+            });
+            if let Err(error) = written {
+                self.history.put_back(left.into_iter().chain(batch));
+                return Err(error);
+            }
+        }
+        self.commit(|draft| sweep.go_on(draft, taken.latest))?;
+        drop(sweep);
+        self.engine.flush()
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Store for Records<E> {
+    async fn create_domain(&self, domain: Domain) -> Result<(), Error> {
+        self.write(move |draft| write::create_domain(draft, &domain)).await
+    }
+
+    async fn domain(&self, name: &DomainName) -> Result<Option<Arc<Domain>>, Error> {
+        engine::get(self.engine(), &keys::domain(name))
+    }
+
+    async fn domains(
+        &self,
+        after: Option<&DomainName>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Domain>>, Error> {
+        let after = after.map(keys::domain);
+        self.blocking(move |inner| list::values(&inner.engine, keys::DOMAIN, after, limit)).await
+    }
+
+    async fn domain_use(&self, name: &DomainName) -> Result<DomainUse, Error> {
+        let domain = engine::get::<Domain>(self.engine(), &keys::domain(name))?
+            .ok_or_else(|| Error::missing("domain", name))?;
+        let tally: Tally = engine::get(self.engine(), &keys::tally(name))?.unwrap_or_default();
+        Ok(tally.of(&domain))
+    }
+
+    async fn update_domain(
+        &self,
+        name: &DomainName,
+        change: DomainChange,
+        now: Timestamp,
+    ) -> Result<Arc<Domain>, Error> {
+        let name = name.clone();
+        self.write(move |draft| write::update_domain(draft, &name, change, now)).await.map(Arc::new)
+    }
+
+    async fn remove_domain(&self, name: &DomainName) -> Result<(), Error> {
+        let name = name.clone();
+        self.write(move |draft| write::remove_domain(draft, &name)).await
+    }
+
+    async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error> {
+        self.write(move |draft| write::put_template(draft, template)).await.map(Arc::new)
+    }
+
+    async fn template(&self, name: &TemplateName) -> Result<Option<Arc<Template>>, Error> {
+        engine::get(self.engine(), &keys::template(name))
+    }
+
+    async fn templates(&self) -> Result<Vec<Arc<Template>>, Error> {
+        self.blocking(|inner| list::values(&inner.engine, keys::TEMPLATE, None, usize::MAX)).await
+    }
+
+    async fn remove_template(&self, name: &TemplateName) -> Result<(), Error> {
+        let name = name.clone();
+        self.write(move |draft| write::remove_template(draft, &name)).await
+    }
+
+    async fn create_mailbox_within_limits(
+        &self,
+        new: NewMailbox,
+        now: Timestamp,
+    ) -> Result<Account, Error> {
+        let id = new_id()?;
+        self.write(move |draft| write::create_mailbox(draft, id, new, now)).await
+    }
+
+    async fn account(&self, address: &Address) -> Result<Option<Account>, Error> {
+        let Some(mailbox) = engine::get(self.engine(), &keys::mailbox(address))? else {
+            return Ok(None);
+        };
+        // A mailbox goes before its domain, so a missing domain means that both
+        // are gone by now.
+        let domain = engine::get(self.engine(), &keys::domain(&address.domain()))?;
+        Ok(domain.map(|domain| Account { mailbox, domain }))
+    }
+
+    async fn mailboxes(
+        &self,
+        filter: &MailboxFilter,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Mailbox>>, Error> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        self.blocking(move |inner| list::mailboxes(&inner.engine, &filter, after.as_ref(), limit))
+            .await
+    }
+
+    async fn update_mailbox(
+        &self,
+        address: &Address,
+        change: MailboxChange,
+        now: Timestamp,
+    ) -> Result<Account, Error> {
+        let address = address.clone();
+        self.write(move |draft| write::update_mailbox(draft, &address, change, now)).await
+    }
+
+    async fn remove_mailbox(&self, address: &Address) -> Result<(), Error> {
+        let address = address.clone();
+        let id = self.write(move |draft| write::remove_mailbox(draft, &address)).await?;
+        self.inner.history.forget(id);
+        Ok(())
+    }
+
+    async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error> {
+        engine::get(self.engine(), &keys::owner(mailbox))
+    }
+
+    async fn add_app_password(
+        &self,
+        address: &Address,
+        app_password: AppPassword,
+    ) -> Result<(), Error> {
+        let address = address.clone();
+        self.write(move |draft| write::add_app_password(draft, &address, &app_password)).await
+    }
+
+    async fn app_password(
+        &self,
+        mailbox: MailboxId,
+        id: AppPasswordId,
+    ) -> Result<Option<Arc<AppPassword>>, Error> {
+        engine::get(self.engine(), &keys::app_password(mailbox, id))
+    }
+
+    async fn app_passwords(&self, mailbox: MailboxId) -> Result<Vec<Arc<AppPassword>>, Error> {
+        list::app_passwords(self.engine(), mailbox)
+    }
+
+    async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error> {
+        let address = address.clone();
+        self.write(move |draft| write::remove_app_password(draft, &address, id)).await
+    }
+
+    fn record_use(&self, key: UseKey, now: Timestamp) {
+        self.inner.history.record(key, now);
+    }
+
+    async fn flush_uses(&self) -> Result<(), Error> {
+        self.blocking(Inner::flush_uses).await
+    }
+
+    async fn uses(&self, mailbox: Option<MailboxId>, limit: usize) -> Result<Vec<UseRow>, Error> {
+        self.blocking(move |inner| {
+            let _still = inner.moving.read().unwrap_or_else(PoisonError::into_inner);
+            list::uses(&inner.engine, mailbox, inner.history.rows(mailbox), limit)
+        })
+        .await
+    }
+
+    async fn save_penalties(&self, entries: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), Error> {
+        self.write(move |draft| {
+            for (key, value) in entries {
+                match value {
+                    Some(value) => draft.put_bytes(keys::penalty(&key), value),
+                    None => draft.remove(keys::penalty(&key)),
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn penalties(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        self.blocking(|inner| list::penalties(&inner.engine)).await
+    }
+
+    async fn secret(&self, name: &str, make: fn() -> [u8; 32]) -> Result<[u8; 32], Error> {
+        let key = keys::secret(name);
+        if let Some(secret) = engine::get(self.engine(), &key)? {
+            return Ok(secret);
+        }
+        self.write(move |draft| {
+            if let Some(secret) = draft.get(&key)? {
+                return Ok(secret);
+            }
+            let secret = make();
+            draft.put(key, &secret)?;
+            Ok(secret)
+        })
+        .await
+    }
+
+    async fn export(&self, after: Option<Vec<u8>>, limit: usize) -> Result<ExportPage, Error> {
+        self.blocking(move |inner| transfer::export(&inner.engine, after, limit)).await
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<(), Error> {
+        self.write(move |draft| {
+            records.into_iter().try_for_each(|record| transfer::import(draft, record))
+        })
+        .await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        let flushed = self.flush_uses().await;
+        self.blocking(|inner| inner.engine.close()).await?;
+        flushed
+    }
+}
+
+fn new_id() -> Result<MailboxId, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::engine)?;
+    Ok(MailboxId(u128::from_be_bytes(bytes)))
+}

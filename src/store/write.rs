@@ -1,0 +1,216 @@
+//! Each write: what must be there, what must not, and what it leaves behind.
+//! The caller holds the write lock and commits the draft as a whole.
+
+use std::sync::Arc;
+
+use super::{
+    Account, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
+    apply::{self, Tally},
+    engine::{Draft, Engine},
+    keys,
+};
+use crate::{
+    clock::Timestamp,
+    mailbox::{
+        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
+        TemplateName,
+    },
+};
+
+/// Makes a domain.
+pub(super) fn create_domain(draft: &mut Draft<impl Engine>, domain: &Domain) -> Result<(), Error> {
+    let key = keys::domain(&domain.name);
+    if draft.get::<Domain>(&key)?.is_some() {
+        return Err(Error::taken("domain", &domain.name));
+    }
+    draft.put(keys::tally(&domain.name), &Tally::default())?;
+    draft.put(key, domain)
+}
+
+/// Changes a domain.
+pub(super) fn update_domain(
+    draft: &mut Draft<impl Engine>,
+    name: &DomainName,
+    change: DomainChange,
+    now: Timestamp,
+) -> Result<Domain, Error> {
+    let old = domain(draft, name)?;
+    let new = apply::change_domain(&old, change, now);
+    apply::check_domain_change(&old, &new, &tally(draft, name)?)?;
+    if new != old {
+        draft.put(keys::domain(name), &new)?;
+    }
+    Ok(new)
+}
+
+/// Takes an empty domain away.
+pub(super) fn remove_domain(
+    draft: &mut Draft<impl Engine>,
+    name: &DomainName,
+) -> Result<(), Error> {
+    let mailboxes = tally(draft, name)?.of(&domain(draft, name)?).mailboxes;
+    if mailboxes > 0 {
+        let text = format!("domain {name} still has mailboxes ({mailboxes}); remove them first");
+        return Err(Error::Conflict(text));
+    }
+    draft.remove(keys::domain(name));
+    draft.remove(keys::tally(name));
+    Ok(())
+}
+
+/// Makes or replaces a template.
+pub(super) fn put_template(
+    draft: &mut Draft<impl Engine>,
+    new: Template,
+) -> Result<Template, Error> {
+    let key = keys::template(&new.name);
+    let template = apply::next_template(draft.get(&key)?.as_ref(), new);
+    draft.put(key, &template)?;
+    Ok(template)
+}
+
+/// Takes a template away.
+pub(super) fn remove_template(
+    draft: &mut Draft<impl Engine>,
+    name: &TemplateName,
+) -> Result<(), Error> {
+    template(draft, name)?;
+    draft.remove(keys::template(name));
+    Ok(())
+}
+
+/// Makes a mailbox under `id`, within its domain's limits.
+pub(super) fn create_mailbox(
+    draft: &mut Draft<impl Engine>,
+    id: MailboxId,
+    new: NewMailbox,
+    now: Timestamp,
+) -> Result<Account, Error> {
+    let name = new.address.domain();
+    let domain = domain(draft, &name)?;
+    if draft.get::<Mailbox>(&keys::mailbox(&new.address))?.is_some() {
+        return Err(Error::taken("mailbox", &new.address));
+    }
+    let template = new.template.as_ref().map(|name| template(draft, name)).transpose()?;
+    let mailbox = apply::new_mailbox(id, new, template.as_ref(), now);
+    apply::check_room(&domain, &tally(draft, &name)?, mailbox.quota)?;
+    insert_mailbox(draft, &mailbox)?;
+    Ok(Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) })
+}
+
+/// Changes a mailbox, within its domain's limits.
+pub(super) fn update_mailbox(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    change: MailboxChange,
+    now: Timestamp,
+) -> Result<Account, Error> {
+    let old = mailbox(draft, address)?;
+    let domain = domain(draft, &address.domain())?;
+    let template = change.template.as_ref().map(|name| template(draft, name)).transpose()?;
+    let new = apply::change_mailbox(&old, change, template.as_ref(), now);
+    if new.quota != old.quota {
+        let tally = tally(draft, &domain.name)?;
+        apply::check_quota_change(&domain, &tally, old.quota, new.quota)?;
+    }
+    if new != old {
+        replace_mailbox(draft, &old, &new)?;
+    }
+    Ok(Account { mailbox: Arc::new(new), domain: Arc::new(domain) })
+}
+
+/// Takes a mailbox away with all that is its own.
+pub(super) fn remove_mailbox(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+) -> Result<MailboxId, Error> {
+    let old = mailbox(draft, address)?;
+    draft.remove_all(&keys::app_passwords(old.id))?;
+    draft.remove_all(&keys::uses(old.id))?;
+    draft.remove(keys::owner(old.id));
+    draft.remove(keys::mailbox(address));
+    retally(draft, address, |tally| tally.take(old.quota))?;
+    Ok(old.id)
+}
+
+/// Keeps a new app password.
+pub(super) fn add_app_password(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    new: &AppPassword,
+) -> Result<(), Error> {
+    let owner = mailbox(draft, address)?.id;
+    let key = keys::app_password(owner, new.id);
+    if draft.get::<AppPassword>(&key)?.is_some() {
+        return Err(Error::taken("app password", new.id));
+    }
+    if draft.count(&keys::app_passwords(owner))? >= MAX_APP_PASSWORDS {
+        let text = format!("{address} has {MAX_APP_PASSWORDS} app passwords and may have no more");
+        return Err(Error::Conflict(text));
+    }
+    draft.put(key, new)
+}
+
+/// Revokes an app password.
+pub(super) fn remove_app_password(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    id: AppPasswordId,
+) -> Result<(), Error> {
+    let key = keys::app_password(mailbox(draft, address)?.id, id);
+    if draft.get::<AppPassword>(&key)?.is_none() {
+        return Err(Error::missing("app password", id));
+    }
+    draft.remove(key);
+    Ok(())
+}
+
+/// Writes a mailbox that was not there.
+pub(super) fn insert_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), Error> {
+    draft.put(keys::owner(new.id), &new.address)?;
+    draft.put(keys::mailbox(&new.address), new)?;
+    retally(draft, &new.address, |tally| tally.add(new.quota))
+}
+
+/// Writes a mailbox in the place of `old`, which has the same address and id.
+pub(super) fn replace_mailbox(
+    draft: &mut Draft<impl Engine>,
+    old: &Mailbox,
+    new: &Mailbox,
+) -> Result<(), Error> {
+    draft.put(keys::mailbox(&new.address), new)?;
+    if old.quota == new.quota {
+        return Ok(());
+    }
+    retally(draft, &new.address, |tally| {
+        tally.take(old.quota);
+        tally.add(new.quota);
+    })
+}
+
+fn retally(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    change: impl FnOnce(&mut Tally),
+) -> Result<(), Error> {
+    let name = address.domain();
+    let mut tally = tally(draft, &name)?;
+    change(&mut tally);
+    draft.put(keys::tally(&name), &tally)
+}
+
+fn tally(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Tally, Error> {
+    Ok(draft.get(&keys::tally(name))?.unwrap_or_default())
+}
+
+fn domain(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Domain, Error> {
+    draft.get(&keys::domain(name))?.ok_or_else(|| Error::missing("domain", name))
+}
+
+fn template(draft: &Draft<impl Engine>, name: &TemplateName) -> Result<Template, Error> {
+    draft.get(&keys::template(name))?.ok_or_else(|| Error::missing("template", name))
+}
+
+fn mailbox(draft: &Draft<impl Engine>, address: &Address) -> Result<Mailbox, Error> {
+    draft.get(&keys::mailbox(address))?.ok_or_else(|| Error::missing("mailbox", address))
+}
