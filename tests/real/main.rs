@@ -11,4 +11,6 @@
 mod dovecot;
 mod dovecot23;
 mod dovecot24;
+mod exim;
+mod postfix;
 mod support;

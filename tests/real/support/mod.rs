@@ -5,11 +5,16 @@ pub mod certificate;
 pub mod client;
 pub mod dovecot;
 pub mod dovegate;
+pub mod mailboxes;
 pub mod place;
+pub mod postfix;
 pub mod process;
+pub mod smtp;
 
 use std::{
-    env, thread,
+    env,
+    io::{self, Write as _},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,7 +26,8 @@ pub fn skip(why: &str) {
         env::var("CI").as_deref() != Ok("true"),
         "{test}: {why}, and CI=true lets nothing be skipped"
     );
-    eprintln!("SKIPPED: {test}: {why} (contrib/test-setup installs it)");
+    // Not eprintln!, which the test harness shows for failed tests only.
+    let _ = writeln!(io::stderr(), "SKIPPED: {test}: {why} (contrib/test-setup installs it)");
 }
 
 /// Asks again and again until `probe` has something.

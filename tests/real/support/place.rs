@@ -23,21 +23,7 @@ impl System {
 
     /// The Debian 13 folder that `contrib/test-setup` builds.
     pub fn trixie() -> Self {
-        let cache = env::var_os("DOVEGATE_TEST_CACHE").map_or_else(
-            || {
-                env::var_os("XDG_CACHE_HOME")
-                    .map_or_else(
-                        || {
-                            PathBuf::from(env::var_os("HOME").unwrap_or("/root".into()))
-                                .join(".cache")
-                        },
-                        PathBuf::from,
-                    )
-                    .join("dovegate")
-            },
-            PathBuf::from,
-        );
-        Self { root: cache.join("debian-trixie-dovecot") }
+        Self { root: cache().join("debian-trixie-dovecot") }
     }
 
     /// Whether a program is installed there.
@@ -81,6 +67,15 @@ impl System {
     fn outside(&self, inside: &str) -> PathBuf {
         self.root.join(inside.trim_start_matches('/'))
     }
+}
+
+/// The folder in which `contrib/test-setup` keeps what it does not install.
+pub fn cache() -> PathBuf {
+    let set = |name| env::var_os(name).map(PathBuf::from);
+    set("DOVEGATE_TEST_CACHE").unwrap_or_else(|| {
+        let home = || set("HOME").unwrap_or_else(|| "/root".into()).join(".cache");
+        set("XDG_CACHE_HOME").unwrap_or_else(home).join("dovegate")
+    })
 }
 
 /// A folder of one test, with its path as the test and as the servers see it.

@@ -1,0 +1,209 @@
+//! Real Exim before Dovegate, with the files of `contrib/exim`.
+//!
+//! Needs Debian's `exim4-daemon-heavy` (the light one cannot ask an auth
+//! server), which `contrib/test-setup` unpacks into the cache folder. Every test
+//! runs an Exim of its own.
+
+use std::{
+    env, fs,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    certificate,
+    dovegate::{Daemon, Dovegate},
+    mailboxes::{self, ANN, AppPasswords, ODD, PASSWORD},
+    place::{Folder, System, cache},
+    process::Server,
+    skip,
+    smtp::Smtp,
+    wait_for,
+};
+
+/// Whom Exim serves as, and Dovegate, too: a user of every Debian.
+const USER: &str = "mail";
+
+/// An Exim with its Dovegate. Fields are dropped in this order.
+struct Site {
+    _exim: Server,
+    daemon: Daemon,
+    dovegate: Dovegate,
+    app: AppPasswords,
+    /// Passwords in clear text, so that a test can speak by hand.
+    plain: u16,
+    /// As `contrib/exim` has it: passwords only over TLS.
+    tls: u16,
+    folder: Folder,
+}
+
+#[test]
+fn logs_people_in() {
+    let Some(site) = Site::start() else { return };
+    let client = Smtp::connect(site.plain);
+    assert!(client.extensions.contains("AUTH PLAIN LOGIN"), "{}", client.extensions);
+    drop(client);
+    mailboxes::log_in_by_every_way(site.plain, 435, &site.app);
+}
+
+#[test]
+fn logs_people_in_over_tls_only() {
+    let Some(site) = Site::start() else { return };
+    let client = Smtp::connect(site.tls);
+    assert!(client.extensions.contains("STARTTLS"), "{}", client.extensions);
+    assert!(!client.extensions.contains("AUTH"), "{}", client.extensions);
+    drop(client);
+    for mechanism in ["PLAIN", "LOGIN"] {
+        assert!(is_ann(site.tls, mechanism, PASSWORD), "{mechanism}");
+        assert!(is_ann(site.tls, mechanism, &site.app.sending), "{mechanism}");
+        assert!(!is_ann(site.tls, mechanism, "wrong"), "{mechanism}");
+    }
+}
+
+/// A login as curl does it, and then VRFY, which the configuration below allows
+/// to Ann only, by the name that Dovegate gave Exim.
+fn is_ann(port: u16, mechanism: &str, password: &str) -> bool {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--ssl-reqd", "--insecure", "--max-time", "30"])
+        .args(["--login-options", &format!("AUTH={mechanism}")])
+        .args(["--user", &format!("Ann@Example.org:{password}")])
+        .args(["--mail-rcpt", "ben", &format!("smtp://127.0.0.1:{port}")])
+        .output()
+        .expect("curl is installed");
+    output.status.success()
+}
+
+#[test]
+fn goes_on_after_an_aborted_dialogue() {
+    let Some(site) = Site::start() else { return };
+    let mut client = Smtp::connect(site.plain);
+    client.challenged("AUTH LOGIN", "Username:");
+    assert_eq!(client.command("*").code, 501);
+    client.challenged("AUTH PLAIN", "");
+    assert_eq!(client.command("*").code, 501);
+    assert_eq!(client.plain(ANN, "wrong"), 535);
+    assert_eq!(client.plain(ANN, PASSWORD), 235);
+}
+
+#[test]
+fn recovers_by_itself_when_dovegate_restarts() {
+    let Some(mut site) = Site::start() else { return };
+    let mut client = Smtp::connect(site.plain);
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        site.daemon.end(signal, &site.folder);
+        assert_eq!(client.plain(ANN, PASSWORD), 435, "after {signal}");
+        site.daemon.run(&site.dovegate, &site.folder);
+        assert_eq!(client.plain(ANN, "wrong"), 535, "back after {signal}");
+    }
+    assert_eq!(client.plain(ODD, PASSWORD), 435);
+    assert_eq!(client.plain(ANN, PASSWORD), 235);
+}
+
+impl Site {
+    /// Starts both; `None`, with a line that says so, where they cannot run.
+    fn start() -> Option<Self> {
+        let system = System::here();
+        let binary = unpacked("exim4-daemon-heavy/usr/sbin/exim4".to_owned())?;
+        let wrapper = unpacked(format!(
+            "libnss-wrapper/usr/lib/{}-linux-gnu/libnss_wrapper.so",
+            env::consts::ARCH
+        ))?;
+        if !nix::unistd::geteuid().is_root() {
+            skip("only root can start an Exim that serves as a user of its own");
+            return None;
+        }
+        let folder = system.folder();
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [plain, tls] = listeners.map(|listener| listener.local_addr().unwrap().port());
+        let socket = folder.inside("exim-auth");
+        let listener = include_str!("../../contrib/exim/dovegate.toml")
+            .replace("/run/dovegate/exim-auth", &socket)
+            .replace("Debian-exim", USER);
+        let dovegate = Dovegate::prepare(&folder, USER, &listener);
+        let daemon = Daemon::start(&dovegate, &folder);
+        let app = mailboxes::make(&dovegate, &folder);
+        configure(&folder, &socket, plain);
+        let exim = start_exim(&folder, &binary, &wrapper, [plain, tls]);
+        Some(Self { _exim: exim, daemon, dovegate, app, plain, tls, folder })
+    }
+}
+
+fn unpacked(path: String) -> Option<PathBuf> {
+    let path = cache().join(path);
+    if !path.exists() {
+        skip(&format!("there is no {}", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+/// The files of `contrib/exim`, and around them what makes it private. One port
+/// offers passwords without TLS.
+fn configure(folder: &Folder, socket: &str, plain: u16) {
+    let ids = folder.system.user(USER);
+    let spool = folder.make("spool", 0o755, ids);
+    let here = folder.inside("");
+    certificate::make(folder);
+    chown(folder.outside("key.pem"), Some(ids.0), Some(ids.1)).unwrap();
+    let macros =
+        include_str!("../../contrib/exim/main.conf").replace("/run/dovegate/exim-auth", socket);
+    let condition = "${if def:tls_in_cipher}";
+    let authenticators = include_str!("../../contrib/exim/authenticators.conf");
+    assert!(authenticators.contains(condition));
+    let authenticators = authenticators.replace(
+        condition,
+        &format!("${{if or{{{{def:tls_in_cipher}}{{eq{{$received_port}}{{{plain}}}}}}}}}"),
+    );
+    folder.write(
+        "exim.conf",
+        &format!(
+            "{macros}
+primary_hostname = mail.example.org
+spool_directory = {spool}
+log_file_path = {here}%slog
+pid_file_path = {here}exim.pid
+keep_environment = LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
+host_lookup =
+rfc1413_query_timeout = 0s
+tls_advertise_hosts = *
+tls_certificate = {here}cert.pem
+tls_privatekey = {here}key.pem
+acl_smtp_vrfy = check_vrfy
+begin acl
+check_vrfy:
+  accept condition = ${{if eq{{$authenticated_id}}{{{ANN}}}}}
+  deny
+begin routers
+nobody:
+  driver = redirect
+  data = :blackhole:
+begin authenticators
+{authenticators}"
+        ),
+    );
+}
+
+/// Exim's user is fixed when Exim is built. The wrapper shows it that name with
+/// the ids of [`USER`], so that this machine needs no further user.
+fn start_exim(folder: &Folder, binary: &Path, wrapper: &Path, ports: [u16; 2]) -> Server {
+    let (uid, gid) = folder.system.user(USER);
+    let with = |file: &str, line: String| fs::read_to_string(file).unwrap() + &line;
+    let users = with("/etc/passwd", format!("Debian-exim:x:{uid}:{gid}::/:/bin/false\n"));
+    let groups = with("/etc/group", format!("Debian-exim:x:{gid}:\n"));
+    let [plain, tls] = ports;
+    let mut command = Command::new(binary);
+    command
+        .args(["-C", &folder.inside("exim.conf"), "-bdf"])
+        .args(["-oX", &format!("127.0.0.1.{plain} : 127.0.0.1.{tls}")])
+        .env("LD_PRELOAD", wrapper)
+        .env("NSS_WRAPPER_PASSWD", folder.write("passwd", &users))
+        .env("NSS_WRAPPER_GROUP", folder.write("group", &groups));
+    let server = Server::start("exim", command, &folder.outside("exim.log"));
+    wait_for("Exim", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", tls)).ok());
+    server
+}

@@ -1,0 +1,194 @@
+//! A private Postfix: own configuration, queue and ports, made of the very
+//! files of `contrib/postfix`. The machine's own is left alone.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use super::{
+    certificate,
+    dovegate::{Daemon, Dovegate},
+    mailboxes::{self, AppPasswords},
+    place::{Folder, System},
+    process::Server,
+    skip, wait_for,
+};
+
+/// How `smtpd` reaches Dovegate.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// By a socket in its queue folder.
+    Unix {
+        /// Whether that folder is its root folder, too.
+        chroot: bool,
+    },
+    /// Over TCP.
+    Inet,
+}
+
+/// A Postfix with its Dovegate. Fields are dropped in this order.
+#[derive(Debug)]
+pub struct Site {
+    _postfix: Server,
+    /// The running Dovegate.
+    pub daemon: Daemon,
+    /// Its command line.
+    pub dovegate: Dovegate,
+    /// Ann's.
+    pub app: AppPasswords,
+    /// Where they listen.
+    pub ports: Ports,
+    /// Where all of it lies.
+    pub folder: Folder,
+}
+
+/// Ports on 127.0.0.1.
+#[derive(Debug)]
+pub struct Ports {
+    /// As in `contrib/postfix/master.cf`.
+    pub submission: u16,
+    /// As in `contrib/postfix/master.cf`.
+    pub submissions: u16,
+    /// SASL without TLS, so that a test can speak by hand.
+    pub plain: u16,
+    /// Dovegate's, for [`Way::Inet`].
+    pub auth: u16,
+}
+
+impl Site {
+    /// Starts both; `None`, with a line that says so, where they cannot run.
+    /// `settings` are replacements in Dovegate's settings.
+    pub fn start(way: Way, settings: &[(&str, &str)]) -> Option<Self> {
+        let system = System::here();
+        if !system.has("/usr/lib/postfix/sbin/master") {
+            skip("Postfix is not installed");
+            return None;
+        }
+        if !nix::unistd::geteuid().is_root() {
+            skip("only root can run a Postfix");
+            return None;
+        }
+        let folder = system.folder();
+        let ports = Ports::free();
+        configure(&folder, way, &ports);
+        let dovegate = Dovegate::prepare(&folder, "mail", &listener(&folder, way, &ports));
+        let file = folder.outside("dovegate.toml");
+        let mut written = fs::read_to_string(&file).unwrap();
+        for (default, wanted) in settings {
+            assert!(written.contains(default), "{default} in {written}");
+            written = written.replace(default, wanted);
+        }
+        fs::write(&file, written).unwrap();
+        let daemon = Daemon::start(&dovegate, &folder);
+        let app = mailboxes::make(&dovegate, &folder);
+        let postfix = start_master(&folder, ports.plain);
+        Some(Self { _postfix: postfix, daemon, dovegate, app, ports, folder })
+    }
+}
+
+impl Ports {
+    fn free() -> Self {
+        let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [submission, submissions, plain, auth] =
+            listeners.map(|listener| listener.local_addr().unwrap().port());
+        Self { submission, submissions, plain, auth }
+    }
+}
+
+fn listener(folder: &Folder, way: Way, ports: &Ports) -> String {
+    let contrib = include_str!("../../../contrib/postfix/dovegate.toml");
+    match way {
+        Way::Unix { .. } => contrib.replace("/var/spool/postfix", &folder.inside("queue")),
+        Way::Inet => {
+            format!("[[listener]]\ntype = \"auth\"\naddress = \"127.0.0.1:{}\"\n", ports.auth)
+        }
+    }
+}
+
+/// The files of `contrib/postfix`, and around them what makes it private.
+fn configure(folder: &Folder, way: Way, ports: &Ports) {
+    let config = folder.make("etc", 0o755, (0, 0));
+    let queue = folder.make("queue", 0o755, (0, 0));
+    let data = folder.make("data", 0o755, folder.system.user("postfix"));
+    let here = folder.inside("");
+    certificate::make(folder);
+    let mut main = format!(
+        "compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+meta_directory = /etc/postfix
+maillog_file = {here}mail.log
+maillog_file_prefixes = {here}
+myhostname = mail.example.org
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_peername_lookup = no
+smtpd_error_sleep_time = 0
+smtpd_hard_error_limit = 1000
+smtpd_tls_cert_file = {here}cert.pem
+smtpd_tls_key_file = {here}key.pem
+default_transport = discard
+"
+    );
+    main.push_str(include_str!("../../../contrib/postfix/main.cf"));
+    if let Way::Inet = way {
+        writeln!(main, "smtpd_sasl_path = inet:127.0.0.1:{}", ports.auth).unwrap();
+    }
+    fs::write(Path::new(&config).join("main.cf"), main).unwrap();
+
+    let mut master = include_str!("../../../contrib/postfix/master.cf")
+        .replace("\nsubmission inet", &format!("\n127.0.0.1:{} inet", ports.submission))
+        .replace("\nsubmissions inet", &format!("\n127.0.0.1:{} inet", ports.submissions));
+    write!(
+        master,
+        "127.0.0.1:{} inet n - y - - smtpd
+  -o smtpd_tls_auth_only=no
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+retry unix - - n - - error
+error unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
+postlog unix-dgram n - n - 1 postlogd
+",
+        ports.plain
+    )
+    .unwrap();
+    if let Way::Unix { chroot: false } = way {
+        let chroots = [" - y - - smtpd", "-       y       -       -       smtpd"];
+        for line in chroots {
+            assert!(master.contains(line));
+            master = master.replace(line, &line.replace('y', "n"));
+        }
+    }
+    fs::write(Path::new(&config).join("master.cf"), master).unwrap();
+    // Makes the queue's folders, among them "private".
+    let check = Command::new("postfix").args(["-c", &config, "check"]).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+fn start_master(folder: &Folder, port: u16) -> Server {
+    let mut command = Command::new("/usr/lib/postfix/sbin/master");
+    // When it ends, master sends the signal on to its whole process group.
+    command.args(["-d", "-c", &folder.inside("etc")]).process_group(0);
+    let server = Server::start("postfix", command, &folder.outside("mail.log"));
+    wait_for("Postfix", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok());
+    server
+}
