@@ -5,7 +5,7 @@
 use nix::sys::signal::Signal;
 
 use crate::{
-    dovecot::{crowd, logins, lookups, survival},
+    dovecot::{crowd, logins, lookups, recordings, survival},
     support::dovecot::{
         Version::V23,
         Way::{Activated, OwnDaemon, UnderMaster},
@@ -95,4 +95,10 @@ fn daemon_killed_and_started_again() {
 #[test]
 fn five_thousand_connections_under_master() {
     crowd::five_thousand(V23);
+}
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record() {
+    recordings::record(V23);
 }

@@ -4,4 +4,5 @@
 pub mod crowd;
 pub mod logins;
 pub mod lookups;
+pub mod recordings;
 pub mod survival;

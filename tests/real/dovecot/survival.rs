@@ -18,7 +18,7 @@ use nix::{
 
 use crate::support::{
     client::{Dialogue, Outcome, imap_login},
-    dovecot::{Rig, Version, Way},
+    dovecot::{Rig, StandIn, Version, Way},
     wait_for,
 };
 
@@ -108,7 +108,10 @@ pub fn killed_under_master(version: Version) {
 /// Dovegate with activated sockets is stopped or killed, and started again.
 pub fn daemon_restarted(version: Version, signal: Signal) {
     let Some(mut rig) = rig(version, Way::Activated) else { return };
-    let mut daemon = rig.daemon.take().expect("this way has one");
+    let StandIn::Daemon(mut daemon) = std::mem::replace(&mut rig.stand_in, StandIn::DovecotsChild)
+    else {
+        unreachable!("the test runs it in this way")
+    };
     let outcomes = under_logins(&rig, || {
         for _ in 0..3 {
             daemon.end(signal, &rig.folder);

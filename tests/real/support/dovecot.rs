@@ -15,6 +15,7 @@ use super::{
     dovegate::{Daemon, Dovegate, Socket},
     place::{Folder, System},
     process::{Server, show},
+    recorder::Recorder,
     skip, wait_for,
 };
 
@@ -36,6 +37,8 @@ pub enum Way {
     OwnDaemon,
     /// A daemon whose listening sockets outlive it.
     Activated,
+    /// A daemon behind a recorder.
+    Recorded,
 }
 
 /// The ports of one instance, on 127.0.0.1.
@@ -72,13 +75,27 @@ impl Ports {
     }
 }
 
+/// Who runs Dovegate.
+#[derive(Debug)]
+pub enum StandIn {
+    /// Dovecot's master.
+    DovecotsChild,
+    /// The test.
+    Daemon(Daemon),
+    /// The test, with a recorder before it.
+    Recorded(#[allow(dead_code, reason = "it ends when it is dropped")] Daemon, Recorder),
+}
+
+/// Where the mail lies in a recording: a path that may stand in a fixture.
+pub const RECORDED_MAIL: &str = "/tmp/dovegate-recorded";
+
 /// Dovecot and Dovegate, together, for one test.
 #[derive(Debug)]
 pub struct Rig {
     // In the order in which they must end.
     dovecot: Server,
-    /// The daemon, unless Dovecot's master runs Dovegate.
-    pub daemon: Option<Daemon>,
+    /// Who runs Dovegate.
+    pub stand_in: StandIn,
     /// Its command line.
     pub dovegate: Dovegate,
     /// The instance's folder.
@@ -109,19 +126,12 @@ impl Rig {
         let base = folder.make("base", 0o755, (0, 0));
         folder.make("dovecot-state", 0o755, (0, 0));
         let ports = Ports::free();
-        let listeners = match way {
-            Way::UnderMaster => String::new(),
-            Way::OwnDaemon | Way::Activated => {
-                contrib("own-daemon.toml").replace("/run/dovecot", &base)
-            }
-        };
-        let dovegate = Dovegate::prepare(&folder, "dovecot", &listeners);
-        let daemon = daemon(&folder, &dovegate, way);
+        let (dovegate, stand_in) = prepare(&folder, &base, way);
         let config = write_config(&folder, version, way, &dovegate, ports);
         let mut command = folder.system.command("/usr/sbin/dovecot");
         command.args(["-F", "-c", &config]);
         let dovecot = Server::start("dovecot", command, &folder.outside("dovecot.log"));
-        let mut rig = Self { dovecot, daemon, dovegate, folder, ports, version, config };
+        let mut rig = Self { dovecot, stand_in, dovegate, folder, ports, version, config };
         rig.wait_listening();
         rig
     }
@@ -210,32 +220,63 @@ fn missing(system: &System, version: Version) -> Option<String> {
     (!found.starts_with(wanted)).then(|| format!("Dovecot {wanted} is needed, here is {found}"))
 }
 
-fn daemon(folder: &Folder, dovegate: &Dovegate, way: Way) -> Option<Daemon> {
+/// Dovegate's settings, and its process where Dovecot does not start it.
+fn prepare(folder: &Folder, base: &str, way: Way) -> (Dovegate, StandIn) {
     if way == Way::UnderMaster {
-        return None;
+        return (Dovegate::prepare(folder, "dovecot", ""), StandIn::DovecotsChild);
     }
     // What own-daemon.conf tells the administrator to make.
     let dovenull = folder.system.user("dovenull");
     for name in ["base/login", "base/login/ext"] {
         folder.make(name, 0o750, (0, dovenull.1));
     }
-    if way == Way::OwnDaemon {
-        return Some(Daemon::start(dovegate, folder));
+    let listeners = contrib("own-daemon.toml");
+    if way == Way::Recorded {
+        return recorded(folder, &listeners);
     }
+    let dovegate = Dovegate::prepare(folder, "dovecot", &listeners.replace("/run/dovecot", base));
+    let daemon = match way {
+        Way::OwnDaemon => Daemon::start(&dovegate, folder),
+        _ => Daemon::activate(&dovegate, folder, &sockets(folder).map(|(_, socket)| socket)),
+    };
+    (dovegate, StandIn::Daemon(daemon))
+}
+
+/// Dovegate listens aside; the recorder listens where Dovecot looks.
+fn recorded(folder: &Folder, listeners: &str) -> (Dovegate, StandIn) {
+    let behind = folder.make("behind", 0o755, (0, 0));
+    folder.make("behind/login/ext", 0o755, (0, 0));
+    let mail = folder.system.make(RECORDED_MAIL, (5000, 5000));
+    // The relay is the peer now, so the process id of REQUEST is not its own.
+    let dovegate = Dovegate::prepare_with(
+        folder,
+        "dovecot",
+        &mail,
+        "check_session_pid = false",
+        &listeners.replace("/run/dovecot", &behind),
+    );
+    let daemon = Daemon::start(&dovegate, folder);
+    let recorder = Recorder::default();
+    for (kind, socket) in sockets(folder) {
+        let name = socket.path.strip_prefix(folder.outside("base")).expect("it lies there");
+        recorder.relay(kind, &socket, folder.outside("behind").join(name));
+    }
+    (dovegate, StandIn::Recorded(daemon, recorder))
+}
+
+/// The sockets of own-daemon.toml, with their types.
+fn sockets(folder: &Folder) -> [(&'static str, Socket); 5] {
     let dovecot = folder.system.user("dovecot");
+    let dovenull = folder.system.user("dovenull");
     let socket =
         |name: &str, owner, mode| Socket { path: folder.outside("base").join(name), owner, mode };
-    Some(Daemon::activate(
-        dovegate,
-        folder,
-        &[
-            socket("login/ext/login", (0, dovenull.1), 0o660),
-            socket("auth-master", (0, 0), 0o600),
-            socket("auth-userdb", dovecot, 0o666),
-            socket("auth-client", dovecot, 0o600),
-            socket("auth-login", dovecot, 0o600),
-        ],
-    ))
+    [
+        ("login", socket("login/ext/login", (0, dovenull.1), 0o660)),
+        ("master", socket("auth-master", (0, 0), 0o600)),
+        ("userdb", socket("auth-userdb", dovecot, 0o666)),
+        ("auth", socket("auth-client", dovecot, 0o600)),
+        ("login", socket("auth-login", dovecot, 0o600)),
+    ]
 }
 
 fn contrib(name: &str) -> String {
@@ -258,7 +299,7 @@ fn write_config(
     };
     let file = match way {
         Way::UnderMaster => "under-master.conf",
-        Way::OwnDaemon | Way::Activated => "own-daemon.conf",
+        Way::OwnDaemon | Way::Activated | Way::Recorded => "own-daemon.conf",
     };
     let included = folder.write(file, &contrib(&format!("{number}/{file}")));
     let at = |name: &str| folder.inside(name);
@@ -281,7 +322,7 @@ fn write_config(
             "service auth {{\n  executable = {}\n  user = dovecot\n}}\n",
             dovegate.serve_line()
         ),
-        Way::OwnDaemon | Way::Activated => String::new(),
+        Way::OwnDaemon | Way::Activated | Way::Recorded => String::new(),
     };
     let Ports { imap, imaps, pop3s, sieve, submission, lmtp } = ports;
     let text = format!(

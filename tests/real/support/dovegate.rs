@@ -52,10 +52,22 @@ impl Dovegate {
     /// Writes the settings. The process will run as `user`, and `listeners` is
     /// added at the end as it stands.
     pub fn prepare(folder: &Folder, user: &str, listeners: &str) -> Self {
+        let mail = folder.make("mail", 0o755, (5000, 5000));
+        Self::prepare_with(folder, user, &mail, "", listeners)
+    }
+
+    /// As [`Dovegate::prepare`], with a place for the mail and further settings
+    /// of `[login]`.
+    pub fn prepare_with(
+        folder: &Folder,
+        user: &str,
+        mail: &str,
+        login: &str,
+        listeners: &str,
+    ) -> Self {
         let ids = folder.system.user(user);
         let state = folder.make("state", 0o700, ids);
         let run = folder.make("run", 0o755, ids);
-        let mail = folder.make("mail", 0o755, (5000, 5000));
         let config = folder.write(
             "dovegate.toml",
             &format!(
@@ -65,6 +77,7 @@ user = "{user}"
 group = "{user}"
 [login]
 failure_delay = "300ms"
+{login}
 [passwords]
 bcrypt_cost = 4
 [userdb]

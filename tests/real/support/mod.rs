@@ -9,6 +9,7 @@ pub mod mailboxes;
 pub mod place;
 pub mod postfix;
 pub mod process;
+pub mod recorder;
 pub mod smtp;
 
 use std::{

@@ -64,7 +64,16 @@ impl System {
         (ids[0], ids[1])
     }
 
-    fn outside(&self, inside: &str) -> PathBuf {
+    /// Makes a folder at a path of that system; the path again.
+    pub fn make(&self, inside: &str, (uid, gid): (u32, u32)) -> String {
+        let path = self.outside(inside);
+        fs::create_dir_all(&path).unwrap();
+        chown(&path, Some(uid), Some(gid)).unwrap();
+        inside.to_owned()
+    }
+
+    /// The path as the test sees it.
+    pub fn outside(&self, inside: &str) -> PathBuf {
         self.root.join(inside.trim_start_matches('/'))
     }
 }
