@@ -2,3 +2,4 @@
 //! source text itself.
 
 mod architecture;
+mod systemd_units;
