@@ -38,6 +38,17 @@ pub enum Credentials {
     },
 }
 
+impl Credentials {
+    /// The name of who proves to be somebody, as it came.
+    pub fn name(&self) -> &[u8] {
+        match self {
+            Self::Password { authcid, .. } => authcid,
+            Self::Certificate { name, .. } => name,
+            Self::AuthToken { user, .. } => user,
+        }
+    }
+}
+
 /// What a mechanism makes of a message.
 #[derive(Debug)]
 pub enum Step {
@@ -58,4 +69,67 @@ pub trait Mechanism: Send {
 
     /// Goes on with the answer to the last challenge.
     fn answer(&mut self, response: &[u8]) -> Step;
+}
+
+/// The one check that every password passes, whatever mechanism it came by: it
+/// is not empty, and has none of the bytes that no password may have. (Dovecot
+/// refuses 0x01, TAB, CR and LF; NUL ends a password for crypt(3) and bcrypt,
+/// so that all that share a beginning would be one.)
+pub(super) fn password(bytes: &[u8]) -> Result<Secret, Step> {
+    if bytes.is_empty() {
+        return Err(Step::Malformed("empty password"));
+    }
+    if bytes.iter().any(|byte| matches!(byte, 0 | 1 | b'\t' | b'\r' | b'\n')) {
+        return Err(Step::Malformed("password with a forbidden byte"));
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// The authorization identity, if it names somebody else than `authcid`. Equal
+/// ones (byte for byte, before either is made canonical) are an ordinary login:
+/// `doveadm auth test` sends them so.
+pub(super) fn authzid(authzid: &[u8], authcid: &[u8]) -> Option<Vec<u8>> {
+    (!authzid.is_empty() && authzid != authcid).then(|| authzid.to_vec())
+}
+
+/// Runs a whole dialogue: `initial`, then `answers`, each to its challenge.
+#[cfg(test)]
+pub(super) fn run(
+    mut mechanism: impl Mechanism,
+    initial: Option<&[u8]>,
+    answers: &[&[u8]],
+) -> (Vec<String>, Step) {
+    let mut challenges = Vec::new();
+    let mut answers = answers.iter();
+    let mut step = mechanism.start(initial);
+    loop {
+        let Step::Challenge(challenge) = step else { return (challenges, step) };
+        challenges.push(String::from_utf8(challenge.clone()).expect("our challenges are text"));
+        match answers.next() {
+            Some(answer) => step = mechanism.answer(answer),
+            None => return (challenges, Step::Challenge(challenge)),
+        }
+    }
+}
+
+/// What a dialogue ended with, as text for tables.
+#[cfg(test)]
+pub(super) fn outcome(step: &Step) -> String {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    match step {
+        Step::Challenge(_) => "waits".to_owned(),
+        Step::Malformed(why) => format!("malformed: {why}"),
+        Step::Done(Credentials::Password { authcid, authzid, password }) => format!(
+            "{} as {} with {}",
+            text(authcid),
+            authzid.as_deref().map_or("-".to_owned(), text),
+            text(password.expose())
+        ),
+        Step::Done(Credentials::Certificate { name, authzid }) => {
+            format!("{} as {}", text(name), authzid.as_deref().map_or("-".to_owned(), text))
+        }
+        Step::Done(Credentials::AuthToken { service, session_pid, user, session, token }) => {
+            [service, session_pid, user, session, token.expose()].map(|part| text(part)).join(" ")
+        }
+    }
 }

@@ -3,6 +3,14 @@
 //! A mechanism takes the client's messages and ends with [`Credentials`]:
 //! something that can be checked. It never checks anything itself.
 
+pub mod dovecot_token;
+pub mod external;
+pub mod login;
 pub mod mechanism;
+pub mod name;
+pub mod plain;
 
-pub use self::mechanism::{Credentials, Mechanism, Step};
+pub use self::{
+    mechanism::{Credentials, Mechanism, Step},
+    name::MechanismName,
+};

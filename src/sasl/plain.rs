@@ -1,0 +1,79 @@
+//! PLAIN (RFC 4616).
+//!
+//! ```text
+//! message = [authzid] NUL authcid NUL password
+//! ```
+
+use super::mechanism::{Credentials, Mechanism, Step, authzid, password};
+
+/// A PLAIN dialogue.
+#[derive(Debug)]
+pub struct Plain;
+
+impl Mechanism for Plain {
+    fn start(&mut self, initial: Option<&[u8]>) -> Step {
+        match initial {
+            Some(message) => self.answer(message),
+            None => Step::Challenge(Vec::new()),
+        }
+    }
+
+    fn answer(&mut self, message: &[u8]) -> Step {
+        read(message).unwrap_or_else(|refusal| refusal)
+    }
+}
+
+fn read(message: &[u8]) -> Result<Step, Step> {
+    let mut parts = message.split(|&byte| byte == 0);
+    let (Some(actor), Some(authcid), Some(word), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Step::Malformed("not exactly two NULs"));
+    };
+    if authcid.is_empty() {
+        return Err(Step::Malformed("empty user name"));
+    }
+    Ok(Step::Done(Credentials::Password {
+        authcid: authcid.to_vec(),
+        authzid: authzid(actor, authcid),
+        password: password(word)?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::mechanism::{outcome, run};
+
+    fn check(message: &[u8], expected: &str) {
+        assert_eq!(outcome(&run(Plain, Some(message), &[]).1), expected, "{message:?}");
+        let (challenges, step) = run(Plain, None, &[message]);
+        assert_eq!((challenges, outcome(&step)), (vec![String::new()], expected.to_owned()));
+    }
+
+    #[test]
+    fn names_and_password() {
+        check(b"\0ann\0secret", "ann as - with secret");
+        check(b"ann\0ann\0secret", "ann as - with secret");
+        check(b"bob\0ann\0secret", "ann as bob with secret");
+        check(b"Ann\0ann\0secret", "ann as Ann with secret");
+        check(b"\0\xc3\xa4\0\xff x", "\\xc3\\xa4 as - with \\xff x");
+    }
+
+    #[test]
+    fn not_exactly_two_nuls() {
+        for message in [&b""[..], b"ann", b"ann\0secret", b"\0ann\0secret\0", b"\0\0\0\0"] {
+            check(message, "malformed: not exactly two NULs");
+        }
+    }
+
+    #[test]
+    fn empty_parts_and_forbidden_bytes() {
+        check(b"\0\0secret", "malformed: empty user name");
+        check(b"\0ann\0", "malformed: empty password");
+        for byte in [1, b'\t', b'\r', b'\n'] {
+            let message = [b"\0ann\0sec", &[byte][..], b"ret"].concat();
+            check(&message, "malformed: password with a forbidden byte");
+        }
+    }
+}
