@@ -89,7 +89,7 @@ pub(super) fn check_quota_change(
     }
     let mut others = *tally;
     others.take(old);
-    domain.check_limits(0, others.of(domain).quota_bytes, after)
+    check_quota(domain, &others, after)
 }
 
 /// Whether the domain may change as it is to: a raised default must fit all
@@ -103,9 +103,15 @@ pub(super) fn check_domain_change(
     if tally.following == 0 || old.default_quota == new.default_quota {
         return Ok(());
     }
-    let mut one = *tally;
-    one.take(None);
-    new.check_limits(0, one.of(new).quota_bytes, new.default_quota)
+    let mut others = *tally;
+    others.take(None);
+    check_quota(new, &others, new.default_quota)
+}
+
+/// Whether a quota fits beside the others, however many they are.
+fn check_quota(domain: &Domain, others: &Tally, quota: Quota) -> Result<(), LimitError> {
+    let any_number = Domain { max_mailboxes: None, ..domain.clone() };
+    any_number.check_limits(0, others.of(domain).quota_bytes, quota)
 }
 
 /// A domain after a change.

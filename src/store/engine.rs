@@ -84,7 +84,9 @@ impl<'a, E: Engine> Draft<'a, E> {
             doomed.push(key.to_vec());
             Ok(ControlFlow::Continue(()))
         })?;
-        doomed.into_iter().for_each(|key| self.remove(key));
+        for key in doomed {
+            self.remove(key);
+        }
         Ok(())
     }
 

@@ -69,7 +69,9 @@ pub(super) struct Taken {
 impl History {
     /// Counts a use, or drops it where there is no room for another row.
     pub(super) fn record(&self, mut key: UseKey, now: Timestamp) {
-        key.protocol.truncate(key.protocol.floor_char_boundary(MAX_PROTOCOL_BYTES));
+        if key.protocol.len() > MAX_PROTOCOL_BYTES {
+            key.protocol = key.protocol.chars().take(MAX_PROTOCOL_BYTES / 4).collect();
+        }
         let mut gathered = self.gathered();
         gathered.latest = gathered.latest.max(now);
         gathered.add(key, Counted { count: 1, first: now, last: now });

@@ -14,7 +14,7 @@ use super::{
     history,
     keys::{self, Counted},
 };
-use crate::mailbox::{Address, AppPassword, Mailbox, MailboxId};
+use crate::mailbox::{Address, AppPassword, DomainName, Mailbox, MailboxId};
 
 const ON: Result<ControlFlow<()>, Error> = Ok(ControlFlow::Continue(()));
 
@@ -71,7 +71,7 @@ pub(super) fn mailboxes(
 /// What the keys of all mailboxes begin with that the filter can name; `None`
 /// if it can name none.
 fn prefix(filter: &MailboxFilter, mask: Option<&Mask>) -> Option<Vec<u8>> {
-    match (filter.domain.as_ref().map(|domain| domain.as_str()), mask.and_then(Mask::range)) {
+    match (filter.domain.as_ref().map(DomainName::as_str), mask.and_then(Mask::range)) {
         (Some(domain), Some((other, _))) if domain != other => None,
         (_, Some((domain, local))) => Some(keys::mailboxes_from(domain, local)),
         (Some(domain), None) => Some(keys::mailboxes_from(domain, "")),
@@ -112,13 +112,17 @@ pub(super) fn uses(
         if let Some(row) = unwritten.remove(key) {
             let mut both = vec![keys::read_use(key, value)?];
             history::merge(&mut both, &[row]);
-            both.into_iter().for_each(|row| latest.offer(key, row));
+            for row in both {
+                latest.offer(key, row);
+            }
         } else if latest.takes(engine::decode::<Counted>(value)?) {
             latest.offer(key, keys::read_use(key, value)?);
         }
         ON
     })?;
-    unwritten.into_iter().for_each(|(key, row)| latest.offer(&key, row));
+    for (key, row) in unwritten {
+        latest.offer(&key, row);
+    }
     Ok(latest.rows.into_values().rev().collect())
 }
 
@@ -143,8 +147,10 @@ impl Latest {
     }
 }
 
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// All abuse counters.
-pub(super) fn penalties(engine: &impl Engine) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub(super) fn penalties(engine: &impl Engine) -> Result<Vec<Pair>, Error> {
     let mut found = Vec::new();
     engine.scan(&[keys::PENALTY], &[keys::PENALTY + 1], &mut |key, value| {
         found.push((key[1..].to_vec(), value.to_vec()));

@@ -26,17 +26,30 @@ impl Default for MemoryStore {
     }
 }
 
+type Map = BTreeMap<Vec<u8>, Arc<[u8]>>;
+
 /// Bytes under keys, in memory.
-#[derive(Default)]
 pub struct Memory {
-    map: RwLock<BTreeMap<Vec<u8>, Arc<[u8]>>>,
+    /// `None` once closed.
+    map: RwLock<Option<Map>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { map: RwLock::new(Some(BTreeMap::new())) }
+    }
+}
+
+fn closed() -> Error {
+    Error::engine("the store is closed")
 }
 
 impl Engine for Memory {
     type Value = Arc<[u8]>;
 
     fn get(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, Error> {
-        Ok(self.map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(map.as_ref().ok_or_else(closed)?.get(key).cloned())
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<(), Error> {
@@ -44,7 +57,7 @@ impl Engine for Memory {
             return Ok(());
         }
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in map.range(from.to_vec()..to.to_vec()) {
+        for (key, value) in map.as_ref().ok_or_else(closed)?.range(from.to_vec()..to.to_vec()) {
             if visit(key, value)?.is_break() {
                 break;
             }
@@ -54,6 +67,7 @@ impl Engine for Memory {
 
     fn commit(&self, changes: Changes) -> Result<(), Error> {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let map = map.as_mut().ok_or_else(closed)?;
         for (key, value) in changes {
             match value {
                 Some(value) => map.insert(key, value.into()),
@@ -68,6 +82,7 @@ impl Engine for Memory {
     }
 
     fn close(&self) -> Result<(), Error> {
+        *self.map.write().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 }

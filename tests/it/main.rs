@@ -2,4 +2,5 @@
 //! source text itself.
 
 mod architecture;
+mod store_contract;
 mod systemd_units;
