@@ -158,7 +158,6 @@ struct Dialogue {
     request: Arc<AuthRequest>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the form in which every step returns it")]
 fn close(why: &'static str) -> Option<Action> {
     Some(Action::Close(CloseReason::Protocol(why)))
 }
@@ -227,9 +226,8 @@ impl ClientSession {
                 self.succeed(id, kept, now, out);
             }
             Verdict::Rejected(rejected) => {
-                let original = original.as_deref();
-                let user = rejected.user.as_ref();
-                let names = user.map(|user| Names { user: user.as_str(), original });
+                let user = rejected.user.as_ref().map(|user| user.as_str());
+                let names = user.map(|user| Names { user, original: original.as_deref() });
                 reply::fail(out, id, names, self.values());
             }
             Verdict::Unavailable(_) => self.fail_temporarily(id, out),
@@ -317,8 +315,7 @@ impl ClientSession {
             return None;
         };
         let Ok(initial) = self.initial(auth.initial) else {
-            invalid_base64(id, out);
-            return None;
+            return invalid_base64(id, out);
         };
         let request =
             if self.settings.trusted_parameters { auth.request } else { auth.request.distrusted() };
@@ -356,10 +353,7 @@ impl ClientSession {
             }
         };
         let data = cont.data.decode().filter(|_| self.minor() >= 3 || !cont.has_parameters);
-        let Some(data) = data else {
-            invalid_base64(id, out);
-            return None;
-        };
+        let Some(data) = data else { return invalid_base64(id, out) };
         let step = dialogue.running.answer(&data);
         self.advance(id, dialogue, step, now, out)
     }
@@ -464,6 +458,7 @@ impl ClientSession {
     }
 }
 
-fn invalid_base64(id: u32, out: &mut BytesMut) {
+fn invalid_base64(id: u32, out: &mut BytesMut) -> Option<Action> {
     reply::fail_with_code(out, id, "invalid_base64", Some("invalid base64 in SASL response"));
+    None
 }

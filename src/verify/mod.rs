@@ -7,7 +7,28 @@
 //!
 //! *Architecture invariant*: only this room makes a [`Verified`].
 
+mod app_password;
+mod auth_token;
+mod cache;
+mod case;
+mod flight;
+mod local_password;
+pub mod penalty;
+mod pipeline;
+mod pool;
+mod sentence;
+mod settings;
+pub mod trace;
+
 use std::{net::IpAddr, time::Duration};
+
+pub use self::{
+    cache::CacheStatus,
+    penalty::{HeldBack, Subject},
+    pipeline::{Error, Pipeline},
+    settings::{MAX_DELAY, Settings},
+    trace::Trace,
+};
 
 use crate::{
     clock::Timestamp,
@@ -15,6 +36,9 @@ use crate::{
     sasl::Credentials,
     store::Account,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// One question: may these credentials log in, there and from there?
 #[derive(Debug)]
@@ -29,7 +53,8 @@ pub struct Attempt {
     pub rip: Option<IpAddr>,
     /// The mail server's session id, for the log and the auth token.
     pub session: Option<String>,
-    /// A trusted listener asks us not to delay or count.
+    /// A trusted listener asks us neither to count this attempt nor to hold it
+    /// back. The plain failure delay stays.
     pub no_penalty: bool,
     /// When it arrived.
     pub arrived: Timestamp,
@@ -103,56 +128,6 @@ impl Verified {
     }
 }
 
-#[cfg(test)]
-impl Verified {
-    /// A proof of nothing, for tests of rooms that are handed one.
-    pub(crate) fn for_test(address: &str, by: VerifiedBy) -> Self {
-        use std::{collections::BTreeMap, sync::Arc};
-
-        use crate::mailbox::{
-            AuthSource, Domain, Mailbox, MailboxId, MailboxState, Quota, Services, SetBy,
-        };
-
-        let address = Address::parse(address).expect("an address");
-        let domain = Domain {
-            name: address.domain(),
-            active: true,
-            generation: 0,
-            provider: None,
-            max_mailboxes: None,
-            default_quota: Quota::UNLIMITED,
-            max_quota: Quota::UNLIMITED,
-            total_quota: Quota::UNLIMITED,
-            created: Timestamp(0),
-            modified: Timestamp(0),
-        };
-        let mailbox = Mailbox {
-            id: MailboxId(1),
-            address,
-            display_name: String::new(),
-            state: MailboxState::Active,
-            state_set_by: SetBy::Administrator,
-            auth_source: AuthSource::Local,
-            local_hash: None,
-            generation: 0,
-            bound: None,
-            services: Services::ALL,
-            quota: None,
-            tags: Vec::new(),
-            template: None,
-            uid: None,
-            gid: None,
-            home: None,
-            mail: None,
-            extra_fields: BTreeMap::new(),
-            created: Timestamp(0),
-            modified: Timestamp(0),
-        };
-        let account = Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) };
-        Self { account, by, cached: false }
-    }
-}
-
 /// A refusal.
 #[derive(Clone, Debug)]
 pub struct Rejected {
@@ -216,6 +191,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the refusal says "wrong" to somebody who may be guessing. A right
+    /// app password in the wrong place is no guess.
+    fn is_guess(self) -> bool {
+        !matches!(
+            self,
+            Self::AppPasswordService | Self::AppPasswordNetwork | Self::AppPasswordExpired
+        )
+    }
+
     /// The stable word.
     pub fn name(self) -> &'static str {
         match self {
@@ -256,6 +240,8 @@ pub enum Cause {
     CostAboveCap,
     /// The auth source of the mailbox is not configured.
     NoSuchProvider,
+    /// A fault of the program itself.
+    Internal,
     /// We are stopping.
     Stopping,
 }
@@ -270,6 +256,7 @@ impl Cause {
             Self::UnknownScheme => "unknown_scheme",
             Self::CostAboveCap => "cost_above_cap",
             Self::NoSuchProvider => "no_such_provider",
+            Self::Internal => "internal",
             Self::Stopping => "stopping",
         }
     }

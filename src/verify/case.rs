@@ -1,0 +1,178 @@
+//! One attempt on its way through the checks: what is known of it so far, and
+//! the checks that need nobody but itself.
+
+use std::net::IpAddr;
+
+use super::{
+    Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
+    penalty::{Announced, Standing},
+    pipeline::Current,
+    trace::{Outcome, Recorder},
+};
+use crate::{
+    mailbox::{Address, AppPasswordId, AuthSource, MailboxState},
+    secret::Secret,
+    store::Account,
+};
+
+/// Why the way ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stop {
+    Rejected(Reason),
+    Unavailable(Cause),
+}
+
+pub(super) struct Case<'a> {
+    pub(super) attempt: &'a Attempt,
+    pub(super) current: &'a Current,
+    /// The user's address; an IPv4 one that came as IPv6 is IPv4 again.
+    pub(super) rip: Option<IpAddr>,
+    /// The canonical name, once it has one.
+    pub(super) user: Option<Address>,
+    /// The name belongs to a domain that we have.
+    pub(super) domain_known: bool,
+    /// The mailbox, once found; also if it may not log in.
+    pub(super) account: Option<Account>,
+    /// The app password that was recognised.
+    pub(super) app_password: Option<AppPasswordId>,
+    /// Whether the answer was known before.
+    pub(super) cached: bool,
+    /// Keeps the check of a main password announced until it is counted.
+    pub(super) announced: Option<Announced<'a>>,
+    pub(super) trace: Recorder,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(attempt: &'a Attempt, current: &'a Current, trace: Recorder) -> Self {
+        Self {
+            attempt,
+            current,
+            rip: attempt.rip.map(|rip| rip.to_canonical()),
+            user: None,
+            domain_known: false,
+            account: None,
+            app_password: None,
+            cached: false,
+            announced: None,
+            trace,
+        }
+    }
+
+    /// The canonical name. Acting as somebody else is nobody's right, whoever
+    /// both are.
+    pub(super) fn name(&mut self, name: &[u8], acting_as: Option<&[u8]>) -> Result<Address, Stop> {
+        let rules = &self.current.settings.names;
+        let user = match rules.canonical(name) {
+            Ok(user) => user,
+            Err(error) => {
+                self.trace.note("name", Outcome::Refused, || error.to_string());
+                return Err(Stop::Rejected(Reason::BadName));
+            }
+        };
+        self.user = Some(user.clone());
+        let other = acting_as.filter(|other| !other.is_empty());
+        if other.is_some_and(|other| rules.canonical(other).as_ref() != Ok(&user)) {
+            self.trace.note("name", Outcome::Refused, || format!("{user}, to act as another"));
+            return Err(Stop::Rejected(Reason::MasterLogin));
+        }
+        self.trace.note("name", Outcome::Ok, || user.to_string());
+        Ok(user)
+    }
+
+    /// Whether the network is held back, or the account. The latter binds its
+    /// main password alone: `true`, where the caller has to look further.
+    pub(super) fn held_back(&mut self, standing: Standing) -> Result<bool, Stop> {
+        let abuse = &self.current.settings.abuse;
+        let window = abuse.window.as_secs() / 60;
+        if let Some(until) = standing.network.held_until {
+            self.trace
+                .note("held back", Outcome::Refused, || format!("the network, until {until}"));
+            return Err(Stop::Rejected(Reason::HeldBack));
+        }
+        if let Some(until) = standing.account.held_until {
+            self.trace.note("held back", Outcome::Refused, || {
+                format!("the main password, until {until}; not the app passwords")
+            });
+            return Ok(true);
+        }
+        self.trace.note("held back", Outcome::Ok, || {
+            format!(
+                "no ({} guesses at the account in {window} min, limit {}; {} from the network, limit {})",
+                standing.account.guesses,
+                abuse.account_limit,
+                standing.network.guesses,
+                abuse.network_limit,
+            )
+        });
+        Ok(false)
+    }
+
+    /// Whether mailbox and domain are switched on.
+    pub(super) fn state(&mut self, account: &Account) -> Result<(), Stop> {
+        let (mailbox, domain) = (&account.mailbox, &account.domain);
+        let refusal = match mailbox.state {
+            _ if !domain.active => Some(Reason::DomainDisabled),
+            MailboxState::Active => None,
+            MailboxState::ReceiveOnly => Some(Reason::ReceiveOnly),
+            MailboxState::Disabled => Some(Reason::MailboxDisabled),
+        };
+        let outcome = if refusal.is_none() { Outcome::Ok } else { Outcome::Refused };
+        self.trace.note("mailbox", outcome, || {
+            let domain_state = if domain.active { "active" } else { "switched off" };
+            format!(
+                "{}, made {}, domain {} {domain_state}",
+                mailbox.state, mailbox.created, domain.name
+            )
+        });
+        refusal.map_or(Ok(()), |reason| Err(Stop::Rejected(reason)))
+    }
+
+    /// Whether the main password opens this protocol.
+    pub(super) fn services(&mut self, account: &Account) -> Result<(), Stop> {
+        let services = account.mailbox.services;
+        let allowed = services.allows_protocol(&self.attempt.protocol);
+        let outcome = if allowed { Outcome::Ok } else { Outcome::Refused };
+        self.trace.note("services", outcome, || format!("the main password opens {services}"));
+        if allowed { Ok(()) } else { Err(Stop::Rejected(Reason::ServiceNotAllowed)) }
+    }
+
+    /// Who checks the main password.
+    pub(super) fn source(&mut self, account: &Account) -> Result<(), Stop> {
+        match &account.mailbox.auth_source {
+            AuthSource::Local => {
+                self.trace.note("auth source", Outcome::Ok, || "local".to_owned());
+                Ok(())
+            }
+            AuthSource::Provider(provider) => {
+                self.trace.note("auth source", Outcome::Refused, || {
+                    format!("provider {provider}, which is not configured")
+                });
+                Err(Stop::Unavailable(Cause::NoSuchProvider))
+            }
+        }
+    }
+
+    /// Whether a token is the one that its parts have.
+    pub(super) fn auth_token(&mut self, expected: &str, token: &Secret) -> Result<(), Stop> {
+        let right = token.ct_eq(expected.as_bytes());
+        let outcome = if right { Outcome::Ok } else { Outcome::Refused };
+        self.trace.note("auth token", outcome, || if right { "right" } else { "wrong" }.to_owned());
+        if right { Ok(()) } else { Err(Stop::Rejected(Reason::BadAuthToken)) }
+    }
+
+    /// The proof: called where a check was passed, and nowhere else.
+    pub(super) fn verified(&self, account: Account, by: VerifiedBy) -> Verified {
+        Verified { account, by, cached: self.cached }
+    }
+
+    pub(super) fn verdict(self, outcome: Result<Verified, Stop>) -> Verdict {
+        let Self { user, app_password, .. } = self;
+        match outcome {
+            Ok(verified) => Verdict::Verified(verified),
+            Err(Stop::Rejected(reason)) => {
+                Verdict::Rejected(Rejected { user, reason, app_password })
+            }
+            Err(Stop::Unavailable(cause)) => Verdict::Unavailable(Unavailable { user, cause }),
+        }
+    }
+}

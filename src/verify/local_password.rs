@@ -1,0 +1,132 @@
+//! The main password of a mailbox whose source is the store.
+
+use std::sync::Arc;
+
+use super::{
+    Cause, Reason,
+    cache::Known,
+    case::{Case, Stop},
+    pipeline::Pipeline,
+    trace::Outcome,
+};
+use crate::{
+    password::{self, Caps, Stored, Work},
+    secret::Secret,
+    store::Account,
+};
+
+/// Whether it is right, and whether that was known before.
+struct Checked {
+    right: bool,
+    known: bool,
+}
+
+impl Pipeline {
+    /// Judges `password` against the mailbox's own hash.
+    pub(super) async fn local_password<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        password: &Secret,
+    ) -> Result<(), Stop> {
+        let Some(hash) = account.mailbox.local_hash.as_deref() else {
+            case.trace.note("password", Outcome::Refused, || "the mailbox has none".to_owned());
+            return Err(Stop::Rejected(Reason::NoPassword));
+        };
+        let checked = self.check_hash(case, account, hash, password).await?;
+        case.cached = checked.known;
+        let outcome = if checked.right { Outcome::Ok } else { Outcome::Refused };
+        case.trace.note("password", outcome, || {
+            let result = if checked.right { "right" } else { "wrong" };
+            let before = if checked.known { ", known from before" } else { "" };
+            format!("{result} ({}{before})", scheme(hash))
+        });
+        if checked.right { Ok(()) } else { Err(Stop::Rejected(Reason::WrongPassword)) }
+    }
+
+    async fn check_hash<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        hash: &str,
+        password: &Secret,
+    ) -> Result<Checked, Stop> {
+        let stored = Stored::parse(hash).map_err(|error| fault(case, &error))?;
+        let slow = stored.work() == Work::Much;
+        let cache = &case.current.cache;
+        let key = slow.then(|| cache.key(account, hash, password.expose()));
+        if let Some(known) = key.as_ref().and_then(|key| cache.look_up(key)) {
+            return Ok(Checked { right: known == Known::Right, known: true });
+        }
+        self.announce(case, account, password)?;
+        let caps = case.current.settings.caps;
+        let right = match key {
+            None => stored.matches(password.expose(), &caps),
+            Some(key) => {
+                let run = || slow_check(case, account, password, caps);
+                case.current.flights.share(key, run).await.map_err(Stop::Unavailable)?
+            }
+        };
+        let right = right.map_err(|error| fault(case, &error))?;
+        if let Some(key) = key.filter(|_| !case.trace.is_on()) {
+            let known = if right { Known::Right } else { Known::Wrong };
+            case.current.cache.keep(key, account.mailbox.address.clone(), known);
+        }
+        Ok(Checked { right, known: false })
+    }
+
+    /// Makes the guess known before it is checked.
+    fn announce<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        password: &Secret,
+    ) -> Result<(), Stop> {
+        if case.trace.is_on() || case.attempt.no_penalty {
+            return Ok(());
+        }
+        let user = &account.mailbox.address;
+        let guess = self.guess(user.as_str().as_bytes(), password);
+        let abuse = &case.current.settings.abuse;
+        case.announced = self.penalty.announce(user, guess, case.attempt.arrived, abuse);
+        if case.announced.is_some() { Ok(()) } else { Err(Stop::Rejected(Reason::HeldBack)) }
+    }
+}
+
+/// Runs the hash in the pool.
+fn slow_check(
+    case: &Case<'_>,
+    account: &Account,
+    password: &Secret,
+    caps: Caps,
+) -> impl Future<Output = Result<Result<bool, password::Error>, Cause>> + Send + 'static + use<> {
+    let pool = Arc::clone(&case.current.pool);
+    let mailbox = Arc::clone(&account.mailbox);
+    let password = password.clone();
+    async move {
+        pool.run(move || {
+            let hash = mailbox.local_hash.as_deref().unwrap_or_default();
+            Stored::parse(hash)?.matches(password.expose(), &caps)
+        })
+        .await
+    }
+}
+
+fn scheme(hash: &str) -> &str {
+    Stored::parse(hash).map_or("", |stored| stored.scheme_name())
+}
+
+/// A hash that cannot be checked is our fault, and somebody has to hear of it.
+fn fault(case: &mut Case<'_>, error: &password::Error) -> Stop {
+    case.trace.note("password", Outcome::Refused, || error.to_string());
+    if let (false, Some(user)) = (case.trace.is_on(), &case.user) {
+        tracing::warn!(%user, %error, "the stored password cannot be checked");
+    }
+    Stop::Unavailable(match error {
+        password::Error::UnknownScheme(_) => Cause::UnknownScheme,
+        password::Error::Corrupt(_) => Cause::CorruptHash,
+        password::Error::CostAboveCap { .. } => Cause::CostAboveCap,
+        password::Error::OutOfMemory => Cause::Overloaded,
+        password::Error::Unfit(_) => Cause::Internal,
+    })
+}
