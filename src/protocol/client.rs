@@ -17,6 +17,7 @@ use super::{
 
 /// One line from a client.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made, never stored")]
 pub enum Command<'a> {
     /// `VERSION`.
     Version(Version),

@@ -9,6 +9,7 @@ use super::{
 
 /// One line from a master client.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made, never stored")]
 pub enum Line {
     /// `VERSION`.
     Version(Version),
@@ -196,8 +197,8 @@ fn cache_flush(input: &[u8]) -> Result<Command, Error> {
 
 /// `cache-status = "CACHE-STATUS" TAB id [TAB "reset"]`
 fn cache_status(input: &[u8]) -> Result<Command, Error> {
-    let (rest, id) = id(input)?;
-    let reset = parameters(rest).any(|parameter| parameter.name == b"reset");
+    let (flags, id) = id(input)?;
+    let reset = parameters(flags).any(|flag| flag.name == b"reset");
     Ok(Command::CacheStatus { id, reset })
 }
 

@@ -290,7 +290,7 @@ mod tests {
     fn client_replies() {
         check("OK\t1\tuser=ann@example.org\n", |out| ok(out, 1, SAME, Values::Escaped));
         check("OK\t1\tuser=ann@example.org\toriginal_user=Ann\n", |out| {
-            ok(out, 1, ANN, Values::Plain)
+            ok(out, 1, ANN, Values::Plain);
         });
         check("OK\t1\tuser=ann@example.org\toriginal_user=a\x01tnn\n", |out| {
             ok(out, 1, TAB, Values::Escaped);

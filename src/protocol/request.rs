@@ -1,7 +1,7 @@
 //! [`AuthRequest`]: what a mail server says about the connection that a login
 //! or a look-up is for. The optional parameters of AUTH, USER and PASS.
 
-use std::{borrow::Cow, net::IpAddr, str::FromStr};
+use std::{net::IpAddr, str::FromStr};
 
 use super::{
     escape::unescape,
@@ -24,6 +24,10 @@ pub enum Secured {
 /// The parameters, unescaped. Unknown names, and those that are documented but
 /// used by nobody (`nologin`, `transport`, `tls_cipher` …), are left out.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the protocol's flags, independent of each other"
+)]
 pub struct AuthRequest {
     /// `protocol=`, or `service=` before Dovecot 2.4: `imap`, `smtp` … Never
     /// empty in a request that was parsed.
@@ -91,8 +95,8 @@ impl AuthRequest {
     fn take(&mut self, parameter: &Parameter<'_>) -> Result<(), Duplicate> {
         let value = || parameter.value();
         match parameter.name {
-            b"protocol" | b"service" => self.take_protocol(text(value())),
-            b"session" => once(&mut self.session, Some(text(value()))),
+            b"protocol" | b"service" => self.take_protocol(text(&value())),
+            b"session" => once(&mut self.session, Some(text(&value()))),
             b"lip" => once(&mut self.lip, parsed(&value())),
             b"rip" => once(&mut self.rip, parsed(&value())),
             b"lport" => once(&mut self.lport, parsed(&value())),
@@ -101,14 +105,14 @@ impl AuthRequest {
             b"real_rip" => once(&mut self.real_rip, parsed(&value())),
             b"real_lport" => once(&mut self.real_lport, parsed(&value())),
             b"real_rport" => once(&mut self.real_rport, parsed(&value())),
-            b"local_name" => once(&mut self.local_name, Some(text(value()))),
+            b"local_name" => once(&mut self.local_name, Some(text(&value()))),
             b"cert_username" => once(&mut self.cert_username, Some(value().into_owned())),
-            b"ssl_client_cert_fp" => once(&mut self.client_cert_fingerprint, Some(text(value()))),
+            b"ssl_client_cert_fp" => once(&mut self.client_cert_fingerprint, Some(text(&value()))),
             b"ssl_client_cert_pubkey_fp" => {
-                once(&mut self.client_cert_key_fingerprint, Some(text(value())))
+                once(&mut self.client_cert_key_fingerprint, Some(text(&value())))
             }
-            b"ssl_ja3_hash" => once(&mut self.ja3_hash, Some(text(value()))),
-            b"client_id" => once(&mut self.client_id, Some(text(value()))),
+            b"ssl_ja3_hash" => once(&mut self.ja3_hash, Some(text(&value()))),
+            b"client_id" => once(&mut self.client_id, Some(text(&value()))),
             b"forward_fields" => self.take_forward_fields(&value()),
             flag => {
                 self.take_flag(flag, parameter.raw());
@@ -146,13 +150,14 @@ impl AuthRequest {
             return Err(Duplicate);
         }
         self.forward_fields = parameters(list)
-            .map(|field| (text(unescape(field.name)), Secret::new(field.value())))
+            .map(|field| (text(&unescape(field.name)), Secret::new(field.value())))
             .collect();
         Ok(())
     }
 
     /// The request without what only a trusted mail server may say: who the
     /// certificate is, that nothing is to be counted, what a proxy passes on.
+    #[must_use]
     pub fn distrusted(self) -> Self {
         Self {
             valid_client_cert: false,
@@ -177,8 +182,8 @@ fn once<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), Duplicate> {
 }
 
 /// Text for logs and comparisons; what is not UTF-8 becomes U+FFFD.
-fn text(value: Cow<'_, [u8]>) -> String {
-    String::from_utf8_lossy(&value).into_owned()
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 fn parsed<T: FromStr>(value: &[u8]) -> Option<T> {

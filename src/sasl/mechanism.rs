@@ -88,6 +88,7 @@ pub(super) fn password(bytes: &[u8]) -> Result<Secret, Step> {
 /// The authorization identity, if it names somebody else than `authcid`. Equal
 /// ones (byte for byte, before either is made canonical) are an ordinary login:
 /// `doveadm auth test` sends them so.
+#[expect(clippy::similar_names, reason = "the field's own words")]
 pub(super) fn authzid(authzid: &[u8], authcid: &[u8]) -> Option<Vec<u8>> {
     (!authzid.is_empty() && authzid != authcid).then(|| authzid.to_vec())
 }
@@ -129,7 +130,7 @@ pub(super) fn outcome(step: &Step) -> String {
             format!("{} as {}", text(name), authzid.as_deref().map_or("-".to_owned(), text))
         }
         Step::Done(Credentials::AuthToken { service, session_pid, user, session, token }) => {
-            [service, session_pid, user, session, token.expose()].map(|part| text(part)).join(" ")
+            [service, session_pid, user, session, token.expose()].map(text).join(" ")
         }
     }
 }

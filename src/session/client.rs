@@ -158,6 +158,7 @@ struct Dialogue {
     request: Arc<AuthRequest>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form in which every step returns it")]
 fn close(why: &'static str) -> Option<Action> {
     Some(Action::Close(CloseReason::Protocol(why)))
 }
@@ -226,8 +227,9 @@ impl ClientSession {
                 self.succeed(id, kept, now, out);
             }
             Verdict::Rejected(rejected) => {
-                let user = rejected.user.as_ref().map(|user| user.as_str());
-                let names = user.map(|user| Names { user, original: original.as_deref() });
+                let original = original.as_deref();
+                let user = rejected.user.as_ref();
+                let names = user.map(|user| Names { user: user.as_str(), original });
                 reply::fail(out, id, names, self.values());
             }
             Verdict::Unavailable(_) => self.fail_temporarily(id, out),
@@ -315,7 +317,8 @@ impl ClientSession {
             return None;
         };
         let Ok(initial) = self.initial(auth.initial) else {
-            return invalid_base64(id, out);
+            invalid_base64(id, out);
+            return None;
         };
         let request =
             if self.settings.trusted_parameters { auth.request } else { auth.request.distrusted() };
@@ -353,7 +356,10 @@ impl ClientSession {
             }
         };
         let data = cont.data.decode().filter(|_| self.minor() >= 3 || !cont.has_parameters);
-        let Some(data) = data else { return invalid_base64(id, out) };
+        let Some(data) = data else {
+            invalid_base64(id, out);
+            return None;
+        };
         let step = dialogue.running.answer(&data);
         self.advance(id, dialogue, step, now, out)
     }
@@ -458,7 +464,6 @@ impl ClientSession {
     }
 }
 
-fn invalid_base64(id: u32, out: &mut BytesMut) -> Option<Action> {
+fn invalid_base64(id: u32, out: &mut BytesMut) {
     reply::fail_with_code(out, id, "invalid_base64", Some("invalid base64 in SASL response"));
-    None
 }

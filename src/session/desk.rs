@@ -198,7 +198,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut seats = self.desk.seats();
         if let Some(list) = seats.by_cpid.get_mut(&self.cpid) {
-            list.iter_mut().for_each(|seat| seat.live = false);
+            for seat in &mut *list {
+                seat.live = false;
+            }
             list.retain(Seat::is_of_use);
             if list.is_empty() {
                 seats.by_cpid.remove(&self.cpid);

@@ -174,6 +174,7 @@ enum Question {
     Cache,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form in which every step returns it")]
 fn close(why: &'static str) -> Option<MasterAction> {
     Some(MasterAction::Close(CloseReason::Protocol(why)))
 }
@@ -284,7 +285,7 @@ impl MasterSession {
             return None;
         }
         Some(match command {
-            Command::Request(request) => return self.request(&request, now, out),
+            Command::Request(request) => self.request(&request, now, out),
             Command::User(Lookup { name, request, .. }) => {
                 let ticket = self.requests.insert(id, Question::User, now);
                 MasterAction::User { ticket, name, request: Box::new(request) }
@@ -331,12 +332,7 @@ impl MasterSession {
 
     /// Claims a login. The desk consumes it before `session_pid` is looked at, so
     /// that nobody can try process ids one by one.
-    fn request(
-        &mut self,
-        request: &Request,
-        now: Instant,
-        out: &mut BytesMut,
-    ) -> Option<MasterAction> {
+    fn request(&mut self, request: &Request, now: Instant, out: &mut BytesMut) -> MasterAction {
         let claimed = self.desk.claim(request, now).and_then(|kept| {
             if self.accepts_session_pid(request) { Ok(kept) } else { Err(Refused::SessionPid) }
         });
@@ -347,11 +343,11 @@ impl MasterSession {
                     .filter(|_| request.auth_token)
                     .map(|session_pid| TokenRequest { session_pid });
                 let ticket = self.requests.insert(request.id, Question::Login(kept.fields()), now);
-                Some(MasterAction::Login { ticket, kept: Box::new(kept), token })
+                MasterAction::Login { ticket, kept: Box::new(kept), token }
             }
             Err(refused) => {
                 reply::master_fail(out, request.id, None);
-                Some(MasterAction::Refused(refused))
+                MasterAction::Refused(refused)
             }
         }
     }
