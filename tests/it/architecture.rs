@@ -72,7 +72,14 @@ const TABLE: &[Room] = &[
             All("telemetry"),
         ],
     },
-    Room { name: "session", may: &[All("protocol"), All("sasl"), Only("verify", &["Verdict"])] },
+    Room {
+        name: "session",
+        may: &[
+            All("protocol"),
+            All("sasl"),
+            Only("verify", &["Verdict", "Verified", "VerifiedBy"]),
+        ],
+    },
     Room {
         name: "verify",
         may: &[
@@ -174,10 +181,18 @@ fn checker_notices_breaches() {
         (
             "session/client.rs",
             "use crate::verify::{Verdict, Pipeline};",
-            "only Verdict of `verify`, not `Pipeline`",
+            "VerifiedBy of `verify`, not `Pipeline`",
         ),
-        ("session/client.rs", "use crate::verify;", "only Verdict of `verify`"),
-        ("session/client.rs", "use crate::verify::*;", "only Verdict of `verify`"),
+        (
+            "session/client.rs",
+            "use crate::verify;",
+            "only Verdict, Verified, VerifiedBy of `verify`",
+        ),
+        (
+            "session/client.rs",
+            "use crate::verify::*;",
+            "only Verdict, Verified, VerifiedBy of `verify`",
+        ),
         ("verify/pipeline.rs", "use crate::sasl::plain::Plain;", "only Credentials of `sasl`"),
         ("sasl/plain.rs", "fn f() { let t = Instant::now(); }", "reads no clock"),
         ("protocol/line.rs", "pub async fn f() {}", "knows no async"),
