@@ -17,6 +17,10 @@ use super::{
 /// Longest line that a master client takes, with its end: one below its buffer.
 pub const MAX_MASTER_REPLY_BYTES: usize = 8191;
 
+/// Longest `original_user` that is sent: no login name is longer, and escaped it
+/// still fits every client's buffer.
+const MAX_ORIGINAL_BYTES: usize = 1024;
+
 /// A reply that no master client could take; nothing of it was appended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("reply longer than {MAX_MASTER_REPLY_BYTES} bytes")]
@@ -146,7 +150,8 @@ pub struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn original(&self) -> Option<&'a [u8]> {
-        self.original.filter(|name| *name != self.user.as_bytes())
+        let differs = |name: &&[u8]| *name != self.user.as_bytes();
+        self.original.filter(differs).filter(|name| name.len() <= MAX_ORIGINAL_BYTES)
     }
 }
 

@@ -214,12 +214,9 @@ impl ClientSession {
         now: Instant,
         out: &mut BytesMut,
     ) -> Option<Action> {
-        let Some(Stage::Verifying { .. }) = self.requests.get(ticket) else { return None };
+        let stage = self.requests.take(ticket);
+        let Some(Stage::Verifying { original, mechanism, request }) = stage else { return None };
         let id = ticket.id;
-        let Some(Stage::Verifying { original, mechanism, request }) = self.requests.remove(id)
-        else {
-            return None;
-        };
         match verdict {
             Verdict::Verified(verified) => {
                 let original = original.unwrap_or_default();
@@ -467,3 +464,6 @@ impl ClientSession {
 fn invalid_base64(id: u32, out: &mut BytesMut) {
     reply::fail_with_code(out, id, "invalid_base64", Some("invalid base64 in SASL response"));
 }
+
+#[cfg(test)]
+mod tests;

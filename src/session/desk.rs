@@ -208,3 +208,77 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::VerifiedBy;
+
+    const LIMIT: Duration = Duration::from_secs(150);
+
+    fn cookie(byte: u8) -> Cookie {
+        Cookie::new([byte; 16])
+    }
+
+    fn kept() -> Kept {
+        Kept {
+            verified: Verified::for_test("ann@example.org", VerifiedBy::LocalPassword),
+            original: Vec::new(),
+            mechanism: "PLAIN",
+            request: Arc::default(),
+        }
+    }
+
+    fn claim(desk: &Desk, byte: u8, auth_id: u32, now: Instant) -> Option<Refused> {
+        let request = Request {
+            id: 1,
+            cpid: 5,
+            auth_id,
+            cookie: cookie(byte),
+            session_pid: None,
+            auth_token: false,
+            session_pid_trusted: false,
+        };
+        desk.claim(&request, now).err()
+    }
+
+    #[test]
+    fn a_process_that_connects_again_finds_both_connections_logins() {
+        let (desk, now) = (Arc::new(Desk::new()), Instant::now());
+        let first = desk.register(5, cookie(1), now).unwrap();
+        assert_eq!(desk.register(5, cookie(2), now).err(), Some(Taken));
+        first.keep(7, kept(), now + LIMIT);
+        drop(first);
+        let second = desk.register(5, cookie(2), now).unwrap();
+        second.keep(7, kept(), now + LIMIT);
+        assert_eq!(claim(&desk, 1, 7, now), None);
+        assert_eq!(claim(&desk, 1, 7, now), Some(Refused::WrongCookie));
+        assert_eq!(claim(&desk, 2, 7, now), None);
+        assert_eq!(claim(&desk, 2, 7, now), Some(Refused::NoLogin));
+    }
+
+    #[test]
+    fn what_nobody_claims_is_forgotten() {
+        let (desk, now) = (Arc::new(Desk::new()), Instant::now());
+        for cpid in 1..100 {
+            let place = desk.register(cpid, cookie(1), now).unwrap();
+            place.keep(7, kept(), now + LIMIT);
+        }
+        assert_eq!(desk.seats().by_cpid.len(), 99);
+        let place = desk.register(100, cookie(1), now + LIMIT).unwrap();
+        assert_eq!(desk.seats().by_cpid.len(), 1);
+        drop(place);
+        assert!(desk.seats().by_cpid.is_empty());
+    }
+
+    #[test]
+    fn room_is_made_of_what_is_over_time() {
+        let (desk, now) = (Arc::new(Desk::new()), Instant::now());
+        let place = desk.register(5, cookie(1), now).unwrap();
+        place.keep(1, kept(), now + LIMIT);
+        place.keep(2, kept(), now + LIMIT);
+        assert!(!place.has_room(2, now));
+        assert!(place.has_room(2, now + LIMIT));
+        assert!(!place.holds(1, now + LIMIT));
+    }
+}

@@ -164,11 +164,12 @@ pub struct MasterSession {
     requests: Requests<Question>,
 }
 
+type Fields = Vec<(&'static str, String)>;
+
 /// What a client waits for.
 enum Question {
-    /// USER to a REQUEST, with these fields of the login added.
-    Login(Vec<(&'static str, String)>),
-    User,
+    /// What the userdb says, with these fields added.
+    User(Fields),
     Pass,
     List,
     Cache,
@@ -217,16 +218,15 @@ impl MasterSession {
     pub fn answer(&mut self, ticket: Ticket, answer: Answer, out: &mut BytesMut) {
         let id = ticket.id;
         let Some(question) = self.requests.get(ticket) else { return };
-        if let Answer::ListUser(name) = &answer {
-            // A name that fits no line is no name that any client could use.
-            let _too_long = reply::list(out, id, name);
-            return;
-        }
         match answer {
             Answer::Found { name, fields } => self.found(question, id, &name, &fields, out),
             Answer::NotFound => reply::not_found(out, id),
             Answer::Fail { reason } => fail(question, id, reason.as_deref(), out),
-            Answer::ListUser(_) => {}
+            Answer::ListUser(name) => {
+                // A name that fits no line is none that any client could use.
+                let _too_long = reply::list(out, id, &name);
+                return;
+            }
             Answer::ListDone { complete } => reply::list_done(out, id, complete),
             Answer::Count(count) => reply::count(out, id, count),
             Answer::Figures(figures) => reply::figures(out, id, &figures),
@@ -287,7 +287,7 @@ impl MasterSession {
         Some(match command {
             Command::Request(request) => self.request(&request, now, out),
             Command::User(Lookup { name, request, .. }) => {
-                let ticket = self.requests.insert(id, Question::User, now);
+                let ticket = self.requests.insert(id, Question::User(local_name(&request)), now);
                 MasterAction::User { ticket, name, request: Box::new(request) }
             }
             Command::Pass(Lookup { name, request, .. }) => {
@@ -342,7 +342,7 @@ impl MasterSession {
                     .session_pid
                     .filter(|_| request.auth_token)
                     .map(|session_pid| TokenRequest { session_pid });
-                let ticket = self.requests.insert(request.id, Question::Login(kept.fields()), now);
+                let ticket = self.requests.insert(request.id, Question::User(kept.fields()), now);
                 MasterAction::Login { ticket, kept: Box::new(kept), token }
             }
             Err(refused) => {
@@ -373,11 +373,11 @@ impl MasterSession {
         let known = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let written = match question {
             Question::Pass => reply::pass(out, id, name, known),
-            Question::Login(added) => {
+            Question::User(added) => {
                 let added = added.iter().map(|(name, value)| (*name, value.as_str()));
                 reply::user(out, id, name, known.chain(added))
             }
-            Question::User | Question::List | Question::Cache => reply::user(out, id, name, known),
+            Question::List | Question::Cache => reply::user(out, id, name, known),
         };
         if written.is_err() {
             reply::master_fail(out, id, Some("the fields of this user are too long"));
@@ -397,20 +397,26 @@ fn fail(question: &Question, id: u32, reason: Option<&str>, out: &mut BytesMut) 
     }
 }
 
+/// The TLS server name that the user asked for goes on to the mail process.
+fn local_name(request: &AuthRequest) -> Fields {
+    request.local_name.iter().map(|name| ("local_name", name.clone())).collect()
+}
+
 impl Kept {
     /// What a login adds to its user's fields.
-    fn fields(&self) -> Vec<(&'static str, String)> {
+    fn fields(&self) -> Fields {
         let mut fields = vec![("auth_mech", self.mechanism.to_owned())];
         let original = String::from_utf8_lossy(&self.original);
         if original != self.verified.user().as_str() {
             fields.push(("auth_user", original.into_owned()));
         }
-        if let Some(name) = &self.request.local_name {
-            fields.push(("local_name", name.clone()));
-        }
+        fields.extend(local_name(&self.request));
         if let VerifiedBy::AuthToken { service } = self.verified.by() {
             fields.push(("client_service", service.clone()));
         }
         fields
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,6 +140,12 @@ impl<T> Requests<T> {
         (request.serial == ticket.serial).then_some(&request.stage)
     }
 
+    /// Takes out the very request that the ticket was given for.
+    fn take(&mut self, ticket: Ticket) -> Option<T> {
+        self.get(ticket)?;
+        self.remove(ticket.id)
+    }
+
     fn remove(&mut self, id: u32) -> Option<T> {
         self.open.remove(&id).map(|request| request.stage)
     }
