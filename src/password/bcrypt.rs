@@ -3,6 +3,9 @@
 //! bcrypt reads 72 bytes of a password. Stored hashes are checked that way, as
 //! everybody does; a new password that is longer is refused, because half of
 //! it would not count.
+//!
+//! `$2a$` is read as `$2y$`. (`crypt_blowfish` makes another hash of the few
+//! passwords with a 0xff byte that `$2x$` confused; they are not UTF-8.)
 
 use std::str::FromStr as _;
 

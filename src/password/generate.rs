@@ -125,3 +125,85 @@ fn check_digit(digits: &[u8]) -> u8 {
         if doubled & 0x20 == 0 { doubled } else { doubled ^ 0b10_0101 }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANDOM: [u8; SECRET_CHARACTERS] =
+        [255, 1, 34, 67, 100, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
+
+    fn new() -> (AppPasswordText, String) {
+        let text = AppPasswordText::generate(AppPasswordId::from_bits(0x3_2847), &RANDOM);
+        let shown = String::from_utf8(text.text().expose().to_vec()).unwrap();
+        (text, shown)
+    }
+
+    #[test]
+    fn is_shown_in_groups_of_four_and_read_back() {
+        let (text, shown) = new();
+        assert_eq!(shown.len(), 29);
+        assert!(shown.starts_with(&format!("{}-", text.id())));
+        let mailbox = MailboxId(7);
+        let digest = text.digest(mailbox);
+        let typed = [
+            shown.clone(),
+            shown.to_lowercase(),
+            shown.replace('-', ""),
+            shown.replace('-', " "),
+            format!(" {shown} "),
+            shown.replace('0', "O").replace('1', "l"),
+            shown.replace('0', "o").replace('1', "I"),
+        ];
+        for typed in typed {
+            let read = AppPasswordText::parse(typed.as_bytes()).expect(&typed);
+            assert_eq!(read.id(), text.id());
+            assert!(read.matches(mailbox, &digest), "{typed}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_character_and_every_exchange_is_noticed() {
+        let (text, shown) = new();
+        let shown = shown.replace('-', "");
+        for place in 0..CHARACTERS {
+            for other in *CROCKFORD {
+                let mut typed = shown.clone().into_bytes();
+                let same = typed[place] == other;
+                typed[place] = other;
+                assert_eq!(AppPasswordText::parse(&typed).is_some(), same, "{place}");
+            }
+            let mut typed = shown.clone().into_bytes();
+            if place > 0 && typed[place - 1] != typed[place] {
+                typed.swap(place - 1, place);
+                assert!(AppPasswordText::parse(&typed).is_none(), "{place}");
+            }
+        }
+        drop(text);
+    }
+
+    #[test]
+    fn other_forms_are_none() {
+        let (_, shown) = new();
+        let u = shown.replacen(|byte: char| byte.is_ascii_alphanumeric(), "U", 1);
+        for typed in ["", "wonderland", &shown[..28], &format!("{shown}0"), &u, "é-é"] {
+            assert!(AppPasswordText::parse(typed.as_bytes()).is_none(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn belongs_to_its_mailbox() {
+        let (text, _) = new();
+        let digest = text.digest(MailboxId(7));
+        assert!(!text.matches(MailboxId(8), &digest));
+        let other = AppPasswordText::generate(text.id(), &[9; SECRET_CHARACTERS]);
+        assert!(!other.matches(MailboxId(7), &digest));
+    }
+
+    #[test]
+    fn debug_shows_the_id_alone() {
+        let (text, shown) = new();
+        let debug = format!("{text:?}");
+        assert!(!debug.contains(&shown[5..9]), "{debug}");
+    }
+}

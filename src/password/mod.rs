@@ -63,3 +63,6 @@ pub fn unfit(password: &[u8]) -> Option<&'static str> {
     let forbidden = |byte: &u8| matches!(byte, 0 | 1 | b'\t' | b'\r' | b'\n');
     password.iter().any(forbidden).then_some("has a byte that no password may have")
 }
+
+#[cfg(test)]
+mod tests;
