@@ -36,6 +36,10 @@ const SANS_IO: &[&str] = &["protocol", "sasl", "session", "password", "mailbox"]
 /// Rooms that may name everything: they put the others together.
 const MAY_ALL: &[&str] = &["main", "lib", "cli"];
 
+/// The verdict, and what it is made of.
+const VERDICT: &[&str] =
+    &["Verdict", "Verified", "VerifiedBy", "Rejected", "Reason", "Unavailable", "Cause"];
+
 /// The table. A room that is not in it, [`OPEN_TO_ALL`] or [`MAY_ALL`] does not
 /// exist.
 const TABLE: &[Room] = &[
@@ -72,14 +76,7 @@ const TABLE: &[Room] = &[
             All("telemetry"),
         ],
     },
-    Room {
-        name: "session",
-        may: &[
-            All("protocol"),
-            All("sasl"),
-            Only("verify", &["Verdict", "Verified", "VerifiedBy"]),
-        ],
-    },
+    Room { name: "session", may: &[All("protocol"), All("sasl"), Only("verify", VERDICT)] },
     Room {
         name: "verify",
         may: &[
@@ -181,18 +178,10 @@ fn checker_notices_breaches() {
         (
             "session/client.rs",
             "use crate::verify::{Verdict, Pipeline};",
-            "VerifiedBy of `verify`, not `Pipeline`",
+            "Cause of `verify`, not `Pipeline`",
         ),
-        (
-            "session/client.rs",
-            "use crate::verify;",
-            "only Verdict, Verified, VerifiedBy of `verify`",
-        ),
-        (
-            "session/client.rs",
-            "use crate::verify::*;",
-            "only Verdict, Verified, VerifiedBy of `verify`",
-        ),
+        ("session/client.rs", "use crate::verify;", "Unavailable, Cause of `verify`"),
+        ("session/client.rs", "use crate::verify::*;", "Unavailable, Cause of `verify`"),
         ("verify/pipeline.rs", "use crate::sasl::plain::Plain;", "only Credentials of `sasl`"),
         ("sasl/plain.rs", "fn f() { let t = Instant::now(); }", "reads no clock"),
         ("protocol/line.rs", "pub async fn f() {}", "knows no async"),
