@@ -44,6 +44,7 @@ pub use self::{
     memory::MemoryStore,
     records::Records,
     sled::{Settings, SledStore},
+    transfer::EXPORT_SCHEMA,
 };
 
 /// Why an operation did not happen.

@@ -22,7 +22,7 @@ use super::{
 use crate::mailbox::{Address, AppPassword, Domain, Mailbox};
 
 /// Version of the export's form.
-const SCHEMA: u32 = 1;
+pub const EXPORT_SCHEMA: u32 = 1;
 
 /// One page. A position is the key of the last record; the header has none,
 /// and the empty position is behind it.
@@ -35,7 +35,7 @@ pub(super) fn export(
     let mut records = Vec::new();
     let mut last = Vec::new();
     if after.is_none() {
-        records.push(Record::Header { schema: SCHEMA });
+        records.push(Record::Header { schema: EXPORT_SCHEMA });
     }
     let from = after.map_or_else(Vec::new, behind).max(vec![keys::DOMAIN]);
     let mut more = false;
@@ -68,8 +68,8 @@ fn record(key: &[u8], value: &[u8]) -> Result<Record, Error> {
 /// Takes one record over.
 pub(super) fn import(draft: &mut Draft<impl Engine>, record: Record) -> Result<(), Error> {
     match record {
-        Record::Header { schema } if schema > SCHEMA => Err(Error::Conflict(format!(
-            "the export has version {schema}; this dovegate reads up to {SCHEMA}"
+        Record::Header { schema } if schema > EXPORT_SCHEMA => Err(Error::Conflict(format!(
+            "the export has version {schema}; this dovegate reads up to {EXPORT_SCHEMA}"
         ))),
         Record::Header { .. } => Ok(()),
         Record::Domain(domain) => draft.put(keys::domain(&domain.name), &domain),
