@@ -1,1 +1,79 @@
-//! Room `api`.
+//! HTTP for administrators and programs: `/api/v1`.
+//!
+//! [`router`] is the one way to the state for everything that administers it:
+//! the server serves it on its admin socket, and the command line calls it in
+//! its own process when no server runs. Who calls is a [`Caller`], which
+//! whoever serves the router puts into the request's extensions; a request
+//! without one is refused.
+//!
+//! No answer carries a hash, a digest or a secret. The one exception is the
+//! text of an app password in the answer to its creation.
+
+pub mod app_passwords;
+pub mod cache;
+pub mod domains;
+pub mod error;
+pub mod explain;
+mod extract;
+pub mod held_back;
+pub mod login_log;
+pub mod mailboxes;
+mod moment;
+mod page;
+mod passwords;
+mod router;
+pub mod status;
+pub mod templates;
+mod text;
+pub mod transfer;
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+pub use self::{
+    error::{Code, Error, Problem},
+    moment::Moment,
+    page::{MAX_PAGE, Page, Paging},
+    router::router,
+};
+use crate::{mailbox::userdb, password::Caps, store::Store, verify::Pipeline};
+
+/// What the router works on.
+#[derive(Clone)]
+pub struct State {
+    /// The state itself.
+    pub store: Arc<dyn Store>,
+    /// For `explain`, the caches, the abuse counters and new hashes.
+    pub pipeline: Arc<Pipeline>,
+    /// Settings of this room; a reload replaces them.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// What the running server says of itself; `None` in a process that serves
+    /// nobody.
+    pub server: Option<status::Reporter>,
+}
+
+/// Settings of this room.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Patterns from which a new mailbox gets its home.
+    pub userdb: userdb::Settings,
+    /// The dearest hashes that an administrator may bring.
+    pub caps: Caps,
+    /// The store's folder, for its size.
+    pub store_dir: Option<PathBuf>,
+}
+
+/// Who sent a request: the system user at the other end of the admin socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// Numeric user id.
+    pub uid: u32,
+}
+
+impl Caller {
+    /// Writes the line that every change leaves in the log.
+    fn changed(self, action: &'static str, subject: &dyn fmt::Display) {
+        tracing::info!(uid = self.uid, action, %subject, "administration");
+    }
+}

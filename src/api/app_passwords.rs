@@ -1,0 +1,197 @@
+//! `/mailboxes/{address}/app-passwords`.
+
+use std::net::IpAddr;
+
+use axum::{Json, extract::State as Shared, http::StatusCode};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Caller, Error, MAX_PAGE, Moment, Page, State,
+    error::Code,
+    extract::{Body, Named},
+    text,
+};
+use crate::{
+    clock::Timestamp,
+    mailbox::{Address, AppPassword, AppPasswordId, MailboxId, Services},
+    password::AppPasswordText,
+    store::{self, MAX_APP_PASSWORDS, UseRow},
+};
+
+/// An app password as the API shows it: never its secret.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct View {
+    /// Number within the mailbox: the first four characters.
+    pub id: String,
+    /// The owner's name for it.
+    pub name: String,
+    /// What it opens.
+    pub services: Services,
+    /// Where it may be used from; empty is everywhere.
+    pub networks: Vec<IpNet>,
+    /// From when on it is refused.
+    pub expires: Option<Moment>,
+    /// When it was made.
+    pub created: Moment,
+    /// The last login with it.
+    pub last_used: Option<LastUse>,
+}
+
+/// The last login with an app password.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LastUse {
+    /// When.
+    pub at: Moment,
+    /// For which protocol.
+    pub protocol: String,
+    /// From where.
+    pub rip: Option<IpAddr>,
+}
+
+/// A new app password with its text, which nothing shows again.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Created {
+    /// Whose.
+    pub address: Address,
+    /// The text to type into a mail program.
+    pub password: String,
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub view: View,
+}
+
+/// An app password to be made.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// A name for it ("Phone").
+    pub name: String,
+    /// What it opens; all if absent.
+    #[serde(default)]
+    pub services: Services,
+    /// Where it may be used from.
+    #[serde(default)]
+    pub networks: Vec<IpNet>,
+    /// From when on it is refused.
+    #[serde(default)]
+    pub expires: Option<Moment>,
+}
+
+const MAX_NETWORKS: usize = 50;
+
+impl New {
+    fn check(&self, now: Timestamp) -> Result<(), Error> {
+        if self.name.trim().is_empty() {
+            return Err(Error::bad_request("an app password needs a name"));
+        }
+        text::label("the name", &self.name)?;
+        if self.services == Services::NONE {
+            return Err(Error::bad_request("an app password without services opens nothing"));
+        }
+        if self.networks.len() > MAX_NETWORKS {
+            return Err(Error::bad_request(format!("more than {MAX_NETWORKS} networks")));
+        }
+        if self.expires.is_some_and(|expires| expires.0 <= now) {
+            return Err(Error::bad_request("the expiry lies in the past"));
+        }
+        Ok(())
+    }
+}
+
+fn view(app_password: &AppPassword, uses: &[UseRow]) -> View {
+    let last = uses
+        .iter()
+        .filter(|row| row.app_password == Some(app_password.id) && row.outcome == "ok")
+        // A revoked one may have had the same id.
+        .filter(|row| row.last >= app_password.created)
+        .max_by_key(|row| row.last);
+    View {
+        id: app_password.id.to_string(),
+        name: app_password.name.clone(),
+        services: app_password.services,
+        networks: app_password.networks.clone(),
+        expires: app_password.expires.map(Moment),
+        created: app_password.created.into(),
+        last_used: last.map(|row| LastUse {
+            at: row.last.into(),
+            protocol: row.protocol.clone(),
+            rip: row.rip,
+        }),
+    }
+}
+
+pub(super) async fn list(
+    Shared(state): Shared<State>,
+    Named(address): Named<String>,
+) -> Result<Json<Page<View>>, Error> {
+    let mailbox = state.account(&address).await?.mailbox;
+    let uses = state.store.uses(Some(mailbox.id), MAX_PAGE).await?;
+    let found = state.store.app_passwords(mailbox.id).await?;
+    Ok(Json(Page::whole(found.iter().map(|one| view(one, &uses)).collect())))
+}
+
+/// Twice as many attempts as a full mailbox has app passwords: among 2^20 ids
+/// even three collisions in a row mean broken randomness.
+const MAX_ATTEMPTS: usize = 2 * MAX_APP_PASSWORDS;
+
+pub(super) async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+    Body(new): Body<New>,
+) -> Result<(StatusCode, Json<Created>), Error> {
+    let now = Timestamp::now();
+    new.check(now)?;
+    let mailbox = state.account(&address).await?.mailbox;
+    for _ in 0..MAX_ATTEMPTS {
+        let (text, app_password) = generate(mailbox.id, &new, now)?;
+        match state.store.add_app_password(&mailbox.address, app_password.clone()).await {
+            Err(store::Error::Exists { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let address = mailbox.address.clone();
+                let subject = format!("{address} {}", app_password.id);
+                caller.changed("app-password create", &subject);
+                let view = view(&app_password, &[]);
+                let created = Created { address, password: text, view };
+                return Ok((StatusCode::CREATED, Json(created)));
+            }
+        }
+    }
+    Err(Error::new(Code::Internal, "no free id for an app password").log("random ids repeat"))
+}
+
+/// A text of its own and what to keep of it.
+fn generate(mailbox: MailboxId, new: &New, now: Timestamp) -> Result<(String, AppPassword), Error> {
+    let mut random = [0; 19];
+    let mut bits = [0; 4];
+    getrandom::fill(&mut random).and_then(|()| getrandom::fill(&mut bits)).map_err(|error| {
+        Error::new(Code::Unavailable, "the system gives no random bytes").log(error.to_string())
+    })?;
+    let id = AppPasswordId::from_bits(u32::from_le_bytes(bits));
+    let secret = AppPasswordText::generate(id, &random);
+    let text = String::from_utf8_lossy(secret.text().expose()).into_owned();
+    let kept = AppPassword {
+        id,
+        name: new.name.clone(),
+        digest: secret.digest(mailbox),
+        services: new.services,
+        networks: new.networks.clone(),
+        expires: new.expires.map(|expires| expires.0),
+        created: now,
+    };
+    Ok((text, kept))
+}
+
+pub(super) async fn revoke(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named((address, id)): Named<(String, String)>,
+) -> Result<StatusCode, Error> {
+    let id: AppPasswordId = id.parse().map_err(Error::bad_request)?;
+    let mailbox = state.account(&address).await?.mailbox;
+    state.store.remove_app_password(&mailbox.address, id).await?;
+    caller.changed("app-password revoke", &format!("{} {id}", mailbox.address));
+    Ok(StatusCode::NO_CONTENT)
+}

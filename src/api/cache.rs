@@ -1,0 +1,69 @@
+//! `/cache`: passwords that were verified a while ago.
+
+use axum::{Json, extract::State as Shared};
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, Error, State, extract::Body};
+use crate::verify::CacheStatus;
+
+const MAX_MASKS: usize = 1000;
+
+/// What to forget.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flush {
+    /// Addresses, `*` and `?` allowed; everything if empty.
+    #[serde(default)]
+    pub masks: Vec<String>,
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Flushed {
+    /// Number of entries.
+    pub entries: u64,
+}
+
+/// How full the cache is, and how it does.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct View {
+    /// Right passwords kept.
+    pub verified: u64,
+    /// Wrong passwords kept.
+    pub wrong: u64,
+    /// Most right passwords that are kept.
+    pub capacity: u64,
+    /// Slow hashes spared.
+    pub hits: u64,
+    /// Slow hashes needed.
+    pub misses: u64,
+}
+
+impl From<CacheStatus> for View {
+    fn from(status: CacheStatus) -> Self {
+        Self {
+            verified: status.verified,
+            wrong: status.wrong,
+            capacity: status.capacity,
+            hits: status.hits,
+            misses: status.misses,
+        }
+    }
+}
+
+pub(super) async fn show(Shared(state): Shared<State>) -> Json<View> {
+    Json(state.pipeline.cache_status().into())
+}
+
+pub(super) async fn flush(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(flush): Body<Flush>,
+) -> Result<Json<Flushed>, Error> {
+    if flush.masks.len() > MAX_MASKS {
+        return Err(Error::bad_request(format!("more than {MAX_MASKS} masks")));
+    }
+    let entries = state.pipeline.flush_cache(&flush.masks);
+    caller.changed("cache flush", &flush.masks.join(" "));
+    Ok(Json(Flushed { entries }))
+}

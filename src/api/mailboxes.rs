@@ -1,0 +1,421 @@
+//! `/mailboxes`.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State as Shared, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Caller, Error, Moment, Page, State,
+    extract::{Body, Named, Params, domain, given},
+    page::bounded,
+    passwords::{NewPassword, Received},
+    text,
+};
+use crate::{
+    clock::Timestamp,
+    mailbox::{
+        Address, AuthSource, Mailbox, MailboxState, Quota, Services, SetBy, TemplateName, userdb,
+    },
+    store::{Account, MailboxChange, MailboxFilter, NewMailbox},
+};
+
+/// A mailbox as the API shows it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct View {
+    /// Stable identity.
+    pub id: String,
+    /// Canonical address.
+    pub address: Address,
+    /// Name shown to people.
+    pub display_name: String,
+    /// Whether it may log in and receive.
+    pub state: MailboxState,
+    /// Who set `state`.
+    pub state_set_by: SetBy,
+    /// Who checks the main password: `local` or the name of a provider.
+    pub auth_source: String,
+    /// Scheme of the local password; null if there is none.
+    pub password_scheme: Option<String>,
+    /// Services that the main password opens.
+    pub services: Services,
+    /// Storage limit; null takes the domain's default, 0 is no limit.
+    pub quota_bytes: Option<Quota>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Template applied last.
+    pub template: Option<TemplateName>,
+    /// Its revision at that time.
+    pub template_revision: Option<u64>,
+    /// Numeric user id; null takes the configured one.
+    pub uid: Option<u32>,
+    /// Numeric group id; null takes the configured one.
+    pub gid: Option<u32>,
+    /// Home folder.
+    pub home: Option<String>,
+    /// Mail location; null takes the configured one.
+    pub mail: Option<String>,
+    /// Further userdb fields.
+    pub extra_fields: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Moment,
+    /// When it was changed last.
+    pub modified: Moment,
+}
+
+impl From<&Mailbox> for View {
+    fn from(mailbox: &Mailbox) -> Self {
+        let auth_source = match &mailbox.auth_source {
+            AuthSource::Local => "local",
+            AuthSource::Provider(name) => name,
+        };
+        Self {
+            id: mailbox.id.to_string(),
+            address: mailbox.address.clone(),
+            display_name: mailbox.display_name.clone(),
+            state: mailbox.state,
+            state_set_by: mailbox.state_set_by,
+            auth_source: auth_source.to_owned(),
+            password_scheme: mailbox.local_hash.as_deref().map(scheme_of),
+            services: mailbox.services,
+            quota_bytes: mailbox.quota,
+            tags: mailbox.tags.clone(),
+            template: mailbox.template.as_ref().map(|applied| applied.name.clone()),
+            template_revision: mailbox.template.as_ref().map(|applied| applied.revision),
+            uid: mailbox.uid,
+            gid: mailbox.gid,
+            home: mailbox.home.clone(),
+            mail: mailbox.mail.clone(),
+            extra_fields: mailbox.extra_fields.clone(),
+            created: mailbox.created.into(),
+            modified: mailbox.modified.into(),
+        }
+    }
+}
+
+/// The part of a hash that may be shown.
+fn scheme_of(hash: &str) -> String {
+    let inner = hash.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    inner.map_or_else(|| "unknown".to_owned(), |(scheme, _)| scheme.to_owned())
+}
+
+/// One mailbox with what else decides over it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Detail {
+    /// The mailbox.
+    #[serde(flatten)]
+    pub mailbox: View,
+    /// Whether the domain's mailboxes may log in.
+    pub domain_active: bool,
+    /// The storage limit that holds; 0 is no limit.
+    pub effective_quota_bytes: Quota,
+    /// Number of app passwords.
+    pub app_passwords: usize,
+}
+
+/// A mailbox to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct New {
+    address: String,
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    template: Option<TemplateName>,
+    #[serde(default)]
+    state: Option<MailboxState>,
+    #[serde(default)]
+    services: Option<Services>,
+    #[serde(default)]
+    quota_bytes: Option<Quota>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    uid: Option<u32>,
+    #[serde(default)]
+    gid: Option<u32>,
+    #[serde(default)]
+    home: Option<String>,
+    #[serde(default)]
+    mail: Option<String>,
+    #[serde(default)]
+    extra_fields: BTreeMap<String, String>,
+    #[serde(default)]
+    password: Option<Received>,
+    #[serde(default)]
+    hash: Option<Received>,
+}
+
+impl New {
+    fn check(&self) -> Result<(), Error> {
+        text::label("display_name", &self.display_name)?;
+        text::tags(&self.tags)?;
+        text::fields(&self.extra_fields)?;
+        check_places(self.uid, self.gid, self.home.as_deref(), self.mail.as_deref())
+    }
+}
+
+fn check_places(
+    uid: Option<u32>,
+    gid: Option<u32>,
+    home: Option<&str>,
+    mail: Option<&str>,
+) -> Result<(), Error> {
+    uid.map_or(Ok(()), |id| text::numeric_id("uid", id))?;
+    gid.map_or(Ok(()), |id| text::numeric_id("gid", id))?;
+    home.map_or(Ok(()), text::home)?;
+    mail.map_or(Ok(()), |mail| text::location("mail", mail))
+}
+
+/// What to change. Absent leaves alone, null takes away.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Name shown to people.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// Template to apply now.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
+    /// Whether it may log in and receive.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub state: Option<MailboxState>,
+    /// Services that the main password opens.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+    /// Storage limit.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub quota_bytes: Option<Option<Quota>>,
+    /// All labels.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Numeric user id.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Option<u32>>,
+    /// Numeric group id.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub gid: Option<Option<u32>>,
+    /// Home folder; null makes it anew from the configured pattern.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub home: Option<Option<String>>,
+    /// Mail location.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Option<String>>,
+    /// Further userdb fields to set; one with null is taken away.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub extra_fields: Option<BTreeMap<String, Option<String>>>,
+}
+
+impl Change {
+    fn check(&self) -> Result<(), Error> {
+        self.display_name.as_deref().map_or(Ok(()), |name| text::label("display_name", name))?;
+        self.tags.as_deref().map_or(Ok(()), text::tags)?;
+        check_places(
+            self.uid.flatten(),
+            self.gid.flatten(),
+            self.home.as_ref().and_then(Option::as_deref),
+            self.mail.as_ref().and_then(Option::as_deref),
+        )
+    }
+}
+
+/// Which mailboxes a listing names.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// Only of this domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Only addresses that match this mask (`*` and `?`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Most items of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+const MAX_MASK_BYTES: usize = 320;
+
+pub(super) async fn list(
+    Shared(state): Shared<State>,
+    Params(asked): Params<Filter>,
+) -> Result<Json<Page<View>>, Error> {
+    if asked.mask.as_ref().is_some_and(|mask| mask.len() > MAX_MASK_BYTES) {
+        return Err(Error::bad_request("the mask is longer than an address can be"));
+    }
+    let filter = MailboxFilter {
+        domain: asked.domain.as_deref().map(domain).transpose()?,
+        mask: asked.mask,
+    };
+    let limit = bounded(asked.limit);
+    let after = asked.after.as_deref().map(|text| state.address(text)).transpose()?;
+    let found = state.store.mailboxes(&filter, after.as_ref(), limit).await?;
+    let views = found.iter().map(|mailbox| mailbox.as_ref().into()).collect();
+    Ok(Json(Page::of(views, limit, |view: &View| view.address.to_string())))
+}
+
+pub(super) async fn show(
+    Shared(state): Shared<State>,
+    Named(address): Named<String>,
+) -> Result<Json<Detail>, Error> {
+    let account = state.account(&address).await?;
+    let mailbox = account.mailbox.as_ref();
+    Ok(Json(Detail {
+        mailbox: mailbox.into(),
+        domain_active: account.domain.active,
+        effective_quota_bytes: mailbox.quota.unwrap_or(account.domain.default_quota),
+        app_passwords: state.store.app_passwords(mailbox.id).await?.len(),
+    }))
+}
+
+impl State {
+    /// The account that an administrator means.
+    pub(super) async fn account(&self, address: &str) -> Result<Account, Error> {
+        let address = self.address(address)?;
+        let account = self.store.account(&address).await?;
+        account.ok_or_else(|| Error::not_found("mailbox", address.as_str()))
+    }
+
+    /// The home folder that the configured pattern gives.
+    fn home_of(&self, address: &Address) -> String {
+        userdb::expand(&self.settings.load().userdb.home, address)
+    }
+}
+
+pub(super) async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(new): Body<New>,
+) -> Result<(StatusCode, Json<View>), Error> {
+    new.check()?;
+    let address = state.address(&new.address)?;
+    // Hashing is the dear part: what would be refused anyhow goes first.
+    if state.store.account(&address).await?.is_some() {
+        return Err(Error::exists("mailbox", address.as_str()));
+    }
+    if state.store.domain(&address.domain()).await?.is_none() {
+        return Err(Error::not_found("domain", address.domain_str()));
+    }
+    let local_hash = state.local_hash(new.password, new.hash).await?;
+    let home = new.home.unwrap_or_else(|| state.home_of(&address));
+    let new = NewMailbox {
+        address,
+        display_name: new.display_name,
+        template: new.template,
+        state: new.state,
+        set_by: SetBy::Administrator,
+        auth_source: AuthSource::Local,
+        local_hash,
+        services: new.services,
+        quota: new.quota_bytes,
+        tags: new.tags,
+        home: Some(home),
+        uid: new.uid,
+        gid: new.gid,
+        mail: new.mail,
+        extra_fields: new.extra_fields,
+    };
+    let account = state.store.create_mailbox_within_limits(new, Timestamp::now()).await?;
+    caller.changed("mailbox add", &account.mailbox.address);
+    Ok((StatusCode::CREATED, Json(account.mailbox.as_ref().into())))
+}
+
+pub(super) async fn change(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+    Body(change): Body<Change>,
+) -> Result<Json<View>, Error> {
+    change.check()?;
+    let account = state.account(&address).await?;
+    let address = &account.mailbox.address;
+    let extra_fields = match change.extra_fields {
+        None => None,
+        Some(changes) => {
+            let fields = merged(account.mailbox.extra_fields.clone(), changes);
+            text::fields(&fields)?;
+            Some(fields)
+        }
+    };
+    let change = MailboxChange {
+        display_name: change.display_name,
+        state: change.state.map(|state| (state, SetBy::Administrator)),
+        auth_source: None,
+        local_hash: None,
+        services: change.services,
+        quota: change.quota_bytes,
+        tags: change.tags,
+        template: change.template,
+        uid: change.uid,
+        gid: change.gid,
+        home: change.home.map(|home| Some(home.unwrap_or_else(|| state.home_of(address)))),
+        mail: change.mail,
+        extra_fields,
+    };
+    let changed = state.store.update_mailbox(address, change, Timestamp::now()).await?;
+    caller.changed("mailbox set", address);
+    Ok(Json(changed.mailbox.as_ref().into()))
+}
+
+fn merged(
+    mut fields: BTreeMap<String, String>,
+    changes: BTreeMap<String, Option<String>>,
+) -> BTreeMap<String, String> {
+    for (key, value) in changes {
+        match value {
+            Some(value) => fields.insert(key, value),
+            None => fields.remove(&key),
+        };
+    }
+    fields
+}
+
+pub(super) async fn set_password(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+    Body(new): Body<NewPassword>,
+) -> Result<StatusCode, Error> {
+    let account = state.account(&address).await?;
+    let local_hash = state.local_hash(new.password, new.hash).await?;
+    let local_hash = local_hash.ok_or_else(|| Error::bad_request("neither password nor hash"))?;
+    state.keep_hash(caller, &account, Some(local_hash)).await
+}
+
+pub(super) async fn remove_password(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+) -> Result<StatusCode, Error> {
+    let account = state.account(&address).await?;
+    state.keep_hash(caller, &account, None).await
+}
+
+impl State {
+    async fn keep_hash(
+        &self,
+        caller: Caller,
+        account: &Account,
+        local_hash: Option<String>,
+    ) -> Result<StatusCode, Error> {
+        let address = &account.mailbox.address;
+        let change = MailboxChange { local_hash: Some(local_hash), ..Default::default() };
+        self.store.update_mailbox(address, change, Timestamp::now()).await?;
+        caller.changed("mailbox password", address);
+        Ok(StatusCode::NO_CONTENT)
+    }
+}
+
+pub(super) async fn remove(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+) -> Result<StatusCode, Error> {
+    let address = state.address(&address)?;
+    state.store.remove_mailbox(&address).await?;
+    caller.changed("mailbox remove", &address);
+    Ok(StatusCode::NO_CONTENT)
+}

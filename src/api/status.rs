@@ -1,0 +1,101 @@
+//! `/status`: how the server is.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::{Json, extract::State as Shared};
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, State, cache};
+use crate::clock::Timestamp;
+
+/// Asks the running server for its part of the status.
+pub type Reporter = Arc<dyn Fn() -> ServerReport + Send + Sync>;
+
+/// What the running server says of itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ServerReport {
+    /// Since when it runs.
+    pub started: Moment,
+    /// Its sockets.
+    pub listeners: Vec<ListenerReport>,
+    /// Logins since then.
+    pub logins: LoginCounts,
+}
+
+/// One socket.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ListenerReport {
+    /// Type: `login`, `auth` …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Path or address.
+    pub address: String,
+    /// The Dovecot that it belongs to.
+    pub instance: String,
+    /// Open connections.
+    pub connections: u64,
+}
+
+/// Logins by verdict.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct LoginCounts {
+    /// Let in.
+    pub verified: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Could not be told.
+    pub unavailable: u64,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Status {
+    /// Version of Dovegate.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// What the running server says of itself.
+    #[serde(flatten)]
+    pub server: Option<ServerReport>,
+    /// Verified-credential cache.
+    pub cache: cache::View,
+    /// Size of the store's folder, where it is known.
+    pub store_bytes: Option<u64>,
+    /// Accounts and networks that are held back now.
+    pub held_back: usize,
+}
+
+pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
+    let store_bytes = match state.settings.load().store_dir.clone() {
+        Some(folder) => size_of(folder).await,
+        None => None,
+    };
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        server: state.server.as_ref().map(|report| report()),
+        cache: state.pipeline.cache_status().into(),
+        store_bytes,
+        held_back: state.pipeline.held_back(Timestamp::now()).len(),
+    })
+}
+
+async fn size_of(folder: PathBuf) -> Option<u64> {
+    tokio::task::spawn_blocking(move || folder_bytes(&folder)).await.ok()
+}
+
+/// Bytes of all files below `folder`; what vanishes meanwhile counts nothing.
+fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
