@@ -35,6 +35,11 @@ impl Flights {
         self.join(key, start).await
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     fn join<F>(&self, key: CacheKey, start: impl FnOnce() -> F) -> Shared<Run>
     where
         F: Future<Output = Outcome> + Send + 'static,

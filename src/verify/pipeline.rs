@@ -183,6 +183,11 @@ impl Pipeline {
         Arc::clone(&self.current.load().names)
     }
 
+    #[cfg(test)]
+    pub(super) fn current(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+
     async fn judge<'a>(&'a self, case: &mut Case<'a>) -> Result<Verified, Stop> {
         let attempt = case.attempt;
         match &attempt.credentials {

@@ -70,6 +70,11 @@ impl HashPool {
         self.run_in_turn(Some(quarter), work).await.map(drop)
     }
 
+    #[cfg(test)]
+    pub(super) fn stranger_places_left(&self) -> usize {
+        self.stranger_places.available_permits()
+    }
+
     async fn run_in_turn<T: Send + 'static>(
         &self,
         quarter: Option<OwnedSemaphorePermit>,

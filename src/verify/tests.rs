@@ -1,5 +1,8 @@
 //! The order of the checks, on the in-memory engine.
 
+mod abuse;
+mod slow;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::*;
@@ -94,12 +97,16 @@ impl Rig {
     pub(super) async fn with(settings: Settings) -> Self {
         let store = Arc::new(MemoryStore::new());
         store.create_domain(domain("example.org")).await.unwrap();
-        let rig = Self {
-            pipeline: Arc::new(Pipeline::open(settings, store.clone()).await.unwrap()),
-            store,
-        };
+        let pipeline = Arc::new(Pipeline::open(settings, store.clone()).await.unwrap());
+        let rig = Self { pipeline, store };
         rig.add("ann@example.org", Some(bcrypt("wonderland"))).await;
         rig
+    }
+
+    /// Another server over the same store.
+    pub(super) async fn over(store: Arc<MemoryStore>) -> Self {
+        let pipeline = Arc::new(Pipeline::open(settings(), store.clone()).await.unwrap());
+        Self { pipeline, store }
     }
 
     pub(super) async fn add(&self, user: &str, hash: Option<String>) {

@@ -329,3 +329,6 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
         self.entries.insert(key, entry);
     }
 }
+
+#[cfg(test)]
+mod tests;
