@@ -2,5 +2,6 @@
 //! source text itself.
 
 mod architecture;
+mod fuzz_seeds;
 mod store_contract;
 mod systemd_units;
