@@ -141,8 +141,8 @@ impl Default for Passwords {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Abuse {
     pub(crate) window: Span,
-    pub(crate) account_limit: u32,
-    pub(crate) network_limit: u32,
+    pub(crate) account_limit: usize,
+    pub(crate) network_limit: usize,
     pub(crate) hold: Span,
     pub(crate) max_entries: usize,
     pub(crate) trusted_networks: Vec<Network>,

@@ -11,10 +11,12 @@ use super::{
 };
 use crate::{
     mailbox::{NameRules, userdb},
+    password::{Caps, NewScheme},
     server::settings::{
         Endpoint, Kind, Limits, ListenerSettings, Rights, Settings, TemporaryFailure,
     },
     telemetry,
+    verify::{self, penalty},
 };
 
 /// Some clients give up after 5 s; work comes on top of the delay.
@@ -48,12 +50,13 @@ pub(super) fn settle_in(written: &mut File, data: &Path) {
 pub(super) fn mean(mut written: File, source: Source, text: &str) -> Result<Config, Problems> {
     add_admin(&mut written);
     let mut check = Check { text, problems: Problems::default() };
-    let _names = check.names(&written.names);
+    let names = check.names(&written.names);
     let server = check.server(&written, &source);
     let userdb = check.userdb(&written.userdb);
+    let verify = check.verify(&written, names);
     let log = telemetry::Settings { target: written.log.target, level: written.log.level };
     if check.problems.0.is_empty() {
-        Ok(Config { source, log, server, userdb, written })
+        Ok(Config { source, log, server, verify, userdb, written })
     } else {
         Err(check.problems)
     }
@@ -286,6 +289,44 @@ impl Check<'_> {
             holds = false;
         }
         holds.then_some(Endpoint::Tcp(address))
+    }
+
+    fn verify(&mut self, written: &File, names: NameRules) -> verify::Settings {
+        let passwords = &written.passwords;
+        let abuse = &written.abuse;
+        let caps = Caps {
+            bcrypt_cost: passwords.max_bcrypt_cost,
+            sha_crypt_rounds: passwords.max_sha_crypt_rounds,
+            argon2_memory_bytes: passwords.max_argon2_memory.0,
+            argon2_passes: passwords.max_argon2_passes,
+            argon2_lanes: passwords.max_argon2_lanes,
+        };
+        let scheme = NewScheme::named(&passwords.default_scheme, passwords.bcrypt_cost, &caps);
+        let default_scheme = scheme.unwrap_or_else(|error| {
+            self.problem("passwords", 0, "default_scheme", error.to_string());
+            NewScheme::default()
+        });
+        self.must(passwords.hash_queue > 0, "passwords", "hash_queue", "at least 1");
+        self.must(abuse.max_entries > 0, "abuse", "max_entries", "at least 1");
+        verify::Settings {
+            names,
+            failure_delay: written.login.failure_delay.0,
+            default_scheme,
+            caps,
+            hash_threads: passwords.hash_threads,
+            hash_queue: passwords.hash_queue,
+            hash_wait: verify::Settings::default().hash_wait,
+            verified_cache_entries: passwords.verified_cache_entries,
+            verified_cache_time: passwords.verified_cache_time.0,
+            abuse: penalty::Settings {
+                window: abuse.window.0,
+                account_limit: abuse.account_limit,
+                network_limit: abuse.network_limit,
+                hold: abuse.hold.0,
+                max_entries: abuse.max_entries,
+                trusted_networks: abuse.trusted_networks.iter().map(|network| network.0).collect(),
+            },
+        }
     }
 
     fn mechanisms(&mut self, written: &[String]) -> Vec<String> {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use self::file::File;
 use crate::{
     mailbox::userdb,
-    server::settings::{Rooms, Settings},
-    telemetry,
+    server::settings::{Origin, Rooms, Settings},
+    telemetry, verify,
 };
 
 /// The example file, which lists every key with its default.
@@ -41,6 +41,8 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// Sockets, limits, rights.
     pub server: Settings,
+    /// What decides about logins.
+    pub verify: verify::Settings,
     /// What is handed out about users.
     pub userdb: userdb::Settings,
     /// As written, defaults filled in: for `config show`.
@@ -83,17 +85,30 @@ impl Config {
 
     /// Folder of the store.
     pub fn store_dir(&self) -> PathBuf {
-        self.server.state_dir.join("store")
-    }
-
-    /// What a server is given, with what it never sees left behind.
-    pub fn into_rooms(self) -> Rooms {
-        Rooms { server: self.server, userdb: self.userdb }
+        self.server.store_dir()
     }
 
     /// Where a running server answers administrators.
     pub fn admin_socket(&self) -> &Path {
         self.server.admin_socket()
+    }
+}
+
+impl Origin for Config {
+    fn log(&self) -> telemetry::Settings {
+        self.log
+    }
+
+    fn rooms(&self) -> Rooms {
+        Rooms {
+            server: self.server.clone(),
+            verify: self.verify.clone(),
+            userdb: self.userdb.clone(),
+        }
+    }
+
+    fn read_again(&self) -> Result<Rooms, String> {
+        Self::load(&self.source).map(|config| config.rooms()).map_err(|error| error.to_string())
     }
 }
 

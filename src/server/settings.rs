@@ -8,15 +8,27 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::mailbox::userdb;
+use crate::{mailbox::userdb, telemetry, verify};
 
 /// What every room that a server runs is told. A reload brings a new one.
 #[derive(Debug)]
 pub struct Rooms {
     /// Sockets, limits, rights.
     pub server: Settings,
+    /// What decides about logins.
+    pub verify: verify::Settings,
     /// What is handed out about users.
     pub userdb: userdb::Settings,
+}
+
+/// Where settings come from, now and at every reload.
+pub trait Origin {
+    /// Log set-up.
+    fn log(&self) -> telemetry::Settings;
+    /// The settings.
+    fn rooms(&self) -> Rooms;
+    /// The settings as they are now, or everything that is wrong with them.
+    fn read_again(&self) -> Result<Rooms, String>;
 }
 
 /// Sockets, limits, rights.
@@ -49,6 +61,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Folder of the store.
+    pub fn store_dir(&self) -> PathBuf {
+        self.state_dir.join("store")
+    }
+
     /// Where administrators are answered.
     pub fn admin_socket(&self) -> &Path {
         let admin = self.listeners.iter().find(|listener| listener.kind == Kind::Admin);

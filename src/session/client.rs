@@ -251,6 +251,11 @@ impl ClientSession {
         self.requests.stages().filter(|stage| matches!(stage, Stage::Verifying { .. })).count()
     }
 
+    /// Number of requests under way: dialogues, and verdicts that are waited for.
+    pub fn open_requests(&self) -> usize {
+        self.requests.len()
+    }
+
     fn version(&mut self, version: Version) -> Option<Action> {
         if version.major != MAJOR {
             return close("unknown major version");

@@ -116,6 +116,13 @@ impl Desk {
         if now < deadline { Ok(kept) } else { Err(Refused::NoLogin) }
     }
 
+    /// Whether a login waits for its REQUEST.
+    pub fn is_waiting(&self, now: Instant) -> bool {
+        let seats = self.seats();
+        let mut kept = seats.by_cpid.values().flatten().flat_map(|seat| seat.kept.values());
+        kept.any(|(_, deadline)| now < *deadline)
+    }
+
     fn seats(&self) -> MutexGuard<'_, Seats> {
         // Each change is made in one step; a panic elsewhere left nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

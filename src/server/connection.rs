@@ -1,0 +1,281 @@
+//! One connection: bytes in, bytes out, and the work in between, in one task.
+//!
+//! What the lines mean is the matter of a [`Dialogue`]. Its work (verifying,
+//! looking up) runs as futures of this very task, so that a peer that goes away
+//! takes its work with it, and nothing outlives its connection.
+
+use std::{io, ops::ControlFlow, pin::Pin, time::Duration};
+
+use bytes::BytesMut;
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    io::Interest,
+    time::{Instant, sleep_until},
+};
+use tokio_util::{codec::Decoder as _, sync::CancellationToken};
+
+use super::stream::Stream;
+use crate::protocol::{codec::LineDecoder, line::Line};
+
+/// With so much unread by the peer, we read no more of it …
+const HIGH_WATER_BYTES: usize = 50 << 10;
+/// … until it has read this far (Dovecot's figures).
+const LOW_WATER_BYTES: usize = HIGH_WATER_BYTES / 3;
+/// How long a peer may leave replies unread before it counts as gone.
+const WRITE_STALL: Duration = Duration::from_secs(60);
+/// How long the last replies may take after we have decided to close.
+const LAST_WRITE: Duration = Duration::from_secs(2);
+/// What is read at once: a batch of a busy login process.
+const READ_BYTES: usize = 8 << 10;
+
+/// Work of a connection.
+pub(super) type Work<E> = FuturesUnordered<Pin<Box<dyn Future<Output = E> + Send>>>;
+
+/// Whether to go on, or why not.
+pub(super) type Flow = ControlFlow<Closed>;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Closed {
+    #[error("the peer closed it")]
+    ByPeer,
+    #[error("we are stopping")]
+    Stopping,
+    #[error("the peer does not read our replies")]
+    Stalled,
+    #[error("it came above the limit of connections")]
+    AboveLimit,
+    #[error("{0}")]
+    Dialogue(String),
+    #[error("{0}")]
+    Broken(#[from] io::Error),
+}
+
+/// What is said on a connection.
+pub(super) trait Dialogue: Send {
+    /// What its work ends with.
+    type Event: Send;
+
+    /// Longest line, its end included.
+    const LONGEST_LINE_BYTES: usize;
+
+    /// Says the first word.
+    fn greeting(&mut self, out: &mut BytesMut);
+    /// Takes a line; what cannot be answered at once becomes work.
+    fn line(&mut self, line: &Line, work: &mut Work<Self::Event>, out: &mut BytesMut) -> Flow;
+    /// Takes the end of a piece of work.
+    fn event(
+        &mut self,
+        event: Self::Event,
+        work: &mut Work<Self::Event>,
+        out: &mut BytesMut,
+    ) -> Flow;
+    /// When [`Dialogue::expire`] is due.
+    fn next_deadline(&self) -> Option<Instant>;
+    /// Lets go of what took too long.
+    fn expire(&mut self, work: &mut Work<Self::Event>, out: &mut BytesMut) -> Flow;
+    /// Whether a line may come in now; if not, it waits in the socket.
+    fn takes_lines(&self, work: &Work<Self::Event>) -> bool;
+    /// Whether nothing is under way that a stop would break.
+    fn is_idle(&self) -> bool;
+}
+
+/// Runs a connection to its end, which is an error always: it says why.
+pub(super) async fn run<D: Dialogue>(
+    stream: Stream,
+    dialogue: D,
+    drain: &CancellationToken,
+) -> Closed {
+    let mut connection = Connection {
+        stream,
+        dialogue,
+        decoder: LineDecoder::new(D::LONGEST_LINE_BYTES),
+        input: BytesMut::new(),
+        out: BytesMut::new(),
+        work: Work::new(),
+        is_choked: false,
+        unread_since: None,
+    };
+    let closed = connection.converse(drain).await;
+    connection.farewell().await;
+    closed
+}
+
+struct Connection<D: Dialogue> {
+    stream: Stream,
+    dialogue: D,
+    decoder: LineDecoder,
+    /// An incomplete line, or lines that wait for replies to be read.
+    input: BytesMut,
+    /// Replies not yet written.
+    out: BytesMut,
+    work: Work<D::Event>,
+    /// Between high and low water.
+    is_choked: bool,
+    /// Since when replies wait for the peer.
+    unread_since: Option<Instant>,
+}
+
+impl<D: Dialogue> Connection<D> {
+    async fn converse(&mut self, drain: &CancellationToken) -> Closed {
+        self.dialogue.greeting(&mut self.out);
+        loop {
+            let flow = match self.step() {
+                ControlFlow::Continue(()) => self.wait(drain).await,
+                closed => closed,
+            };
+            if let ControlFlow::Break(closed) = flow {
+                return closed;
+            }
+        }
+    }
+
+    /// Does everything that can be done without waiting, then writes once.
+    fn step(&mut self) -> Flow {
+        self.take_lines()?;
+        self.write()
+    }
+
+    fn take_lines(&mut self) -> Flow {
+        while !self.is_choked && self.dialogue.takes_lines(&self.work) {
+            match self.decoder.decode(&mut self.input) {
+                Ok(None) => break,
+                Ok(Some(line)) => self.dialogue.line(&line, &mut self.work, &mut self.out)?,
+                Err(error) => return ControlFlow::Break(Closed::Dialogue(error.to_string())),
+            }
+            self.is_choked = self.out.len() >= HIGH_WATER_BYTES;
+        }
+        if self.input.is_empty() {
+            // An idle connection holds no buffer.
+            self.input = BytesMut::new();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn write(&mut self) -> Flow {
+        while !self.out.is_empty() {
+            match self.stream.try_write(&self.out) {
+                Ok(written) => {
+                    let _ = self.out.split_to(written);
+                    self.unread_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unread_since.get_or_insert_with(Instant::now);
+                    break;
+                }
+                Err(error) => return ControlFlow::Break(error.into()),
+            }
+        }
+        if self.out.is_empty() {
+            self.out = BytesMut::new();
+        }
+        self.is_choked = self.out.len() >= HIGH_WATER_BYTES
+            || (self.is_choked && self.out.len() > LOW_WATER_BYTES);
+        ControlFlow::Continue(())
+    }
+
+    /// Waits for the next thing to happen, and takes it in.
+    async fn wait(&mut self, drain: &CancellationToken) -> Flow {
+        let reads = !self.is_choked && self.dialogue.takes_lines(&self.work);
+        if reads && !self.input.is_empty() && self.holds_a_line() {
+            return ControlFlow::Continue(());
+        }
+        let interest = match (reads, self.out.is_empty()) {
+            (true, true) => Some(Interest::READABLE),
+            (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+            (false, false) => Some(Interest::WRITABLE),
+            // Nothing to read or write: only the end of the peer.
+            (false, true) => None,
+        };
+        let stall = self.unread_since.map(|since| since + WRITE_STALL);
+        let deadline = [stall, self.dialogue.next_deadline()].into_iter().flatten().min();
+        let stopping = drain.is_cancelled();
+        if stopping && self.dialogue.is_idle() && self.out.is_empty() {
+            return self.last_look();
+        }
+        tokio::select! {
+            ready = readiness(&self.stream, interest) => match ready {
+                Ok(ready) if ready.is_readable() && reads => self.read(),
+                Ok(_) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error.into()),
+            },
+            Some(event) = self.work.next(), if !self.is_choked => self.take_events(event),
+            () = until(deadline) => self.expire(),
+            () = drain.cancelled(), if !stopping => ControlFlow::Continue(()),
+        }
+    }
+
+    fn holds_a_line(&self) -> bool {
+        self.input.contains(&b'\n')
+    }
+
+    fn read(&mut self) -> Flow {
+        self.input.reserve(READ_BYTES);
+        match self.stream.try_read(&mut self.input) {
+            Ok(0) => ControlFlow::Break(Closed::ByPeer),
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error.into()),
+        }
+    }
+
+    /// Takes an event and all others that are ready, so that their replies go
+    /// out in one write.
+    fn take_events(&mut self, first: D::Event) -> Flow {
+        let mut next = Some(first);
+        while let Some(event) = next {
+            self.dialogue.event(event, &mut self.work, &mut self.out)?;
+            if self.out.len() >= HIGH_WATER_BYTES {
+                self.is_choked = true;
+                break;
+            }
+            next = self.work.next().now_or_never().flatten();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn expire(&mut self) -> Flow {
+        let now = Instant::now();
+        if self.unread_since.is_some_and(|since| since + WRITE_STALL <= now) {
+            return ControlFlow::Break(Closed::Stalled);
+        }
+        self.dialogue.expire(&mut self.work, &mut self.out)
+    }
+
+    /// We are stopping and nothing is under way. A line that came meanwhile is
+    /// still answered: its sender would hear of a failed login otherwise.
+    fn last_look(&mut self) -> Flow {
+        let before = self.input.len();
+        self.read()?;
+        if self.input.len() == before {
+            return ControlFlow::Break(Closed::Stopping);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Writes the last replies. A peer that does not take them in time goes
+    /// without.
+    async fn farewell(&mut self) {
+        let deadline = Instant::now() + LAST_WRITE;
+        while !self.out.is_empty() && self.write().is_continue() && !self.out.is_empty() {
+            let writable = self.stream.ready(Interest::WRITABLE);
+            if !matches!(tokio::time::timeout_at(deadline, writable).await, Ok(Ok(_))) {
+                break;
+            }
+        }
+    }
+}
+
+async fn readiness(stream: &Stream, interest: Option<Interest>) -> io::Result<tokio::io::Ready> {
+    match interest {
+        Some(interest) => stream.ready(interest).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

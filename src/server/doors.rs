@@ -1,0 +1,256 @@
+//! The listeners that are open, each with a task that accepts and owns its
+//! connections. A reload opens and closes them without touching a connection.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error,
+    client::{Client, client_kind, client_settings},
+    connection::{self, Closed},
+    hub::Hub,
+    limits::Seat,
+    listener::{self, Bound, SocketFile, Strangers},
+    master::{Master, master_kind, master_settings},
+    settings::{Kind, ListenerSettings},
+    stream::{Listener, Peer, Stream},
+};
+use crate::session::{ClientSession, MasterSession, PeerCredentials};
+
+/// After an accept that failed for want of files or memory: the connection
+/// stays in the queue, and asking again at once would only burn time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// All listeners of the auth protocol.
+pub(super) struct Doors {
+    hub: Arc<Hub>,
+    doors: Vec<Door>,
+    tasks: JoinSet<()>,
+}
+
+/// One listener, open until it is told to stop.
+#[derive(Clone)]
+struct Door {
+    /// What new connections get; a reload replaces it.
+    settings: Arc<ArcSwap<ListenerSettings>>,
+    /// Whether we bound it: then a reload may close it.
+    is_ours: bool,
+    /// Ends the accepting; the connections go on.
+    stop: CancellationToken,
+    /// How many it has.
+    connections: Arc<AtomicUsize>,
+}
+
+impl Doors {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, doors: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Begins to accept.
+    pub(super) fn open(&mut self, bound: Bound) -> Result<(), Error> {
+        let Bound { settings, socket, strangers, file } = bound;
+        let listener = Listener::new(socket).map_err(Error::Runtime)?;
+        let is_ours = file.is_some() || matches!(listener, Listener::Tcp(_));
+        let stop = CancellationToken::new();
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let door = Door { settings, is_ours, stop, connections: Arc::default() };
+        let task = Task { hub: Arc::clone(&self.hub), door: door.clone(), strangers };
+        self.tasks.spawn(task.run(listener, file));
+        self.doors.push(door);
+        Ok(())
+    }
+
+    /// Opens what is new, closes what is gone, and changes what stays. A
+    /// listener that cannot be opened is named and left out.
+    pub(super) fn reload(&mut self, wanted: &[ListenerSettings]) {
+        let is_wanted = |door: &Door| {
+            let now = door.settings.load();
+            wanted.iter().any(|other| same_door(&now, other))
+        };
+        let (stay, go) = std::mem::take(&mut self.doors)
+            .into_iter()
+            .partition(|door| !door.is_ours || is_wanted(door));
+        self.doors = stay;
+        for door in go {
+            tracing::info!(listener = %door.settings.load().endpoint, "closed");
+            door.stop.cancel();
+        }
+        for settings in wanted.iter().filter(|settings| settings.kind != Kind::Admin) {
+            self.open_or_change(settings);
+        }
+    }
+
+    fn open_or_change(&mut self, wanted: &ListenerSettings) {
+        let at_place = |door: &&Door| door.settings.load().endpoint.same_place(&wanted.endpoint);
+        if let Some(door) = self.doors.iter().find(at_place) {
+            door.settings.store(Arc::new(wanted.clone()));
+            return;
+        }
+        match listener::bind(wanted.clone()).and_then(|bound| self.open(bound)) {
+            Ok(()) => tracing::info!(listener = %wanted.endpoint, "opened"),
+            Err(error) => tracing::error!(%error, "listener not opened"),
+        }
+    }
+
+    /// Takes no new connections on listeners of these kinds.
+    pub(super) fn close(&self, closes: impl Fn(Kind) -> bool) {
+        for door in &self.doors {
+            if closes(door.settings.load().kind) {
+                door.stop.cancel();
+            }
+        }
+    }
+
+    /// Connections of the present listeners of these kinds.
+    pub(super) fn connections_of(&self, counts: impl Fn(Kind) -> bool) -> usize {
+        let counted = self.doors.iter().filter(|door| counts(door.settings.load().kind));
+        counted.map(|door| door.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    /// All connections.
+    pub(super) fn connections(&self) -> usize {
+        self.connections_of(|_| true)
+    }
+
+    /// What is open, for the log and the status.
+    pub(super) fn listening(&self) -> Vec<String> {
+        let name = |door: &Door| {
+            let settings = door.settings.load();
+            format!("{}={}", settings.kind.name(), settings.endpoint)
+        };
+        self.doors.iter().map(name).collect()
+    }
+
+    /// Waits until every connection of every closed listener has ended.
+    pub(super) async fn join(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            report(ended);
+        }
+    }
+
+    /// Ends whatever is left.
+    pub(super) async fn abort(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Whether a listener can go from one to the other without being bound anew.
+fn same_door(one: &ListenerSettings, other: &ListenerSettings) -> bool {
+    one.kind == other.kind && one.endpoint == other.endpoint
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection ended by a fault of ours");
+    }
+}
+
+/// What a listener's task knows.
+struct Task {
+    hub: Arc<Hub>,
+    door: Door,
+    strangers: Strangers,
+}
+
+impl Task {
+    async fn run(self, listener: Listener, file: Option<SocketFile>) {
+        let mut connections = JoinSet::new();
+        loop {
+            self.door.connections.store(connections.len(), Ordering::Relaxed);
+            let accepted = tokio::select! {
+                () = self.door.stop.cancelled() => break,
+                Some(ended) = connections.join_next() => {
+                    report(ended);
+                    continue;
+                }
+                accepted = accept(&listener, &self.hub) => accepted,
+            };
+            match accepted {
+                Ok((stream, seat)) => self.serve(stream, seat, &mut connections),
+                Err(error) => pause_after(&error).await,
+            }
+        }
+        drop(listener);
+        drop(file);
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+            self.door.connections.store(connections.len(), Ordering::Relaxed);
+        }
+    }
+
+    fn serve(&self, stream: Stream, seat: Seat, connections: &mut JoinSet<()>) {
+        let settings = self.door.settings.load_full();
+        let hub = Arc::clone(&self.hub);
+        let peer = match stream.peer() {
+            Ok(peer) => peer,
+            // It is gone already.
+            Err(error) => return tracing::debug!(%error, "connection lost"),
+        };
+        let all = hub.settings.load();
+        if let Some(kind) = client_kind(settings.kind) {
+            let ids = match hub.connection_ids() {
+                Ok(ids) => ids,
+                Err(error) => return tracing::error!(%error, "connection refused"),
+            };
+            let client_settings = Arc::new(client_settings(kind, &settings, &all));
+            let session = ClientSession::new(client_settings, ids, hub.desk(&settings.instance));
+            let client = Client::new(Arc::clone(&hub), session, seat, all.max_requests);
+            connections.spawn(run(hub, settings, stream, client, None));
+        } else if let Some(kind) = master_kind(settings.kind) {
+            let peer = peer.unwrap_or(Peer { uid: u32::MAX, gid: u32::MAX, pid: 0 });
+            let restricted = self.strangers.include(peer.uid, peer.gid);
+            let peer = PeerCredentials { uid: peer.uid, gid: peer.gid, pid: peer.pid };
+            let master_settings = Arc::new(master_settings(kind, &all));
+            let desk = hub.desk(&settings.instance);
+            let session = MasterSession::new(master_settings, hub.spid, peer, restricted, desk);
+            let master = Master::new(Arc::clone(&hub), session, all.max_requests);
+            connections.spawn(run(hub, settings, stream, master, Some(seat)));
+        }
+    }
+}
+
+/// The next connection, with a seat for it.
+async fn accept(listener: &Listener, hub: &Hub) -> io::Result<(Stream, Seat)> {
+    let stream = listener.accept().await?;
+    Ok((stream, hub.seats.take().await))
+}
+
+async fn run<D: connection::Dialogue>(
+    hub: Arc<Hub>,
+    settings: Arc<ListenerSettings>,
+    stream: Stream,
+    dialogue: D,
+    seat: Option<Seat>,
+) {
+    let closed = connection::run(stream, dialogue, &hub.drain).await;
+    drop(seat);
+    let listener = &settings.endpoint;
+    match closed {
+        Closed::Dialogue(_) | Closed::Stalled | Closed::AboveLimit => {
+            tracing::warn!(%listener, reason = %closed, "connection closed");
+        }
+        Closed::ByPeer | Closed::Stopping | Closed::Broken(_) => {
+            tracing::debug!(%listener, reason = %closed, "connection closed");
+        }
+    }
+}
+
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionReset) {
+        tracing::error!(%error, "cannot accept a connection");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

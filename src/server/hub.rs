@@ -1,0 +1,118 @@
+//! What all connections of a server share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, limits::Seats, settings::Settings};
+use crate::{
+    mailbox::userdb,
+    protocol::Cookie,
+    session::{ConnectionIds, Desk},
+    store::Store,
+    verify::Pipeline,
+};
+
+/// How long a line may wait for the store: at a reload of Dovecot the old
+/// process finishes and lets go of it meanwhile.
+pub(super) const HAND_OVER: Duration = Duration::from_secs(20);
+
+/// The part that decides and remembers. There is none until the store is open.
+pub(super) struct Core {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) pipeline: Arc<Pipeline>,
+}
+
+/// Shared by all connections.
+pub(super) struct Hub {
+    /// Number of this server, the same on all sockets.
+    pub(super) spid: u32,
+    /// Seats for connections.
+    pub(super) seats: Seats,
+    /// Settings that a reload replaces.
+    pub(super) settings: ArcSwap<Settings>,
+    /// As above, about users.
+    pub(super) userdb: ArcSwap<userdb::Settings>,
+    /// Called off when we stop: finish, and take nothing new.
+    pub(super) drain: CancellationToken,
+    core: watch::Sender<Option<Arc<Core>>>,
+    next_cuid: AtomicU32,
+    desks: Mutex<HashMap<String, Arc<Desk>>>,
+}
+
+impl Hub {
+    pub(super) fn new(
+        settings: Settings,
+        userdb: userdb::Settings,
+        seats: Seats,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            spid: random_spid()?,
+            seats,
+            settings: ArcSwap::from_pointee(settings),
+            userdb: ArcSwap::from_pointee(userdb),
+            drain: CancellationToken::new(),
+            core: watch::Sender::new(None),
+            next_cuid: AtomicU32::new(1),
+            desks: Mutex::default(),
+        })
+    }
+
+    /// The core is there: what waits for it goes on.
+    pub(super) fn open(&self, core: Arc<Core>) {
+        self.core.send_replace(Some(core));
+    }
+
+    /// The core; waits for it while the process before us finishes.
+    pub(super) async fn core(&self) -> Option<Arc<Core>> {
+        if let Some(core) = &*self.core.borrow() {
+            return Some(Arc::clone(core));
+        }
+        let mut changes = self.core.subscribe();
+        let opened = timeout(HAND_OVER, changes.wait_for(Option::is_some)).await;
+        opened.ok()?.ok()?.clone()
+    }
+
+    /// The desk of an instance.
+    pub(super) fn desk(&self, instance: &str) -> Arc<Desk> {
+        let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
+        match desks.get(instance) {
+            Some(desk) => Arc::clone(desk),
+            None => Arc::clone(desks.entry(instance.to_owned()).or_default()),
+        }
+    }
+
+    /// Whether logins wait for their REQUEST.
+    pub(super) fn keeps_logins(&self) -> bool {
+        let desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = std::time::Instant::now();
+        desks.values().any(|desk| desk.is_waiting(now))
+    }
+
+    /// What makes a new connection this one.
+    pub(super) fn connection_ids(&self) -> Result<ConnectionIds, Error> {
+        let mut cookie = [0; 16];
+        getrandom::fill(&mut cookie).map_err(|_| Error::Random)?;
+        let cuid = self.next_cuid.fetch_add(1, Ordering::Relaxed);
+        Ok(ConnectionIds { spid: self.spid, cuid, cookie: Cookie::new(cookie) })
+    }
+}
+
+/// Fits a process id, as Dovecot takes it for one; another after a restart.
+fn random_spid() -> Result<u32, Error> {
+    loop {
+        let random = getrandom::u32().map_err(|_| Error::Random)? >> 1;
+        if random != 0 {
+            return Ok(random);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Binds listeners, and gives each connection's peer its due.
+//!
+//! A socket file that is in the way is taken over only if it is a socket and
+//! nobody listens on it; anything else is an error that names it.
+
+use std::{
+    fs, io,
+    net::TcpListener,
+    os::unix::{
+        fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::AT_FDCWD,
+    sys::{
+        socket::Backlog,
+        stat::{FchmodatFlags, Mode, fchmodat},
+    },
+    unistd::{Gid, Uid},
+};
+
+use super::{
+    Error,
+    settings::{Endpoint, Kind, ListenerSettings},
+};
+
+/// Connections that may wait to be accepted; the kernel caps it
+/// (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// A listener that can be served.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// What it speaks, where.
+    pub(super) settings: ListenerSettings,
+    /// The socket itself.
+    pub(super) socket: Socket,
+    /// Whom it tells less.
+    pub(super) strangers: Strangers,
+    /// The file to remove at the end; `None` for a socket that outlives us.
+    pub(super) file: Option<SocketFile>,
+}
+
+/// A listening socket, not blocking.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// Behind a socket file.
+    Unix(UnixListener),
+    /// Behind a TCP port.
+    Tcp(TcpListener),
+}
+
+/// Peers of a `userdb` socket that are told only about themselves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Strangers {
+    /// Nobody: the rights of the file say who may ask.
+    Nobody,
+    /// Everybody can connect, so whoever has neither of these.
+    AllBut {
+        /// The socket's owner.
+        uid: u32,
+        /// The socket's group, where it is known.
+        gid: Option<u32>,
+    },
+}
+
+impl Strangers {
+    /// Dovecot's rule for type `userdb`: at mode 0666 exactly the rights of the
+    /// file say nothing. Root could be anybody and is no stranger.
+    pub(super) fn of(kind: Kind, mode: u32, uid: u32, gid: u32) -> Self {
+        if kind == Kind::Userdb && mode == 0o666 {
+            Self::AllBut { uid, gid: Some(gid) }
+        } else {
+            Self::Nobody
+        }
+    }
+
+    /// For a socket whose mode we cannot know.
+    pub(super) fn of_unknown_mode(kind: Kind) -> Self {
+        if kind == Kind::Userdb {
+            Self::AllBut { uid: Uid::effective().as_raw(), gid: None }
+        } else {
+            Self::Nobody
+        }
+    }
+
+    /// Whether a peer is one.
+    pub(super) fn include(self, peer_uid: u32, peer_gid: u32) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::AllBut { uid, gid } => {
+                peer_uid != 0 && peer_uid != uid && gid.is_none_or(|gid| peer_gid != gid)
+            }
+        }
+    }
+}
+
+/// A socket file that we made. Removed when dropped, if it is still ours.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (self.device, self.inode));
+        if ours {
+            // After root was dropped it may not be ours to remove; the next
+            // start finds that nobody listens and takes it over.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds a listener. The process' umask must keep others out until the rights
+/// are set.
+pub(super) fn bind(settings: ListenerSettings) -> Result<Bound, Error> {
+    match settings.endpoint.clone() {
+        Endpoint::Unix { path, owner, group, mode } => bind_unix(&path, owner, group, mode)
+            .map(|(listener, file)| {
+                let uid = owner.unwrap_or_else(|| Uid::effective().as_raw());
+                let gid = group.unwrap_or_else(|| Gid::effective().as_raw());
+                let strangers = Strangers::of(settings.kind, mode, uid, gid);
+                let socket = Socket::Unix(listener);
+                Bound { settings, socket, strangers, file: Some(file) }
+            })
+            .map_err(|reason| Error::Bind { endpoint: path.display().to_string(), reason }),
+        Endpoint::Tcp(address) => TcpListener::bind(address)
+            .and_then(|listener| {
+                nix::sys::socket::listen(&listener, Backlog::new(BACKLOG)?)?;
+                listener.set_nonblocking(true)?;
+                let socket = Socket::Tcp(listener);
+                Ok(Bound { settings, socket, strangers: Strangers::Nobody, file: None })
+            })
+            .map_err(|error| Error::Bind {
+                endpoint: address.to_string(),
+                reason: BindError::System("bind", error),
+            }),
+    }
+}
+
+/// Why a socket file cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// A server is there already.
+    #[error("another process answers there; is dovegate, or Dovecot's own auth, running already?")]
+    InUse,
+    /// Something else is there.
+    #[error("there is a file that is not a socket, and it is not ours to remove")]
+    NotASocket,
+    /// The system refused.
+    #[error("{0}: {1}")]
+    System(&'static str, #[source] io::Error),
+}
+
+fn bind_unix(
+    path: &Path,
+    owner: Option<u32>,
+    group: Option<u32>,
+    mode: u32,
+) -> Result<(UnixListener, SocketFile), BindError> {
+    if let Some(folder) = path.parent() {
+        make_folder(folder, group)?;
+    }
+    clear_the_way(path)?;
+    let system = |what| move |error: io::Error| BindError::System(what, error);
+    let listener = UnixListener::bind(path).map_err(system("bind"))?;
+    let made = fs::symlink_metadata(path).map_err(system("stat"))?;
+    let file = SocketFile { path: path.to_owned(), device: made.dev(), inode: made.ino() };
+    if owner.is_some() || group.is_some() {
+        std::os::unix::fs::lchown(path, owner, group).map_err(system("chown"))?;
+    }
+    let bits = Mode::from_bits_truncate(mode);
+    fchmodat(AT_FDCWD, path, bits, FchmodatFlags::FollowSymlink)
+        .map_err(|error| BindError::System("chmod", error.into()))?;
+    listener.set_nonblocking(true).map_err(system("set non-blocking"))?;
+    Ok((listener, file))
+}
+
+/// Makes the folder of a socket if the one above is there: a run folder is
+/// empty after every boot. With a group, for that group alone.
+fn make_folder(folder: &Path, group: Option<u32>) -> Result<(), BindError> {
+    let mode = if group.is_some() { 0o750 } else { 0o755 };
+    let made = match fs::DirBuilder::new().mode(mode).create(folder) {
+        Ok(()) => {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::os::unix::fs::lchown(folder, None, group)
+                .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(mode)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| BindError::System("make its folder", error))
+}
+
+/// Removes a socket on which nobody listens. Looks at the name itself, never
+/// at what a symbolic link points to.
+fn clear_the_way(path: &Path) -> Result<(), BindError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(BindError::System("stat", error)),
+        Ok(found) if !found.file_type().is_socket() => Err(BindError::NotASocket),
+        Ok(_) => match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(|error| BindError::System("remove", error))
+            }
+            _ => Err(BindError::InUse),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn settings(path: &Path, mode: u32) -> ListenerSettings {
+        ListenerSettings {
+            kind: Kind::Userdb,
+            endpoint: Endpoint::Unix { path: path.to_owned(), owner: None, group: None, mode },
+            instance: "default".to_owned(),
+            temporary_failure: super::super::settings::TemporaryFailure::Auto,
+            trusted_parameters: false,
+        }
+    }
+
+    fn reason(bound: Result<Bound, Error>) -> BindError {
+        match bound {
+            Err(Error::Bind { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/socket");
+        let bound = bind(settings(&path, 0o640)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(matches!(reason(bind(settings(&path, 0o640))), BindError::InUse));
+
+        // A killed process leaves its file behind.
+        let Bound { socket, file, .. } = bound;
+        std::mem::forget(file);
+        drop(socket);
+        assert!(path.exists());
+        let again = bind(settings(&path, 0o600)).unwrap();
+        UnixStream::connect(&path).unwrap();
+        drop(again);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "precious").unwrap();
+        assert!(matches!(reason(bind(settings(&file, 0o600))), BindError::NotASocket));
+
+        let stale = folder.path().join("stale");
+        drop(UnixListener::bind(&stale).unwrap());
+        let link = folder.path().join("link");
+        symlink(&stale, &link).unwrap();
+        assert!(matches!(reason(bind(settings(&link, 0o600))), BindError::NotASocket));
+        assert!(stale.exists() && fs::read(&file).unwrap() == b"precious");
+
+        let deep = folder.path().join("no/such/socket");
+        assert!(matches!(reason(bind(settings(&deep, 0o600))), BindError::System(..)));
+    }
+
+    #[test]
+    fn a_file_that_is_no_longer_ours_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let bound = bind(settings(&path, 0o600)).unwrap();
+        fs::remove_file(&path).unwrap();
+        let successor = UnixListener::bind(&path).unwrap();
+        drop(bound);
+        assert!(path.exists());
+        drop(successor);
+    }
+
+    #[test]
+    fn strangers_are_those_whom_the_file_does_not_know() {
+        for (mode, peer, stranger) in [
+            (0o666, (1, 1), true),
+            (0o666, (5, 1), false),
+            (0o666, (1, 6), false),
+            (0o666, (0, 1), false),
+            (0o600, (1, 1), false),
+            (0o660, (1, 1), false),
+            (0o777, (1, 1), false),
+        ] {
+            let strangers = Strangers::of(Kind::Userdb, mode, 5, 6);
+            assert_eq!(strangers.include(peer.0, peer.1), stranger, "{mode:o} {peer:?}");
+        }
+        assert_eq!(Strangers::of(Kind::Master, 0o666, 5, 6), Strangers::Nobody);
+        let ours = Uid::effective().as_raw();
+        let unknown = Strangers::of_unknown_mode(Kind::Userdb);
+        assert!(
+            unknown.include(ours + 1, 0) && !unknown.include(ours, 9) && !unknown.include(0, 0)
+        );
+    }
+}

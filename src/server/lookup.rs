@@ -1,0 +1,161 @@
+//! Answers about users: USER, PASS, LIST and the cache, from the store.
+//!
+//! Nobody hears NOTFOUND because of a fault of ours: to LMTP that would be a
+//! bounce. A name that is no address is found nowhere, by the same rules that a
+//! login's name is held to.
+
+use super::hub::{Core, Hub};
+use crate::{
+    mailbox::{Address, MailboxState, userdb},
+    protocol::AuthRequest,
+    session::{Answer, Kept, TokenRequest},
+    store::{self, Account, MailboxFilter},
+};
+
+/// Users that are read at once. Their names stay well below the high water of
+/// a connection.
+const PAGE: usize = 128;
+
+/// Some of the users that a LIST asks for.
+pub(super) struct Page {
+    /// Their names.
+    pub(super) users: Vec<String>,
+    /// What comes behind them.
+    pub(super) rest: Rest,
+}
+
+/// What comes behind a page.
+pub(super) enum Rest {
+    /// More, behind this one.
+    After(Address),
+    /// Nothing: the list is complete.
+    Nothing,
+    /// We cannot tell.
+    Unknown,
+}
+
+fn fail() -> Answer {
+    Answer::Fail { reason: None }
+}
+
+/// The account of that name, or the answer that says why there is none.
+async fn account(hub: &Hub, name: &[u8]) -> Result<Account, Answer> {
+    let Some(core) = hub.core().await else { return Err(fail()) };
+    let Ok(address) = core.pipeline.names().canonical(name) else { return Err(Answer::NotFound) };
+    match core.store.account(&address).await {
+        Ok(Some(account)) => Ok(account),
+        Ok(None) => Err(Answer::NotFound),
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+fn store_failed(error: &store::Error) -> Answer {
+    tracing::error!(%error, "look-up");
+    fail()
+}
+
+/// USER.
+pub(super) async fn user(hub: &Hub, name: &[u8], request: &AuthRequest, minor: u32) -> Answer {
+    match account(hub, name).await {
+        Ok(account) if userdb::is_found(&account.mailbox, &request.protocol) => {
+            found(hub, &account, minor, None)
+        }
+        Ok(_) => Answer::NotFound,
+        Err(answer) => answer,
+    }
+}
+
+/// REQUEST, after the desk gave the login out.
+pub(super) async fn login(
+    hub: &Hub,
+    kept: &Kept,
+    token: Option<TokenRequest>,
+    minor: u32,
+) -> Answer {
+    let account = kept.verified.account();
+    let Some(token) = token else { return found(hub, account, minor, None) };
+    let Some(core) = hub.core().await else { return fail() };
+    found(hub, account, minor, Some(auth_token(&core, kept, token)))
+}
+
+fn auth_token(core: &Core, kept: &Kept, token: TokenRequest) -> (String, String) {
+    let session_pid = token.session_pid.to_string();
+    let session = kept.request.session.as_deref().unwrap_or_default();
+    let value = core.pipeline.auth_token(
+        kept.verified.user(),
+        session_pid.as_bytes(),
+        session.as_bytes(),
+        kept.request.protocol.as_bytes(),
+    );
+    ("auth_token".to_owned(), value)
+}
+
+fn found(hub: &Hub, account: &Account, minor: u32, further: Option<(String, String)>) -> Answer {
+    let mailbox = &account.mailbox;
+    match userdb::fields(mailbox, &account.domain, &hub.userdb.load(), minor) {
+        Ok(mut fields) => {
+            fields.extend(further);
+            Answer::Found { name: mailbox.address.to_string(), fields }
+        }
+        Err(error) => {
+            tracing::error!(user = %mailbox.address, %error, "look-up");
+            fail()
+        }
+    }
+}
+
+/// PASS: that somebody may log in, and nothing about the password.
+pub(super) async fn pass(hub: &Hub, name: &[u8]) -> Answer {
+    match account(hub, name).await {
+        Ok(account) => {
+            let logs_in = account.mailbox.state == MailboxState::Active && account.domain.active;
+            if logs_in {
+                Answer::Found { name: account.mailbox.address.to_string(), fields: Vec::new() }
+            } else {
+                Answer::NotFound
+            }
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// A page of LIST.
+pub(super) async fn page(hub: &Hub, mask: Option<&str>, after: Option<&Address>) -> Page {
+    let unknown = Page { users: Vec::new(), rest: Rest::Unknown };
+    let Some(core) = hub.core().await else { return unknown };
+    let filter = MailboxFilter { domain: None, mask: mask.map(str::to_owned) };
+    match core.store.mailboxes(&filter, after, PAGE).await {
+        Ok(mailboxes) => {
+            let rest = match mailboxes.last() {
+                Some(last) if mailboxes.len() == PAGE => Rest::After(last.address.clone()),
+                _ => Rest::Nothing,
+            };
+            let users = mailboxes.iter().map(|mailbox| mailbox.address.to_string()).collect();
+            Page { users, rest }
+        }
+        Err(error) => {
+            tracing::error!(%error, "LIST");
+            unknown
+        }
+    }
+}
+
+/// CACHE-FLUSH.
+pub(super) async fn flush_cache(hub: &Hub, masks: &[String]) -> Answer {
+    match hub.core().await {
+        Some(core) => Answer::Count(core.pipeline.flush_cache(masks)),
+        None => fail(),
+    }
+}
+
+/// CACHE-STATUS.
+pub(super) async fn cache_status(hub: &Hub) -> Answer {
+    let Some(core) = hub.core().await else { return fail() };
+    let status = core.pipeline.cache_status();
+    Answer::Figures(vec![
+        ("hits", status.hits),
+        ("misses", status.misses),
+        ("pos_entries", status.verified),
+        ("neg_entries", status.wrong),
+    ])
+}
