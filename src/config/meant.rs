@@ -16,7 +16,7 @@ use crate::{
         Endpoint, Kind, Limits, ListenerSettings, Rights, Settings, TemporaryFailure,
     },
     telemetry,
-    verify::{self, penalty},
+    verify::{Settings as VerifySettings, penalty},
 };
 
 /// Some clients give up after 5 s; work comes on top of the delay.
@@ -291,7 +291,7 @@ impl Check<'_> {
         holds.then_some(Endpoint::Tcp(address))
     }
 
-    fn verify(&mut self, written: &File, names: NameRules) -> verify::Settings {
+    fn verify(&mut self, written: &File, names: NameRules) -> VerifySettings {
         let passwords = &written.passwords;
         let abuse = &written.abuse;
         let caps = Caps {
@@ -308,14 +308,14 @@ impl Check<'_> {
         });
         self.must(passwords.hash_queue > 0, "passwords", "hash_queue", "at least 1");
         self.must(abuse.max_entries > 0, "abuse", "max_entries", "at least 1");
-        verify::Settings {
+        VerifySettings {
             names,
             failure_delay: written.login.failure_delay.0,
             default_scheme,
             caps,
             hash_threads: passwords.hash_threads,
             hash_queue: passwords.hash_queue,
-            hash_wait: verify::Settings::default().hash_wait,
+            hash_wait: VerifySettings::default().hash_wait,
             verified_cache_entries: passwords.verified_cache_entries,
             verified_cache_time: passwords.verified_cache_time.0,
             abuse: penalty::Settings {

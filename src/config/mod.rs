@@ -13,7 +13,8 @@ use self::file::File;
 use crate::{
     mailbox::userdb,
     server::settings::{Origin, Rooms, Settings},
-    telemetry, verify,
+    telemetry,
+    verify::Settings as VerifySettings,
 };
 
 /// The example file, which lists every key with its default.
@@ -42,7 +43,7 @@ pub struct Config {
     /// Sockets, limits, rights.
     pub server: Settings,
     /// What decides about logins.
-    pub verify: verify::Settings,
+    pub verify: VerifySettings,
     /// What is handed out about users.
     pub userdb: userdb::Settings,
     /// As written, defaults filled in: for `config show`.

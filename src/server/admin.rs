@@ -1,6 +1,6 @@
 //! The socket for administrators: HTTP for those whom the kernel names.
 
-use std::{os::unix::net::UnixListener as StdListener, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -13,7 +13,11 @@ use nix::unistd::Uid;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, hub::Hub, listener::SocketFile};
+use super::{
+    Error,
+    hub::Hub,
+    listener::{Bound, Socket},
+};
 use crate::api::{self, Caller};
 
 /// The uid at the other end; `None` where the kernel would not say.
@@ -29,11 +33,13 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 /// Serves administrators until `stop`, then finishes what is under way.
 pub(super) async fn serve(
     hub: Arc<Hub>,
-    socket: StdListener,
-    file: Option<SocketFile>,
+    bound: Bound,
     router: Router,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let Bound { socket: Socket::Unix(socket), file, .. } = bound else {
+        return Err(Error::NoListener);
+    };
     let listener = UnixListener::from_std(socket).map_err(Error::Runtime)?;
     let service = router
         .layer(middleware::from_fn_with_state(hub, admit))
@@ -51,17 +57,14 @@ async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match uid.filter(|uid| may_administrate(*uid, &hub.settings.load().admin_uids)) {
-        Some(uid) => {
-            request.extensions_mut().insert(Caller { uid });
-            next.run(request).await
-        }
-        None => {
-            tracing::warn!(uid = uid.map(i64::from).unwrap_or(-1), "administration refused");
-            let detail = "only root, the server's own user and [admin] users may use this socket";
-            api::Error::new(api::Code::Forbidden, detail).into_response()
-        }
-    }
+    let admitted = uid.filter(|uid| may_administrate(*uid, &hub.settings.load().admin_uids));
+    let Some(uid) = admitted else {
+        tracing::warn!(uid = uid.map_or(-1, i64::from), "administration refused");
+        let detail = "only root, the server's own user and [admin] users may use this socket";
+        return api::Error::new(api::Code::Forbidden, detail).into_response();
+    };
+    request.extensions_mut().insert(Caller { uid });
+    next.run(request).await
 }
 
 fn may_administrate(uid: u32, admins: &[u32]) -> bool {

@@ -122,7 +122,7 @@ impl<D: Dialogue> Connection<D> {
         loop {
             let flow = match self.step() {
                 ControlFlow::Continue(()) => self.wait(drain).await,
-                closed => closed,
+                closed @ ControlFlow::Break(_) => closed,
             };
             if let ControlFlow::Break(closed) = flow {
                 return closed;
@@ -176,11 +176,11 @@ impl<D: Dialogue> Connection<D> {
 
     /// Waits for the next thing to happen, and takes it in.
     async fn wait(&mut self, drain: &CancellationToken) -> Flow {
-        let reads = !self.is_choked && self.dialogue.takes_lines(&self.work);
-        if reads && !self.input.is_empty() && self.holds_a_line() {
+        let may_read = !self.is_choked && self.dialogue.takes_lines(&self.work);
+        if may_read && !self.input.is_empty() && self.holds_a_line() {
             return ControlFlow::Continue(());
         }
-        let interest = match (reads, self.out.is_empty()) {
+        let interest = match (may_read, self.out.is_empty()) {
             (true, true) => Some(Interest::READABLE),
             (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
             (false, false) => Some(Interest::WRITABLE),
@@ -195,7 +195,7 @@ impl<D: Dialogue> Connection<D> {
         }
         tokio::select! {
             ready = readiness(&self.stream, interest) => match ready {
-                Ok(ready) if ready.is_readable() && reads => self.read(),
+                Ok(ready) if ready.is_readable() && may_read => self.read(),
                 Ok(_) => ControlFlow::Continue(()),
                 Err(error) => ControlFlow::Break(error.into()),
             },

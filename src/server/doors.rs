@@ -4,7 +4,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,7 +25,10 @@ use super::{
     settings::{Kind, ListenerSettings},
     stream::{Listener, Peer, Stream},
 };
-use crate::session::{ClientSession, MasterSession, PeerCredentials};
+use crate::{
+    api::status::ListenerReport,
+    session::{ClientSession, MasterSession, PeerCredentials},
+};
 
 /// After an accept that failed for want of files or memory: the connection
 /// stays in the queue, and asking again at once would only burn time.
@@ -34,9 +37,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// All listeners of the auth protocol.
 pub(super) struct Doors {
     hub: Arc<Hub>,
-    doors: Vec<Door>,
+    list: DoorList,
     tasks: JoinSet<()>,
 }
+
+/// The listeners, for all who want to know what is open.
+#[derive(Clone, Default)]
+pub(super) struct DoorList(Arc<Mutex<Vec<Door>>>);
 
 /// One listener, open until it is told to stop.
 #[derive(Clone)]
@@ -53,7 +60,7 @@ struct Door {
 
 impl Doors {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, doors: Vec::new(), tasks: JoinSet::new() }
+        Self { hub, list: DoorList::default(), tasks: JoinSet::new() }
     }
 
     /// Begins to accept.
@@ -66,7 +73,7 @@ impl Doors {
         let door = Door { settings, is_ours, stop, connections: Arc::default() };
         let task = Task { hub: Arc::clone(&self.hub), door: door.clone(), strangers };
         self.tasks.spawn(task.run(listener, file));
-        self.doors.push(door);
+        self.list.lock().push(door);
         Ok(())
     }
 
@@ -77,11 +84,10 @@ impl Doors {
             let now = door.settings.load();
             wanted.iter().any(|other| same_door(&now, other))
         };
-        let (stay, go) = std::mem::take(&mut self.doors)
-            .into_iter()
-            .partition(|door| !door.is_ours || is_wanted(door));
-        self.doors = stay;
-        for door in go {
+        let gone =
+            self.list.lock().extract_if(.., |door| door.is_ours && !is_wanted(door)).collect();
+        let gone: Vec<Door> = gone;
+        for door in gone {
             tracing::info!(listener = %door.settings.load().endpoint, "closed");
             door.stop.cancel();
         }
@@ -92,7 +98,8 @@ impl Doors {
 
     fn open_or_change(&mut self, wanted: &ListenerSettings) {
         let at_place = |door: &&Door| door.settings.load().endpoint.same_place(&wanted.endpoint);
-        if let Some(door) = self.doors.iter().find(at_place) {
+        let there = self.list.lock().iter().find(at_place).cloned();
+        if let Some(door) = there {
             door.settings.store(Arc::new(wanted.clone()));
             return;
         }
@@ -104,31 +111,16 @@ impl Doors {
 
     /// Takes no new connections on listeners of these kinds.
     pub(super) fn close(&self, closes: impl Fn(Kind) -> bool) {
-        for door in &self.doors {
+        for door in self.list.lock().iter() {
             if closes(door.settings.load().kind) {
                 door.stop.cancel();
             }
         }
     }
 
-    /// Connections of the present listeners of these kinds.
-    pub(super) fn connections_of(&self, counts: impl Fn(Kind) -> bool) -> usize {
-        let counted = self.doors.iter().filter(|door| counts(door.settings.load().kind));
-        counted.map(|door| door.connections.load(Ordering::Relaxed)).sum()
-    }
-
-    /// All connections.
-    pub(super) fn connections(&self) -> usize {
-        self.connections_of(|_| true)
-    }
-
-    /// What is open, for the log and the status.
-    pub(super) fn listening(&self) -> Vec<String> {
-        let name = |door: &Door| {
-            let settings = door.settings.load();
-            format!("{}={}", settings.kind.name(), settings.endpoint)
-        };
-        self.doors.iter().map(name).collect()
+    /// What is open.
+    pub(super) fn list(&self) -> &DoorList {
+        &self.list
     }
 
     /// Waits until every connection of every closed listener has ended.
@@ -141,6 +133,40 @@ impl Doors {
     /// Ends whatever is left.
     pub(super) async fn abort(&mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+impl DoorList {
+    fn lock(&self) -> MutexGuard<'_, Vec<Door>> {
+        // Each change is made in one step; a panic elsewhere left nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections of the present listeners of these kinds.
+    pub(super) fn connections(&self, counts: impl Fn(Kind) -> bool) -> usize {
+        let doors = self.lock();
+        let counted = doors.iter().filter(|door| counts(door.settings.load().kind));
+        counted.map(|door| door.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    /// For the status.
+    pub(super) fn report(&self) -> Vec<ListenerReport> {
+        let report = |door: &Door| {
+            let settings = door.settings.load();
+            ListenerReport {
+                kind: settings.kind.name().to_owned(),
+                address: settings.endpoint.to_string(),
+                instance: settings.instance.clone(),
+                connections: door.connections.load(Ordering::Relaxed) as u64,
+            }
+        };
+        self.lock().iter().map(report).collect()
+    }
+
+    /// For the log.
+    pub(super) fn names(&self) -> String {
+        let name = |report: ListenerReport| format!("{}={}", report.kind, report.address);
+        self.report().into_iter().map(name).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -210,7 +236,7 @@ impl Task {
             connections.spawn(run(hub, settings, stream, client, None));
         } else if let Some(kind) = master_kind(settings.kind) {
             let peer = peer.unwrap_or(Peer { uid: u32::MAX, gid: u32::MAX, pid: 0 });
-            let restricted = self.strangers.include(peer.uid, peer.gid);
+            let restricted = self.strangers.include(peer);
             let peer = PeerCredentials { uid: peer.uid, gid: peer.gid, pid: peer.pid };
             let master_settings = Arc::new(master_settings(kind, &all));
             let desk = hub.desk(&settings.instance);

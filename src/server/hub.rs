@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, limits::Seats, settings::Settings};
 use crate::{
+    api::status::LoginCounts,
     mailbox::userdb,
     protocol::Cookie,
     session::{ConnectionIds, Desk},
     store::Store,
-    verify::Pipeline,
+    verify::{Pipeline, Verdict},
 };
 
 /// How long a line may wait for the store: at a reload of Dovecot the old
@@ -30,6 +31,33 @@ pub(super) const HAND_OVER: Duration = Duration::from_secs(20);
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
     pub(super) pipeline: Arc<Pipeline>,
+}
+
+/// Logins by verdict.
+#[derive(Default)]
+pub(super) struct Logins {
+    verified: AtomicU64,
+    rejected: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+impl Logins {
+    pub(super) fn count(&self, verdict: &Verdict) {
+        let counter = match verdict {
+            Verdict::Verified(_) => &self.verified,
+            Verdict::Rejected(_) => &self.rejected,
+            Verdict::Unavailable(_) => &self.unavailable,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> LoginCounts {
+        LoginCounts {
+            verified: self.verified.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+            unavailable: self.unavailable.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// Shared by all connections.
@@ -44,6 +72,8 @@ pub(super) struct Hub {
     pub(super) userdb: ArcSwap<userdb::Settings>,
     /// Called off when we stop: finish, and take nothing new.
     pub(super) drain: CancellationToken,
+    /// Logins by verdict since the start.
+    pub(super) logins: Logins,
     core: watch::Sender<Option<Arc<Core>>>,
     next_cuid: AtomicU32,
     desks: Mutex<HashMap<String, Arc<Desk>>>,
@@ -61,6 +91,7 @@ impl Hub {
             settings: ArcSwap::from_pointee(settings),
             userdb: ArcSwap::from_pointee(userdb),
             drain: CancellationToken::new(),
+            logins: Logins::default(),
             core: watch::Sender::new(None),
             next_cuid: AtomicU32::new(1),
             desks: Mutex::default(),

@@ -25,6 +25,7 @@ use nix::{
 use super::{
     Error,
     settings::{Endpoint, Kind, ListenerSettings},
+    stream::Peer,
 };
 
 /// Connections that may wait to be accepted; the kernel caps it
@@ -88,11 +89,11 @@ impl Strangers {
     }
 
     /// Whether a peer is one.
-    pub(super) fn include(self, peer_uid: u32, peer_gid: u32) -> bool {
+    pub(super) fn include(self, peer: Peer) -> bool {
         match self {
             Self::Nobody => false,
             Self::AllBut { uid, gid } => {
-                peer_uid != 0 && peer_uid != uid && gid.is_none_or(|gid| peer_gid != gid)
+                peer.uid != 0 && peer.uid != uid && gid.is_none_or(|gid| peer.gid != gid)
             }
         }
     }
@@ -171,8 +172,8 @@ fn bind_unix(
     clear_the_way(path)?;
     let system = |what| move |error: io::Error| BindError::System(what, error);
     let listener = UnixListener::bind(path).map_err(system("bind"))?;
-    let made = fs::symlink_metadata(path).map_err(system("stat"))?;
-    let file = SocketFile { path: path.to_owned(), device: made.dev(), inode: made.ino() };
+    let bound = fs::symlink_metadata(path).map_err(system("stat"))?;
+    let file = SocketFile { path: path.to_owned(), device: bound.dev(), inode: bound.ino() };
     if owner.is_some() || group.is_some() {
         std::os::unix::fs::lchown(path, owner, group).map_err(system("chown"))?;
     }
@@ -187,7 +188,7 @@ fn bind_unix(
 /// empty after every boot. With a group, for that group alone.
 fn make_folder(folder: &Path, group: Option<u32>) -> Result<(), BindError> {
     let mode = if group.is_some() { 0o750 } else { 0o755 };
-    let made = match fs::DirBuilder::new().mode(mode).create(folder) {
+    let outcome = match fs::DirBuilder::new().mode(mode).create(folder) {
         Ok(()) => {
             use std::os::unix::fs::PermissionsExt as _;
             std::os::unix::fs::lchown(folder, None, group)
@@ -196,7 +197,7 @@ fn make_folder(folder: &Path, group: Option<u32>) -> Result<(), BindError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     };
-    made.map_err(|error| BindError::System("make its folder", error))
+    outcome.map_err(|error| BindError::System("make its folder", error))
 }
 
 /// Removes a socket on which nobody listens. Looks at the name itself, never
@@ -289,7 +290,8 @@ mod tests {
 
     #[test]
     fn strangers_are_those_whom_the_file_does_not_know() {
-        for (mode, peer, stranger) in [
+        let peer = |(uid, gid)| Peer { uid, gid, pid: 1 };
+        for (mode, found, stranger) in [
             (0o666, (1, 1), true),
             (0o666, (5, 1), false),
             (0o666, (1, 6), false),
@@ -299,13 +301,15 @@ mod tests {
             (0o777, (1, 1), false),
         ] {
             let strangers = Strangers::of(Kind::Userdb, mode, 5, 6);
-            assert_eq!(strangers.include(peer.0, peer.1), stranger, "{mode:o} {peer:?}");
+            assert_eq!(strangers.include(peer(found)), stranger, "{mode:o} {found:?}");
         }
         assert_eq!(Strangers::of(Kind::Master, 0o666, 5, 6), Strangers::Nobody);
         let ours = Uid::effective().as_raw();
         let unknown = Strangers::of_unknown_mode(Kind::Userdb);
         assert!(
-            unknown.include(ours + 1, 0) && !unknown.include(ours, 9) && !unknown.include(0, 0)
+            unknown.include(peer((ours + 1, 0)))
+                && !unknown.include(peer((ours, 9)))
+                && !unknown.include(peer((0, 0)))
         );
     }
 }

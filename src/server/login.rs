@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::hub::Hub;
 use crate::{
     clock::Timestamp,
+    mailbox::Address,
     protocol::AuthRequest,
     sasl::Credentials,
     verify::{Attempt, Cause, Decision, Reason, Unavailable, Verdict, VerifiedBy},
@@ -44,6 +45,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
     } else {
         decide(&hub, &request, credentials, mechanism).await
     };
+    hub.logins.count(&decision.verdict);
     line.write(&decision.verdict);
     sleep_until(arrived + decision.answer_after).await;
     decision.verdict
@@ -117,7 +119,7 @@ impl LogLine<'_> {
                 (unavailable.user.as_ref(), "unavailable", cause, None, "-", false)
             }
         };
-        let user = user.map(|user| user.as_str()).or(self.name.as_deref());
+        let user = user.map(Address::as_str).or(self.name.as_deref());
         let elapsed_ms = u64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             verdict = word,

@@ -10,6 +10,7 @@
 //! admin.rs       HTTP for administrators      hub.rs     what all share
 //! ```
 
+mod admin;
 mod client;
 mod connection;
 mod doors;

@@ -7,21 +7,23 @@
 
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Error,
-    doors::Doors,
+    Error, admin,
+    doors::{DoorList, Doors},
     hub::{Core, HAND_OVER, Hub},
-    listener::Bound,
+    listener::{Bound, bind},
     settings::{Kind, Origin, Rooms},
     shutdown::{Order, Orders},
 };
 use crate::{
+    api,
     clock::Timestamp,
     store::{self, Store, sled::SledStore},
     verify::{self, Pipeline},
@@ -31,6 +33,8 @@ use crate::{
 /// sockets as well, and was found there already.
 const PATIENCE: Duration = Duration::from_secs(3);
 const STORE_RETRY: Duration = Duration::from_millis(50);
+/// How long an administrator's request may go on while we stop.
+const ADMIN_LIMIT: Duration = Duration::from_secs(2);
 /// How often counters and uses are written to the store.
 const MAINTENANCE: Duration = Duration::from_secs(1);
 
@@ -49,11 +53,14 @@ impl<O: Origin> Supervisor<O> {
     pub(super) async fn run(mut self) -> Result<(), Error> {
         let mut orders = Orders::new(self.parent.take(), self.under_dovecot)?;
         let mut doors = Doors::new(Arc::clone(&self.hub));
-        let (at_once, later): (Vec<Bound>, Vec<Bound>) = std::mem::take(&mut self.bound)
-            .into_iter()
-            .partition(|bound| !matches!(bound.settings.kind, Kind::Master | Kind::Admin));
-        for bound in at_once {
-            doors.open(bound)?;
+        let mut later = Vec::new();
+        let mut admin = None;
+        for bound in std::mem::take(&mut self.bound) {
+            match bound.settings.kind {
+                Kind::Admin => admin = Some(bound),
+                Kind::Master => later.push(bound),
+                _ => doors.open(bound)?,
+            }
         }
         let core = tokio::select! {
             core = self.open_core() => core?,
@@ -64,18 +71,32 @@ impl<O: Origin> Supervisor<O> {
             }
         };
         self.hub.open(Arc::clone(&core));
-        for bound in later.into_iter().filter(|bound| bound.settings.kind != Kind::Admin) {
+        for bound in later {
             doors.open(bound)?;
         }
+        let api_settings = Arc::new(ArcSwap::from_pointee(self.api_settings(&self.verify)));
+        let router = api::router(api::State {
+            store: Arc::clone(&core.store),
+            pipeline: Arc::clone(&core.pipeline),
+            settings: Arc::clone(&api_settings),
+            server: Some(self.reporter(doors.list().clone())),
+        });
+        let stop_admin = CancellationToken::new();
+        let admin = self.admin_socket(admin)?;
+        let admin =
+            tokio::spawn(admin::serve(Arc::clone(&self.hub), admin, router, stop_admin.clone()));
         let stop_maintenance = CancellationToken::new();
         let maintenance = tokio::spawn(maintain(Arc::clone(&core), stop_maintenance.clone()));
-        tracing::info!(listeners = doors.listening().join(" "), "ready");
+        tracing::info!(listeners = doors.list().names(), "ready");
         notify(&[sd_notify::NotifyState::Ready]);
-        self.serve(&mut orders, &mut doors, &core).await;
+        self.serve(&mut orders, &mut doors, &core, &api_settings).await;
         notify(&[sd_notify::NotifyState::Stopping]);
+        stop_admin.cancel();
         self.drain(&mut doors).await;
+        end(admin, "administration", ADMIN_LIMIT).await;
         stop_maintenance.cancel();
-        close(core, maintenance).await
+        end(maintenance, "maintenance", PATIENCE).await;
+        close(&core).await
     }
 
     /// Opens the store as soon as nobody else has it, and the pipeline on it.
@@ -99,36 +120,72 @@ impl<O: Origin> Supervisor<O> {
         Ok(Arc::new(Core { store, pipeline: Arc::new(pipeline) }))
     }
 
+    fn api_settings(&self, verify: &verify::Settings) -> api::Settings {
+        api::Settings {
+            userdb: (**self.hub.userdb.load()).clone(),
+            caps: verify.caps,
+            store_dir: Some(self.hub.settings.load().store_dir()),
+        }
+    }
+
+    fn reporter(&self, doors: DoorList) -> api::status::Reporter {
+        let hub = Arc::clone(&self.hub);
+        let started = Timestamp::now().into();
+        Arc::new(move || api::status::ServerReport {
+            started,
+            listeners: doors.report(),
+            logins: hub.logins.counts(),
+        })
+    }
+
+    /// The socket for administrators. After a hand-over it is free only now.
+    fn admin_socket(&self, bound: Option<Bound>) -> Result<Bound, Error> {
+        let settings = self.hub.settings.load();
+        let admin = settings.listeners.iter().find(|listener| listener.kind == Kind::Admin);
+        match (bound, admin) {
+            (Some(bound), _) => Ok(bound),
+            (None, Some(admin)) => bind(admin.clone()),
+            (None, None) => Err(Error::NoListener),
+        }
+    }
+
     /// Follows orders until one says stop.
-    async fn serve(&self, orders: &mut Orders, doors: &mut Doors, core: &Core) {
+    async fn serve(
+        &self,
+        orders: &mut Orders,
+        doors: &mut Doors,
+        core: &Core,
+        api: &ArcSwap<api::Settings>,
+    ) {
         loop {
             match orders.next().await {
                 Order::Stop(order) => {
                     tracing::info!(order, "stopping");
                     return;
                 }
-                Order::StopIfIdle if doors.connections() == 0 => {
+                Order::StopIfIdle if doors.list().connections(|_| true) == 0 => {
                     tracing::info!(order = "idle", "stopping");
                     return;
                 }
                 Order::StopIfIdle => {}
-                Order::Reload => self.reload(doors, core),
+                Order::Reload => self.reload(doors, core, api),
             }
         }
     }
 
     /// Takes new settings over. If they are wrong, the old ones stay in force.
-    fn reload(&self, doors: &mut Doors, core: &Core) {
+    fn reload(&self, doors: &mut Doors, core: &Core, api: &ArcSwap<api::Settings>) {
         if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
             notify(&[sd_notify::NotifyState::Reloading, now]);
         }
         match self.origin.read_again() {
             Ok(Rooms { server, verify, userdb }) => {
-                core.pipeline.reload(verify);
                 self.hub.userdb.store(Arc::new(userdb));
                 self.hub.settings.store(Arc::new(server.clone()));
+                api.store(Arc::new(self.api_settings(&verify)));
+                core.pipeline.reload(verify);
                 doors.reload(&server.listeners);
-                tracing::info!(listeners = doors.listening().join(" "), "reloaded");
+                tracing::info!(listeners = doors.list().names(), "reloaded");
             }
             Err(problems) => {
                 for problem in problems.lines() {
@@ -146,14 +203,16 @@ impl<O: Origin> Supervisor<O> {
         doors.close(|kind| kind != Kind::Master);
         self.hub.drain.cancel();
         let claimed = async {
-            while self.hub.keeps_logins() || doors.connections_of(|kind| kind != Kind::Master) > 0 {
+            while self.hub.keeps_logins()
+                || doors.list().connections(|kind| kind != Kind::Master) > 0
+            {
                 sleep(STORE_RETRY).await;
             }
         };
         let _ = timeout_at(give_up, claimed).await;
         doors.close(|_| true);
         if timeout_at(give_up, doors.join()).await.is_err() {
-            tracing::warn!(connections = doors.connections(), "drain limit reached");
+            tracing::warn!(connections = doors.list().connections(|_| true), "drain limit reached");
         }
         doors.abort().await;
     }
@@ -169,14 +228,14 @@ async fn stop_order(orders: &mut Orders) -> &'static str {
 }
 
 /// Writes counters and uses every second, and says once when that fails.
-async fn maintain(core: Arc<Core>, stop: CancellationToken) {
+async fn maintain(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error> {
     let mut ticks = interval(MAINTENANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fails = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
         }
         match core.pipeline.maintain(Timestamp::now()).await {
             Ok(()) => fails = false,
@@ -189,12 +248,22 @@ async fn maintain(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
+/// Waits for the end of a task, for so long.
+async fn end<T>(mut task: JoinHandle<Result<T, Error>>, what: &'static str, limit: Duration) {
+    match timeout(limit, &mut task).await {
+        Ok(Ok(Ok(_))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, what, "ended"),
+        Ok(Err(error)) => tracing::error!(%error, what, "ended"),
+        Err(_) => {
+            tracing::warn!(what, "ended before it was finished");
+            task.abort();
+        }
+    }
+}
+
 /// Writes everything out and lets go of the store: the process after us waits
 /// for it.
-async fn close(core: Arc<Core>, maintenance: JoinHandle<()>) -> Result<(), Error> {
-    if let Err(error) = maintenance.await {
-        tracing::error!(%error, "maintenance");
-    }
+async fn close(core: &Core) -> Result<(), Error> {
     let written = core.pipeline.maintain(Timestamp::now()).await;
     core.store.close().await?;
     tracing::info!("stopped");
