@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::{
     Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
+    current::Current,
     penalty::{Announced, Standing},
-    pipeline::Current,
     trace::{Outcome, Recorder},
 };
 use crate::{

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Cause, Reason,
+    Cause, Pipeline, Reason,
     cache::Known,
     case::{Case, Stop},
-    pipeline::Pipeline,
     trace::Outcome,
 };
 use crate::{

@@ -11,16 +11,20 @@ mod app_password;
 mod auth_token;
 mod cache;
 mod case;
+mod current;
 mod flight;
+mod judge;
 mod local_password;
 pub mod penalty;
 mod pipeline;
 mod pool;
+mod random;
 mod sentence;
 mod settings;
+mod settle;
 pub mod trace;
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 pub use self::{
     cache::CacheStatus,
@@ -83,11 +87,23 @@ pub enum Verdict {
 }
 
 /// Proof that a check was passed. Made only in this room.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Verified {
     account: Account,
     by: VerifiedBy,
     cached: bool,
+}
+
+/// Without the account, which has the stored hash in it: with `{PLAIN}` that is
+/// the password.
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("user", &self.user().as_str())
+            .field("by", &self.by)
+            .field("cached", &self.cached)
+            .finish()
+    }
 }
 
 /// What convinced us.

@@ -3,7 +3,12 @@
 use super::{Cause, Reason, Verdict, VerifiedBy};
 use crate::mailbox::Address;
 
-pub(super) fn sentence(verdict: &Verdict) -> String {
+/// Where everything but the password itself was checked.
+pub(super) const OPEN_TO_A_RIGHT_PASSWORD: &str =
+    "Nothing is in the way of the right main password.";
+
+/// What came of a login.
+pub(super) fn of_verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Verified(verified) => {
             let user = verified.user();

@@ -1,6 +1,7 @@
 //! The order of the checks, on the in-memory engine.
 
 mod abuse;
+mod explain;
 mod slow;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -374,4 +375,51 @@ async fn a_token_fits_its_five_parts_alone() {
     let state = Some((MailboxState::Disabled, SetBy::Administrator));
     rig.change("ann@example.org", MailboxChange { state, ..MailboxChange::default() }).await;
     rig.check(attempt(right), "mailbox_disabled").await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_no_refusal() {
+    let rig = Rig::new().await;
+    rig.store.close().await.unwrap();
+    rig.check(password("ann@example.org", "wonderland"), "store").await;
+    rig.check(password("nobody@example.org", "wonderland"), "store").await;
+    assert!(rig.pipeline.held_back(NOW).is_empty());
+}
+
+#[tokio::test]
+async fn the_history_has_every_login_of_a_mailbox_that_exists() {
+    let rig = Rig::new().await;
+    let phone = rig.app_password("ann@example.org", 1, |_| ()).await;
+    rig.check(password("ann@example.org", "wonderland"), "ok").await;
+    rig.check(password("ann@example.org", "wonderland"), "ok").await;
+    rig.check(over("smtp", from("::ffff:192.0.2.9", password("ann@example.org", &phone))), "ok")
+        .await;
+    rig.check(password("ann@example.org", "x"), "wrong_password").await;
+    rig.check(password("nobody@example.org", "x"), "unknown_user").await;
+    let mut rows = rig.store.uses(None, 10).await.unwrap();
+    rows.sort_by(|a, b| (&a.protocol, &a.outcome).cmp(&(&b.protocol, &b.outcome)));
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row.protocol, row.outcome, row.count, row.app_password.is_some(), row.rip))
+        .collect();
+    let rip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+    let row = |protocol: &str, outcome: &str, count, app, rip| {
+        (protocol.to_owned(), outcome.to_owned(), count, app, rip)
+    };
+    assert_eq!(
+        rows,
+        [
+            row("imap", "ok", 2, false, rip("192.0.2.1")),
+            row("imap", "wrong_password", 1, false, rip("192.0.2.1")),
+            row("smtp", "ok", 1, true, rip("192.0.2.9")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_dialogue_waits_like_any_refusal() {
+    let rig = Rig::new().await;
+    let decision = rig.pipeline.refuse(Reason::BadResponse);
+    assert_eq!(word(&decision.verdict), "bad_response");
+    assert!(decision.answer_after >= WAIT && decision.answer_after <= MAX_DELAY);
 }

@@ -272,6 +272,10 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
             place.guesses.truncate(rule.limit);
             place.expire(now, rule.window);
         });
+        // What came from the store need not go back there, unless it is over.
+        if self.entries.contains_key(key) {
+            self.dirty.remove(key);
+        }
     }
 
     /// The one place that touches an entry: keeps order, bound and marks true.

@@ -1,0 +1,195 @@
+//! The order of the checks.
+//!
+//! For a password: name, abuse, mailbox and domain, app password, services,
+//! source of the main password. What can be refused is refused early, and all
+//! refusals look the same to the client.
+
+use std::sync::Arc;
+
+use super::{
+    Cause, Pipeline, Reason, Verified, VerifiedBy, app_password,
+    auth_token::{self, Parts},
+    case::{Case, Stop},
+    trace::Outcome,
+};
+use crate::{
+    mailbox::{Address, AppPasswordId, MailboxId},
+    password::{self, AppPasswordText, Stored},
+    sasl::Credentials,
+    secret::Secret,
+    store::{self, Account},
+};
+
+impl Pipeline {
+    pub(super) async fn judge<'a>(&'a self, case: &mut Case<'a>) -> Result<Verified, Stop> {
+        let attempt = case.attempt;
+        match &attempt.credentials {
+            Credentials::Password { authcid, authzid, password } => {
+                let user = case.name(authcid, authzid.as_deref())?;
+                self.password(case, &user, password).await
+            }
+            Credentials::Certificate { name, authzid } => {
+                let user = case.name(name, authzid.as_deref())?;
+                let account = self.account(case, &user).await?;
+                case.services(&account)?;
+                Ok(case.verified(account, VerifiedBy::Certificate))
+            }
+            Credentials::AuthToken { service, session_pid, user, session, token } => {
+                let parts = Parts { user, session_pid, session, service };
+                let name = case.name(user, None)?;
+                case.auth_token(&auth_token::make(&self.token_secret, parts), token)?;
+                let account = self.account(case, &name).await?;
+                let service = String::from_utf8_lossy(service).into_owned();
+                Ok(case.verified(account, VerifiedBy::AuthToken { service }))
+            }
+        }
+    }
+
+    async fn password<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        user: &Address,
+        password: &Secret,
+    ) -> Result<Verified, Stop> {
+        if let Some(why) = password::unfit(password.expose()) {
+            case.trace.note("password", Outcome::Refused, || why.to_owned());
+            return Err(Stop::Rejected(Reason::BadPassword));
+        }
+        let typed = AppPasswordText::parse(password.expose());
+        let main_held = self.main_password_held(case, user)?;
+        if main_held && typed.is_none() {
+            // Only for the history, so a failure changes nothing.
+            case.account = self.store.account(user).await.ok().flatten();
+            return Err(Stop::Rejected(Reason::HeldBack));
+        }
+        let account = match self.account(case, user).await {
+            Err(Stop::Rejected(Reason::UnknownUser)) => {
+                return Err(self.unknown_user(case, password).await);
+            }
+            found => found?,
+        };
+        if let Some(id) = self.app_password(case, &account, typed.as_ref()).await? {
+            return Ok(case.verified(account, VerifiedBy::AppPassword(id)));
+        }
+        if main_held {
+            return Err(Stop::Rejected(Reason::HeldBack));
+        }
+        case.services(&account)?;
+        case.source(&account)?;
+        self.local_password(case, &account, password).await?;
+        Ok(case.verified(account, VerifiedBy::LocalPassword))
+    }
+
+    /// The same way, as far as it goes without a password.
+    pub(super) async fn way_to_main_password(
+        &self,
+        case: &mut Case<'_>,
+        name: &[u8],
+    ) -> Result<(), Stop> {
+        let user = case.name(name, None)?;
+        let main_held = self.main_password_held(case, &user)?;
+        let account = self.account(case, &user).await?;
+        self.app_password(case, &account, None).await?;
+        if main_held {
+            return Err(Stop::Rejected(Reason::HeldBack));
+        }
+        case.services(&account)?;
+        case.source(&account)
+    }
+
+    /// Whether the main password is held back; a held-back network ends it all.
+    fn main_password_held(&self, case: &mut Case<'_>, user: &Address) -> Result<bool, Stop> {
+        if case.attempt.no_penalty {
+            case.trace.note("held back", Outcome::NotApplicable, || {
+                "the mail server asks not to count".to_owned()
+            });
+            return Ok(false);
+        }
+        if !self.penalty.holds_anybody() && !case.trace.is_on() {
+            return Ok(false);
+        }
+        let (now, abuse) = (case.attempt.arrived, &case.current.settings.abuse);
+        case.held_back(self.penalty.standing(case.rip, user, now, abuse))
+    }
+
+    /// The mailbox, if it may log in at all.
+    async fn account(&self, case: &mut Case<'_>, user: &Address) -> Result<Account, Stop> {
+        let found = self.store.account(user).await.map_err(|error| store_failed(case, &error))?;
+        if let Some(account) = found {
+            case.domain_known = true;
+            case.account = Some(account.clone());
+            case.state(&account)?;
+            return Ok(account);
+        }
+        let domain = self.store.domain(&user.domain()).await;
+        case.domain_known = domain.map_err(|error| store_failed(case, &error))?.is_some();
+        let (reason, missing) = if case.domain_known {
+            (Reason::UnknownUser, "mailbox")
+        } else {
+            (Reason::UnknownDomain, "domain")
+        };
+        case.trace.note("mailbox", Outcome::Refused, || format!("no such {missing}"));
+        Err(Stop::Rejected(reason))
+    }
+
+    /// Costs as much as a wrong password.
+    async fn unknown_user(&self, case: &Case<'_>, password: &Secret) -> Stop {
+        if case.trace.is_on() {
+            return Stop::Rejected(Reason::UnknownUser);
+        }
+        let (decoy, caps) = (Arc::clone(&case.current.decoy), case.current.settings.caps);
+        let password = password.clone();
+        let work = move || {
+            let stored = Stored::parse(&decoy)?;
+            stored.matches(password.expose(), &caps)
+        };
+        match case.current.pool.run_for_stranger(work).await {
+            Ok(()) => Stop::Rejected(Reason::UnknownUser),
+            Err(why) => Stop::Unavailable(why),
+        }
+    }
+
+    /// If the password names one of the mailbox's app passwords, that one alone
+    /// decides.
+    async fn app_password(
+        &self,
+        case: &mut Case<'_>,
+        account: &Account,
+        typed: Option<&AppPasswordText>,
+    ) -> Result<Option<AppPasswordId>, Stop> {
+        let mailbox = account.mailbox.id;
+        let stored = match typed {
+            None => None,
+            Some(typed) => {
+                let stored = self.store.app_password(mailbox, typed.id()).await;
+                stored.map_err(|error| store_failed(case, &error))?.map(|stored| (typed, stored))
+            }
+        };
+        let Some((typed, stored)) = stored else {
+            self.note_no_app_password(case, mailbox).await;
+            return Ok(None);
+        };
+        case.app_password = Some(stored.id);
+        app_password::judge(case, mailbox, typed, &stored)?;
+        Ok(Some(stored.id))
+    }
+
+    async fn note_no_app_password(&self, case: &mut Case<'_>, mailbox: MailboxId) {
+        if case.trace.is_on() {
+            let number = self.store.app_passwords(mailbox).await.map_or(0, |all| all.len());
+            case.trace.note("app password", Outcome::NotApplicable, || match number {
+                0 => "the mailbox has none".to_owned(),
+                1 => "it is not the one that the mailbox has".to_owned(),
+                _ => format!("it is none of the {number} that the mailbox has"),
+            });
+        }
+    }
+}
+
+fn store_failed(case: &mut Case<'_>, error: &store::Error) -> Stop {
+    case.trace.note("mailbox", Outcome::Refused, || error.to_string());
+    if !case.trace.is_on() {
+        tracing::error!(%error, "a login could not be checked");
+    }
+    Stop::Unavailable(Cause::Store)
+}
