@@ -164,7 +164,7 @@ fn view(asked: &str, protocol: String, verdict: &Verdict, trace: Trace) -> View 
 }
 
 fn without_password(mut view: View) -> View {
-    if view.verdict == Conclusion::Verified {
+    if matches!(view.verdict, Conclusion::Verified) {
         view.verdict = Conclusion::Undecided;
         "Nothing stands in the way before the password is checked; ask with a password to see the \
          rest."

@@ -1,0 +1,64 @@
+//! `dovegate status`.
+
+use super::{
+    Client, Failure, Output, Result,
+    output::Tone,
+    table::{Fields, Listing},
+    text::{bytes, span, when},
+};
+use crate::{
+    api::status::{ServerReport, Status},
+    clock::Timestamp,
+    config::Config,
+};
+
+pub(super) async fn run(config: &Config, output: &Output) -> Result {
+    let Some(client) = Client::server(config)? else {
+        let socket = config.admin_socket().display();
+        return Err(Failure::refused(format!("not running: no server answers at {socket}"))
+            .hint("\"dovegate serve\" starts it; --config or --data name another one."));
+    };
+    let status: Status = client.get(&["status"], &[]).await?;
+    if output.json { output.value(&status) } else { show(output, &status) }
+}
+
+fn show(output: &Output, status: &Status) -> Result {
+    let head = format!("dovegate {}, running as process {}", status.version, status.pid);
+    output.show(output.paint(Tone::Strong, &head))?;
+    let mut fields = Fields::default();
+    if let Some(server) = &status.server {
+        fields.add("since", since(server));
+        fields.add("logins", logins(server));
+    }
+    let cache = &status.cache;
+    fields
+        .add("held back", status.held_back.to_string())
+        .add("cache", format!("{} of {} verified passwords", cache.verified, cache.capacity))
+        .add_some("state", status.store_bytes.map(bytes))
+        .show(output)?;
+    let Some(server) = &status.server else { return Ok(()) };
+    output.show("")?;
+    let mut listing = Listing::new(output, &["LISTENER", "INSTANCE", "CONNECTIONS", "WHERE"]);
+    listing.page(&server.listeners, |listener| {
+        [
+            listener.kind.clone(),
+            listener.instance.clone(),
+            listener.connections.to_string(),
+            listener.address.clone(),
+        ]
+    })?;
+    listing.end("No listeners.")
+}
+
+fn since(server: &ServerReport) -> String {
+    let up = Timestamp::now().since(server.started.0).as_secs();
+    format!("{} ({})", when(server.started), span(up))
+}
+
+fn logins(server: &ServerReport) -> String {
+    let logins = server.logins;
+    format!(
+        "{} accepted, {} refused, {} temporary failures",
+        logins.verified, logins.rejected, logins.unavailable
+    )
+}

@@ -1,0 +1,104 @@
+//! Values as people read them.
+
+use crate::{api::Moment, clock::Timestamp};
+
+/// `text` without control characters: each becomes its escape.
+pub(super) fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Bidirectional overrides turn a line around without being "control".
+        let unsafe_to_show = character.is_control()
+            || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if unsafe_to_show {
+            clean.extend(character.escape_unicode());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+/// A point in time for people: local zone, to the minute.
+pub(super) fn when(moment: Moment) -> String {
+    local(moment.0, "%Y-%m-%d %H:%M")
+}
+
+/// The day of a point in time, in the local zone.
+pub(super) fn day(moment: Moment) -> String {
+    local(moment.0, "%Y-%m-%d")
+}
+
+fn local(time: Timestamp, format: &str) -> String {
+    let millis = i64::try_from(time.0).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_millisecond(millis) {
+        Ok(moment) => moment.to_zoned(jiff::tz::TimeZone::system()).strftime(format).to_string(),
+        Err(_) => time.to_string(),
+    }
+}
+
+/// A duration for people: the two largest units.
+pub(super) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// A size for people.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let Some((unit, size)) = UNITS.iter().find(|(_, size)| bytes >= *size) else {
+        return format!("{bytes} B");
+    };
+    let tenths = bytes / (size / 10);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// At most `width` characters, the last one an ellipsis if some were dropped.
+pub(super) fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(clean("Änn 李"), "Änn 李");
+        assert_eq!(clean("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
+        assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn sizes_and_spans() {
+        for (size, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (5 << 30, "5.0 GiB"),
+        ] {
+            assert_eq!(bytes(size), shown);
+        }
+        for (seconds, shown) in
+            [(5, "5 s"), (65, "1 min"), (3700, "1 h 1 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(span(seconds), shown);
+        }
+    }
+
+    #[test]
+    fn cut_to_fit() {
+        assert_eq!(shortened("abcdef", 6), "abcdef");
+        assert_eq!(shortened("abcdefg", 6), "abcde…");
+    }
+}
