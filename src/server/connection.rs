@@ -25,6 +25,8 @@ const LOW_WATER_BYTES: usize = HIGH_WATER_BYTES / 3;
 const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long the last replies may take after we have decided to close.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+/// How long an idle connection is looked at once more before we stop.
+const LAST_LOOK: Duration = Duration::from_millis(20);
 /// What is read at once: a batch of a busy login process.
 const READ_BYTES: usize = 8 << 10;
 
@@ -191,7 +193,7 @@ impl<D: Dialogue> Connection<D> {
         let deadline = [stall, self.dialogue.next_deadline()].into_iter().flatten().min();
         let stopping = drain.is_cancelled();
         if stopping && self.dialogue.is_idle() && self.out.is_empty() {
-            return self.last_look();
+            return self.last_look().await;
         }
         tokio::select! {
             ready = readiness(&self.stream, interest) => match ready {
@@ -244,13 +246,13 @@ impl<D: Dialogue> Connection<D> {
 
     /// We are stopping and nothing is under way. A line that came meanwhile is
     /// still answered: its sender would hear of a failed login otherwise.
-    fn last_look(&mut self) -> Flow {
-        let before = self.input.len();
-        self.read()?;
-        if self.input.len() == before {
-            return ControlFlow::Break(Closed::Stopping);
+    async fn last_look(&mut self) -> Flow {
+        let readable = self.stream.ready(Interest::READABLE);
+        match tokio::time::timeout(LAST_LOOK, readable).await {
+            Err(_) => ControlFlow::Break(Closed::Stopping),
+            Ok(Err(error)) => ControlFlow::Break(error.into()),
+            Ok(Ok(_)) => self.read(),
         }
-        ControlFlow::Continue(())
     }
 
     /// Writes the last replies. A peer that does not take them in time goes
@@ -279,3 +281,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,19 +193,22 @@ struct Task {
 impl Task {
     async fn run(self, listener: Listener, file: Option<SocketFile>) {
         let mut connections = JoinSet::new();
+        // Accepted, and without a seat yet.
+        let mut guest = None;
         loop {
             self.door.connections.store(connections.len(), Ordering::Relaxed);
-            let accepted = tokio::select! {
+            tokio::select! {
                 () = self.door.stop.cancelled() => break,
-                Some(ended) = connections.join_next() => {
-                    report(ended);
-                    continue;
+                Some(ended) = connections.join_next() => report(ended),
+                seat = self.hub.seats.take(), if guest.is_some() => {
+                    if let Some(stream) = guest.take() {
+                        self.serve(stream, seat, &mut connections);
+                    }
                 }
-                accepted = accept(&listener, &self.hub) => accepted,
-            };
-            match accepted {
-                Ok((stream, seat)) => self.serve(stream, seat, &mut connections),
-                Err(error) => pause_after(&error).await,
+                accepted = listener.accept(), if guest.is_none() => match accepted {
+                    Ok(stream) => guest = Some(stream),
+                    Err(error) => pause_after(&error).await,
+                },
             }
         }
         drop(listener);
@@ -245,12 +248,6 @@ impl Task {
             connections.spawn(run(hub, settings, stream, master, Some(seat)));
         }
     }
-}
-
-/// The next connection, with a seat for it.
-async fn accept(listener: &Listener, hub: &Hub) -> io::Result<(Stream, Seat)> {
-    let stream = listener.accept().await?;
-    Ok((stream, hub.seats.take().await))
 }
 
 async fn run<D: connection::Dialogue>(
