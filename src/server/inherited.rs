@@ -47,7 +47,7 @@ pub(super) fn under_dovecot() -> bool {
 pub(super) struct Inherited {
     /// Sockets, in the order in which they came.
     pub(super) sockets: Vec<HandedOver>,
-    /// End of file on it is the order to stop.
+    /// That its other end is closed is the order to stop.
     pub(super) parent: Option<OwnedFd>,
     /// Connections that the parent reckons with.
     pub(super) client_limit: Option<usize>,
@@ -95,7 +95,7 @@ fn from_dovecot() -> Result<Inherited, Error> {
             sockets.push(HandedOver::new(owned, said, Parent::Dovecot)?);
         }
     }
-    // SAFETY: Dovecot's master gives every child the reading end of a pipe as
+    // SAFETY: Dovecot's master gives every child the writing end of a pipe as
     // this number (checked to be open), for the child alone to own.
     let parent = is_open(DEAD_FD).then(|| unsafe { OwnedFd::from_raw_fd(DEAD_FD) });
     let client_limit = client_limit.and_then(|limit| usize::try_from(limit).ok());

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use tokio::{
-    io::AsyncReadExt as _,
+    io::Interest,
     net::unix::pipe,
     signal::unix::{Signal, SignalKind, signal},
 };
@@ -28,7 +28,7 @@ pub(super) struct Orders {
     interrupt: Signal,
     hang_up: Signal,
     /// Dovecot's master holds the other end while it wants us.
-    parent: Option<pipe::Receiver>,
+    parent: Option<pipe::Sender>,
     under_dovecot: bool,
 }
 
@@ -40,7 +40,7 @@ impl Orders {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             hang_up: on(SignalKind::hangup())?,
-            parent: parent.map(pipe::Receiver::from_owned_fd).transpose().map_err(Error::Parent)?,
+            parent: parent.map(pipe::Sender::from_owned_fd).transpose().map_err(Error::Parent)?,
             under_dovecot,
         })
     }
@@ -63,9 +63,27 @@ impl Orders {
     }
 }
 
-/// Waits for end of file. What is written there means nothing.
-async fn end_of(parent: &mut Option<pipe::Receiver>) {
+/// Waits until Dovecot's master lets go of its end of the pipe. Ours is the
+/// writing end (2.3 and 2.4): it never becomes readable, but an error.
+async fn end_of(parent: &mut Option<pipe::Sender>) {
     let Some(pipe) = parent else { return std::future::pending().await };
-    let mut byte = [0; 64];
-    while matches!(pipe.read(&mut byte).await, Ok(1..)) {}
+    let _ = pipe.ready(Interest::ERROR).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, time::Duration};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_parent_lets_go() {
+        let (parents, ours) = io::pipe().unwrap();
+        let mut ours = Some(pipe::Sender::from_owned_fd(ours.into()).unwrap());
+        assert!(timeout(Duration::from_millis(50), end_of(&mut ours)).await.is_err());
+        drop(parents);
+        timeout(Duration::from_secs(5), end_of(&mut ours)).await.unwrap();
+    }
 }
