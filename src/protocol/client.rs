@@ -130,6 +130,8 @@ fn cont(input: &[u8]) -> Result<Cont<'_>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(line: &str, expected: &str) {
@@ -229,5 +231,26 @@ mod tests {
         check("\tAUTH", "empty line");
         check("auth\t1\tPLAIN\tservice=imap", "unknown command");
         check("USER\t1\tann@example.org\tservice=lmtp", "unknown command");
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_be_read(line: Vec<u8>, tabs in "(AUTH|CONT|CANCEL|VERSION)[\t=0-9a-z\x01]{0,40}") {
+            let _ = parse(&line);
+            let _ = parse(tabs.as_bytes());
+        }
+
+        /// Whatever a mail user gets into `resp`, it sets no parameter.
+        #[test]
+        fn the_initial_response_is_no_parameter(data in "[^\n]{0,60}") {
+            let line = format!("AUTH\t1\tPLAIN\tservice=imap\tresp={data}");
+            match parse(line.as_bytes()) {
+                Ok(Command::Auth(auth)) => {
+                    prop_assert_eq!(auth.initial, Some(Base64(data.as_bytes())));
+                    prop_assert!(!auth.request.no_penalty && auth.request.cert_username.is_none());
+                }
+                other => prop_assert!(data.contains('\t'), "{other:?}"),
+            }
+        }
     }
 }

@@ -204,6 +204,8 @@ fn cache_status(input: &[u8]) -> Result<Command, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const COOKIE: &str = "574ccbe727673390248b2cf9dc2602e7";
@@ -295,5 +297,19 @@ mod tests {
         check("", "empty line");
         check("CPID\t1", "unknown command");
         check("CANCEL\t1", "unknown command");
+    }
+
+    #[test]
+    fn a_cookie_is_not_shown() {
+        let line = format!("REQUEST\t1\t2\t3\t{COOKIE}");
+        assert!(!format!("{:?}", parse(line.as_bytes())).contains(&COOKIE[..8]));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_can_be_read(line: Vec<u8>, tabs in "(REQUEST|USER|LIST|CACHE-FLUSH)[\t=0-9a-f\x01]{0,60}") {
+            let _ = parse(&line);
+            let _ = parse(tabs.as_bytes());
+        }
     }
 }

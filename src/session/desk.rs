@@ -284,7 +284,8 @@ mod tests {
         let place = desk.register(5, cookie(1), now).unwrap();
         place.keep(1, kept(), now + LIMIT);
         place.keep(2, kept(), now + LIMIT);
-        assert!(!place.has_room(2, now));
+        assert!(!place.has_room(2, now) && desk.is_waiting(now));
+        assert!(!desk.is_waiting(now + LIMIT));
         assert!(place.has_room(2, now + LIMIT));
         assert!(!place.holds(1, now + LIMIT));
     }
