@@ -3,15 +3,15 @@
 //! One connection carries the logins of many users. A line that is broken ends
 //! the request it names; the connection ends only where no reply could say so.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
-use super::{CloseReason, Desk, Kept, ListenerKind, Requests, Ticket, desk::Place};
+use super::{
+    ClientSettings, CloseReason, Desk, Kept, TemporaryFailure, Ticket, desk::Place,
+    requests::Requests,
+};
 use crate::{
     protocol::{
         AuthRequest, Base64, Cookie, Error, MAJOR, Version,
@@ -21,54 +21,6 @@ use crate::{
     sasl::{Credentials, Mechanism, MechanismName, Step},
     verify::Verdict,
 };
-
-/// How a client hears that we cannot tell whether a login is right.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum TemporaryFailure {
-    /// By `code=temp_fail` if its minor is 1 or more; one of minor 0 (Postfix,
-    /// Exim) takes every FAIL for "wrong password", so its connection is closed
-    /// after the other replies that it waits for.
-    #[default]
-    Auto,
-    /// By closing, whatever its minor.
-    Close,
-    /// By `code=temp_fail`, whatever its minor.
-    Fail,
-}
-
-/// Settings of a listener of the client protocol.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// What the socket is for.
-    pub kind: ListenerKind,
-    /// Mechanisms to offer. `token` sockets offer DOVECOT-TOKEN and nothing
-    /// else, other sockets never; EXTERNAL needs `trusted_parameters`.
-    pub mechanisms: Vec<MechanismName>,
-    /// Whether the peer's word counts for certificates, `no-penalty` and
-    /// forwarded fields.
-    pub trusted_parameters: bool,
-    /// How to say "we cannot tell".
-    pub temporary_failure: TemporaryFailure,
-    /// How long a request may wait for its next line, a verdict or its REQUEST.
-    /// Dovecot's own limit is 150 s.
-    pub request_timeout: Duration,
-    /// Most requests that one connection may have open.
-    pub max_requests: usize,
-}
-
-impl ClientSettings {
-    fn offers(&self, mechanism: MechanismName) -> bool {
-        match mechanism {
-            MechanismName::DovecotToken => self.kind.token_only(),
-            MechanismName::External if !self.trusted_parameters => false,
-            other => !self.kind.token_only() && self.mechanisms.contains(&other),
-        }
-    }
-
-    fn offered(&self) -> impl Iterator<Item = MechanismName> {
-        MechanismName::ALL.into_iter().filter(|mechanism| self.offers(*mechanism))
-    }
-}
 
 /// What makes a connection this one.
 #[derive(Clone, Copy, Debug)]
@@ -216,7 +168,7 @@ impl ClientSession {
     ) -> Option<Action> {
         let stage = self.requests.take(ticket);
         let Some(Stage::Verifying { original, mechanism, request }) = stage else { return None };
-        let id = ticket.id;
+        let id = ticket.id();
         match verdict {
             Verdict::Verified(verified) => {
                 let original = original.unwrap_or_default();
@@ -236,7 +188,7 @@ impl ClientSession {
 
     /// When to call [`ClientSession::expire`].
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.requests.sweep_at
+        self.requests.next_deadline()
     }
 
     /// Forgets the requests that are over time. The client keeps time as well,

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::{CloseReason, Desk, Kept, Refused, Requests, Ticket};
+use super::{CloseReason, Desk, Kept, Refused, Ticket, requests::Requests};
 use crate::{
     protocol::{
         AuthRequest, Error, MAJOR, Version,
@@ -216,7 +216,7 @@ impl MasterSession {
     /// The answer to an action; one for a request that is no longer open is
     /// ignored.
     pub fn answer(&mut self, ticket: Ticket, answer: Answer, out: &mut BytesMut) {
-        let id = ticket.id;
+        let id = ticket.id();
         let Some(question) = self.requests.get(ticket) else { return };
         match answer {
             Answer::Found { name, fields } => self.found(question, id, &name, &fields, out),
@@ -236,7 +236,7 @@ impl MasterSession {
 
     /// When to call [`MasterSession::expire`].
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.requests.sweep_at
+        self.requests.next_deadline()
     }
 
     /// Answers what is over time, before the client gives up the connection.

@@ -1,6 +1,6 @@
 //! Dialogues with a client, line by line. In the texts `|` stands for TAB.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::BufMut as _;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     protocol::{base64, master::Request},
-    session::Refused,
+    session::{ListenerKind, Refused},
     verify::{Cause, Reason, Rejected, Unavailable, Verified, VerifiedBy},
 };
 
