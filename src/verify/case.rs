@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{
     Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
     current::Current,
@@ -39,6 +41,8 @@ pub(super) struct Case<'a> {
     pub(super) cached: bool,
     /// Keeps the check of a main password announced until it is counted.
     pub(super) announced: Option<Announced<'a>>,
+    /// Keeps the place in the network's gate for as long.
+    pub(super) gate: Option<OwnedSemaphorePermit>,
     pub(super) trace: Recorder,
 }
 
@@ -54,6 +58,7 @@ impl<'a> Case<'a> {
             app_password: None,
             cached: false,
             announced: None,
+            gate: None,
             trace,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use super::{
     Cause, Pipeline, Reason,
     cache::Known,
@@ -57,6 +59,9 @@ impl Pipeline {
         if let Some(known) = key.as_ref().and_then(|key| cache.look_up(key)) {
             return Ok(Checked { right: known == Known::Right, known: true });
         }
+        if slow {
+            self.pass_gate(case, account).await?;
+        }
         self.announce(case, account, password)?;
         let caps = case.current.settings.caps;
         let right = match key {
@@ -72,6 +77,28 @@ impl Pipeline {
             case.current.cache.keep(key, account.mailbox.address.clone(), known);
         }
         Ok(Checked { right, known: false })
+    }
+
+    /// Waits for a place among the slow checks of the network, which may be held
+    /// back by then.
+    async fn pass_gate<'a>(&'a self, case: &mut Case<'a>, account: &Account) -> Result<(), Stop> {
+        let settings = &case.current.settings;
+        let rip = case.rip.filter(|_| !case.trace.is_on() && !case.attempt.no_penalty);
+        let Some(gate) = rip.and_then(|rip| self.penalty.gate(rip, &settings.abuse)) else {
+            return Ok(());
+        };
+        let place = timeout(settings.hash_wait, gate.acquire_owned()).await;
+        let place = place.map_err(|_| Stop::Unavailable(Cause::Overloaded))?;
+        case.gate = Some(place.expect("gates are never closed"));
+        let (user, now) = (&account.mailbox.address, case.attempt.arrived);
+        if !self.penalty.holds_anybody() {
+            return Ok(());
+        }
+        let standing = self.penalty.standing(case.rip, user, now, &settings.abuse);
+        match standing.network.held_until {
+            Some(_) => Err(Stop::Rejected(Reason::HeldBack)),
+            None => Ok(()),
+        }
     }
 
     /// Makes the guess known before it is checked.

@@ -102,7 +102,7 @@ impl fmt::Debug for Verified {
             .field("user", &self.user().as_str())
             .field("by", &self.by)
             .field("cached", &self.cached)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

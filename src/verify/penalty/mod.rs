@@ -11,6 +11,7 @@
 //! delay would tell them apart; they have a table of their own, so that made-up
 //! names cannot crowd out real ones.
 
+mod gate;
 mod table;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -27,7 +28,12 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize, Serializer};
 
-use self::table::{Entry, GuessDigest, Rule, Table};
+use tokio::sync::Semaphore;
+
+use self::{
+    gate::Gates,
+    table::{Entry, GuessDigest, Rule, Table},
+};
 use crate::{clock::Timestamp, mailbox::Address};
 
 /// How guesses are counted.
@@ -175,6 +181,7 @@ pub(super) struct Penalty {
     tables: Mutex<Tables>,
     /// How many are held back: while nobody is, a login asks no further.
     held: AtomicUsize,
+    gates: Gates,
 }
 
 #[derive(Debug, Default)]
@@ -219,6 +226,13 @@ impl Penalty {
                 },
             }
         })
+    }
+
+    /// The gate that slow checks for `rip` go through; none where its network
+    /// has no counter.
+    pub(super) fn gate(&self, rip: IpAddr, settings: &Settings) -> Option<Arc<Semaphore>> {
+        let network = settings.network_of(rip).filter(|_| settings.network_limit > 0)?;
+        Some(self.gates.of(network, settings.network_limit))
     }
 
     /// Announces that a password of `user` is about to be checked; `None` if as
@@ -286,6 +300,7 @@ impl Penalty {
 
     /// Gives up what means nothing any more.
     pub(super) fn prune(&self, now: Timestamp) {
+        self.gates.prune();
         self.with(|tables| {
             tables.networks.prune(now);
             tables.accounts.prune(now);

@@ -173,6 +173,26 @@ async fn a_thousand_guesses_at_once_are_not_all_checked() {
 }
 
 #[tokio::test]
+async fn nor_those_that_one_network_spreads_over_many_accounts() {
+    let rig = Rig::new().await;
+    for number in 0..200 {
+        rig.add(&format!("user{number}@example.org"), Some(bcrypt("wonderland"))).await;
+    }
+    let spray = |number| rig.decide(password(&format!("user{number}@example.org"), "summer"));
+    let decisions = join_all((0..200).map(spray)).await;
+    let checked = decisions.iter().filter(|decision| word(&decision.verdict) == "wrong_password");
+    // Those that had begun before the last that counts ended.
+    assert!((30..60).contains(&checked.count()));
+    // Right passwords only wait for each other.
+    let office = |number| {
+        let attempt = password(&format!("user{number}@example.org"), "wonderland");
+        rig.decide(from("192.0.2.2", attempt))
+    };
+    let decisions = join_all((0..200).map(office)).await;
+    assert!(decisions.iter().all(|decision| word(&decision.verdict) == "ok"));
+}
+
+#[tokio::test]
 async fn the_delay_grows_and_does_not_tell_who_exists() {
     let rig = Rig::new().await;
     rig.add("off@example.org", Some(bcrypt("wonderland"))).await;
