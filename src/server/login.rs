@@ -46,7 +46,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
         decide(&hub, &request, credentials, mechanism).await
     };
     hub.logins.count(&decision.verdict);
-    line.write(&decision.verdict);
+    line.write(&decision);
     sleep_until(arrived + decision.answer_after).await;
     decision.verdict
 }
@@ -80,7 +80,7 @@ async fn decide(
 
 fn unavailable(cause: Cause) -> Decision {
     let verdict = Verdict::Unavailable(Unavailable { user: None, cause });
-    Decision { verdict, answer_after: std::time::Duration::ZERO }
+    Decision { verdict, answer_after: std::time::Duration::ZERO, guess: false }
 }
 
 /// A name as it came: cut, since nothing has checked it.
@@ -99,8 +99,8 @@ struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    fn write(&self, verdict: &Verdict) {
-        let (user, word, reason, app_password, by, cached) = match verdict {
+    fn write(&self, decision: &Decision) {
+        let (user, word, reason, app_password, by, cached) = match &decision.verdict {
             Verdict::Verified(verified) => {
                 let id = match verified.by() {
                     VerifiedBy::AppPassword(id) => Some(*id),
@@ -133,6 +133,7 @@ impl LogLine<'_> {
             cached,
             stale = false,
             app_password_id = %or_dash(app_password.as_ref()),
+            guess = decision.guess,
             elapsed_ms,
             "login"
         );

@@ -73,6 +73,9 @@ pub struct Decision {
     /// least the failure delay for a rejection, so that neither work nor order
     /// can be timed.
     pub answer_after: Duration,
+    /// Whether it refuses a guess that no counter had seen before: not the same
+    /// wrong password again, nor a right one in the wrong place. For the log.
+    pub guess: bool,
 }
 
 /// The three verdicts.
@@ -263,6 +266,15 @@ impl Reason {
         !matches!(
             self,
             Self::AppPasswordService | Self::AppPasswordNetwork | Self::AppPasswordExpired
+        )
+    }
+
+    /// Whether a secret was compared and found wrong, or would have been if the
+    /// name existed. The others may have come with the right one.
+    fn is_wrong(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownDomain | Self::UnknownUser | Self::WrongPassword | Self::AppPasswordWrong
         )
     }
 

@@ -70,8 +70,8 @@ impl Pipeline {
         let mut case = Case::new(&attempt, &current, Recorder::off());
         let outcome = self.judge(&mut case).await;
         self.record(&case, &outcome);
-        let answer_after = self.answer_after(&case, &outcome);
-        Decision { verdict: case.verdict(outcome), answer_after }
+        let (answer_after, guess) = self.answer_after(&case, &outcome);
+        Decision { verdict: case.verdict(outcome), answer_after, guess }
     }
 
     /// Goes the same way without any effect, and tells what each check found.
@@ -79,9 +79,9 @@ impl Pipeline {
         let current = self.current.load_full();
         let mut case = Case::new(&attempt, &current, Recorder::on());
         let outcome = self.judge(&mut case).await;
-        let answer_after = self.answer_after(&case, &outcome);
+        let (answer_after, guess) = self.answer_after(&case, &outcome);
         let trace = std::mem::replace(&mut case.trace, Recorder::off());
-        let decision = Decision { verdict: case.verdict(outcome), answer_after };
+        let decision = Decision { verdict: case.verdict(outcome), answer_after, guess };
         let trace = trace.into_trace(sentence::of_verdict(&decision.verdict));
         (decision, trace)
     }
@@ -125,7 +125,7 @@ impl Pipeline {
     pub fn refuse(&self, reason: Reason) -> Decision {
         let answer_after = settle::delay(self.current.load().settings.failure_delay, 0.0);
         let rejected = Rejected { user: None, reason, app_password: None };
-        Decision { verdict: Verdict::Rejected(rejected), answer_after }
+        Decision { verdict: Verdict::Rejected(rejected), answer_after, guess: false }
     }
 
     /// Once a second, and at the end: forgets what is over, writes counters and

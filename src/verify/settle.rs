@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     MAX_DELAY, Pipeline, Reason, Verified,
     case::{Case, Stop},
-    penalty::Guess,
+    penalty::{Counted, Guess},
     random::random,
 };
 use crate::{sasl::Credentials, secret::Secret, store::UseKey};
@@ -34,29 +34,30 @@ impl Pipeline {
         self.store.record_use(key, case.attempt.arrived);
     }
 
-    /// When the answer may go out.
+    /// When the answer may go out, and whether it refuses a new guess.
     pub(super) fn answer_after(
         &self,
         case: &Case<'_>,
         outcome: &Result<Verified, Stop>,
-    ) -> Duration {
+    ) -> (Duration, bool) {
         match outcome {
-            Ok(_) | Err(Stop::Unavailable(_)) => Duration::ZERO,
+            Ok(_) | Err(Stop::Unavailable(_)) => (Duration::ZERO, false),
             Err(Stop::Rejected(reason)) => {
-                delay(case.current.settings.failure_delay, self.count(case, *reason))
+                let counted = self.count(case, *reason);
+                let delay = delay(case.current.settings.failure_delay, counted.share);
+                (delay, counted.is_new && reason.is_wrong())
             }
         }
     }
 
-    /// Counts a refused password; returns how much of the longest delay it has
-    /// earned. The reason hardly matters: if some refusals grew the delay and
-    /// others did not, the delay would tell them apart.
-    fn count(&self, case: &Case<'_>, reason: Reason) -> f64 {
+    /// Counts a refused password. The reason hardly matters: if some refusals
+    /// grew the delay and others did not, the delay would tell them apart.
+    fn count(&self, case: &Case<'_>, reason: Reason) -> Counted {
         let Credentials::Password { authcid, password, .. } = &case.attempt.credentials else {
-            return 0.0;
+            return Counted::default();
         };
         if case.attempt.no_penalty || case.trace.is_on() || !reason.is_guess() {
-            return 0.0;
+            return Counted::default();
         }
         let user = case.user.as_ref();
         let name = user.map_or(authcid.as_slice(), |user| user.as_str().as_bytes());
@@ -66,8 +67,8 @@ impl Pipeline {
         let counted = user.filter(|_| case.domain_known && !held);
         let counted = counted.map(|user| (user, case.account.is_some()));
         let abuse = &case.current.settings.abuse;
-        let share = self.penalty.count(case.rip, counted, guess, case.attempt.arrived, abuse);
-        if held { 1.0 } else { share }
+        let counted = self.penalty.count(case.rip, counted, guess, case.attempt.arrived, abuse);
+        if held { Counted { share: 1.0, ..counted } } else { counted }
     }
 
     pub(super) fn guess(&self, name: &[u8], password: &Secret) -> Guess {

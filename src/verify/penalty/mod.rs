@@ -175,6 +175,21 @@ pub(super) struct Standing {
     pub(super) account: table::Standing,
 }
 
+/// What counting a wrong password came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// How much of the longest delay it has earned, from 0 to 1.
+    pub(super) share: f64,
+    /// Whether a counter had not seen it within its window.
+    pub(super) is_new: bool,
+}
+
+impl Counted {
+    fn new((standing, is_new): (table::Standing, bool), rule: Rule) -> Self {
+        Self { share: share(standing, rule), is_new }
+    }
+}
+
 /// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Penalty {
@@ -255,8 +270,7 @@ impl Penalty {
     }
 
     /// Counts a wrong password: against the network, and against the name if
-    /// that is one of our domains; `known` if there is such a mailbox. Returns
-    /// how much of the longest delay it has earned, from 0 to 1.
+    /// that is one of our domains; `known` if there is such a mailbox.
     pub(super) fn count(
         &self,
         rip: Option<IpAddr>,
@@ -264,18 +278,21 @@ impl Penalty {
         guess: Guess,
         now: Timestamp,
         settings: &Settings,
-    ) -> f64 {
+    ) -> Counted {
         let network = rip.and_then(|rip| settings.network_of(rip));
         self.with(|tables| {
-            let network = network.map_or(0.0, |network| {
+            let network = network.map_or_else(Counted::default, |network| {
                 let rule = settings.network_rule();
-                share(tables.networks.count(&network, guess.0, now, rule), rule)
+                Counted::new(tables.networks.count(&network, guess.0, now, rule), rule)
             });
-            let account = name.map_or(0.0, |(user, known)| {
+            let account = name.map_or_else(Counted::default, |(user, known)| {
                 let rule = settings.account_rule();
-                share(tables.names(known).count(user, guess.0, now, rule), rule)
+                Counted::new(tables.names(known).count(user, guess.0, now, rule), rule)
             });
-            network.max(account)
+            Counted {
+                share: network.share.max(account.share),
+                is_new: network.is_new || account.is_new,
+            }
         })
     }
 

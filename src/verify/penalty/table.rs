@@ -182,32 +182,36 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
         });
     }
 
-    /// Counts a wrong guess, unless it was counted within the window. (An
-    /// announcement of it is withdrawn apart.)
+    /// Counts a wrong guess, unless it was counted within the window; whether it
+    /// was not comes second. (An announcement of it is withdrawn apart.)
     pub(super) fn count(
         &mut self,
         key: &K,
         digest: GuessDigest,
         now: Timestamp,
         rule: Rule,
-    ) -> Standing {
+    ) -> (Standing, bool) {
         if rule.limit == 0 {
-            return Standing::default();
+            return (Standing::default(), true);
         }
-        self.change(key, now, rule, |entry| {
+        let is_new = self.change(key, now, rule, |entry| {
             if entry.is_held(now) {
-                return;
+                return false;
             }
-            match entry.guesses.iter_mut().find(|guess| guess.digest == digest) {
-                Some(guess) => guess.wrong = true,
-                None => entry.guesses.push(Guess { digest, at: now, pending: 0, wrong: true }),
-            }
+            let is_new = match entry.guesses.iter_mut().find(|guess| guess.digest == digest) {
+                Some(guess) => !std::mem::replace(&mut guess.wrong, true),
+                None => {
+                    entry.guesses.push(Guess { digest, at: now, pending: 0, wrong: true });
+                    true
+                }
+            };
             if entry.wrong_since(start_of(rule.window, now)) >= rule.limit {
                 entry.held_until = Some(now.after(rule.hold));
                 entry.guesses.clear();
             }
+            is_new
         });
-        self.standing(key, now, rule.window)
+        (self.standing(key, now, rule.window), is_new)
     }
 
     /// Forgets an entry; false if there was none.

@@ -162,6 +162,30 @@ async fn neither_faults_nor_right_app_passwords_are_guesses() {
     assert!(rig.pipeline.held_back(NOW).is_empty());
 }
 
+/// What `contrib/fail2ban` goes by.
+#[tokio::test]
+async fn only_a_wrong_password_not_seen_before_is_called_a_guess() {
+    let rig = Rig::new().await;
+    let phone = rig.app_password(VICTIM, 1, |stored| {
+        stored.services = [Service::Smtp].into_iter().collect();
+    });
+    let phone = phone.await;
+    for (attempt, guess) in [
+        (password(VICTIM, "summer"), true),
+        (password(VICTIM, "summer"), false),
+        (password(VICTIM, "winter"), true),
+        (password("nobody@example.org", "summer"), true),
+        (password("nobody@example.org", "summer"), false),
+        (password("nobody@example.net", "summer"), true),
+        (password(VICTIM, "wonderland"), false),
+        (password(VICTIM, &phone), false),
+        (Attempt { no_penalty: true, ..password(VICTIM, "autumn") }, false),
+    ] {
+        let decision = rig.decide(attempt).await;
+        assert_eq!(decision.guess, guess, "{decision:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_thousand_guesses_at_once_are_not_all_checked() {
     let rig = Rig::new().await;

@@ -37,16 +37,17 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
 #[test]
 fn distinct_guesses_lead_to_a_hold_that_ends() {
     let mut table = Table::default();
+    assert!(table.count(&"ann", 1, at(0), RULE).1);
     for _ in 0..100 {
-        table.count(&"ann", 1, at(0), RULE);
+        assert!(!table.count(&"ann", 1, at(0), RULE).1);
     }
     assert_eq!(table.guesses(&"ann", at(0)), 1);
     table.count(&"ann", 2, at(1), RULE);
     assert!(!table.is_held(&"ann", at(1)));
-    let standing = table.count(&"ann", 3, at(2), RULE);
+    let (standing, _) = table.count(&"ann", 3, at(2), RULE);
     assert_eq!(standing.held_until, Some(at(902)));
     // What comes during a hold neither counts nor makes it longer.
-    table.count(&"ann", 4, at(900), RULE);
+    assert!(!table.count(&"ann", 4, at(900), RULE).1);
     assert!(table.is_held(&"ann", at(901)));
     assert!(!table.is_held(&"ann", at(902)));
     assert_eq!(table.guesses(&"ann", at(902)), 0);
@@ -74,7 +75,7 @@ fn a_limit_of_zero_counts_nothing() {
     let rule = Rule { limit: 0, ..RULE };
     assert!(table.announce(&"ann", 1, at(0), rule));
     table.withdraw(&"ann", 1, at(0), rule);
-    assert_eq!(table.count(&"ann", 1, at(0), rule), Standing::default());
+    assert_eq!(table.count(&"ann", 1, at(0), rule), (Standing::default(), true));
     assert!(table.entries.is_empty());
 }
 
