@@ -64,6 +64,7 @@ pub(super) async fn flush(
         return Err(Error::bad_request(format!("more than {MAX_MASKS} masks")));
     }
     let entries = state.pipeline.flush_cache(&flush.masks);
-    caller.changed("cache flush", &flush.masks.join(" "));
+    let masks = if flush.masks.is_empty() { "*".to_owned() } else { flush.masks.join(" ") };
+    caller.changed("cache flush", &masks);
     Ok(Json(Flushed { entries }))
 }

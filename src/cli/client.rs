@@ -18,6 +18,10 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 use futures_util::StreamExt as _;
+use nix::{
+    sys::stat::{Mode, umask},
+    unistd::{AccessFlags, access},
+};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -93,17 +97,9 @@ impl Client {
 
     async fn own(config: &Config, missing: Missing) -> Result<Self> {
         let folder = config.store_dir();
-        if missing == Missing::Refuse && !folder.exists() {
-            let folder = folder.display();
-            return Err(Failure::refused(format!(
-                "no server answers at {}, and {folder} does not exist: nothing was ever stored there",
-                config.admin_socket().display()
-            ))
-            .hint(
-                "Name the place with --config FILE or --data DIR, or begin with \
-                 \"dovegate domain add NAME\".",
-            ));
-        }
+        check_folder(&folder, config.admin_socket(), missing)?;
+        // Hashes are nobody else's to read, even where we make the folder.
+        umask(Mode::from_bits_truncate(0o077));
         let caller = Caller { uid: nix::unistd::getuid().as_raw() };
         let assumed = ownership::assume(&config.server.state_dir, config.server.rights.as_ref())?;
         let store: Arc<dyn Store> = Arc::new(open_store(&folder, config.admin_socket())?);
@@ -286,6 +282,31 @@ fn denied(socket: &Path) -> Failure {
         "Run the command as root or as the server's own user, or add your user to \
          [admin] users in dovegate.toml.",
     )
+}
+
+/// Whether there is something to open, for us.
+fn check_folder(folder: &Path, socket: &Path, missing: Missing) -> Result {
+    let (shown, socket) = (folder.display(), socket.display());
+    let usable = match folder.try_exists() {
+        Ok(true) => access(folder, AccessFlags::R_OK | AccessFlags::W_OK).is_ok(),
+        Ok(false) if missing == Missing::Create => true,
+        Ok(false) => {
+            return Err(Failure::refused(format!(
+                "no server answers at {socket}, and {shown} does not exist: nothing was ever \
+                 stored there"
+            ))
+            .hint(
+                "Name the place with --config FILE or --data DIR, or begin with \
+                 \"dovegate domain add NAME\".",
+            ));
+        }
+        Err(_) => false,
+    };
+    if usable {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("no server answers at {socket}, and you may not use {shown}"))
+        .hint("Run the command as root or as the server's own user."))
 }
 
 fn open_store(folder: &Path, socket: &Path) -> Result<SledStore> {

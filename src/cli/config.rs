@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Output, Result};
+use super::{Failure, Output, Result};
 use crate::config::{Config, DEFAULT_FILE, EXAMPLE, Source};
 
 #[derive(Debug, Subcommand)]
@@ -19,12 +19,22 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command, source: &Source, output: &Output) -> Result {
     match command {
         Command::Example => output.raw(EXAMPLE.as_bytes()),
-        Command::Show => output.raw(Config::load(source)?.show().as_bytes()),
+        Command::Show => show(&Config::load(source)?, output),
         Command::Check => {
             Config::load(source)?;
             output.done(format!("{}: no problems.", named(source)))
         }
     }
+}
+
+fn show(config: &Config, output: &Output) -> Result {
+    let text = config.show();
+    if !output.json {
+        return output.raw(text.as_bytes());
+    }
+    let value: serde_json::Value = toml::from_str(&text)
+        .map_err(|error| Failure::refused(format!("the settings cannot be shown: {error}")))?;
+    output.value(&value)
 }
 
 fn named(source: &Source) -> String {

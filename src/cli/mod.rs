@@ -61,6 +61,9 @@ Exit status:
   2   the command line, a value or the configuration is wrong
   75  not possible at the moment; trying again may help";
 
+/// Heading of the options that every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// The authentication server between Dovecot, Postfix or Exim and their users.
 #[derive(Debug, Parser)]
 #[command(
@@ -73,19 +76,34 @@ Exit status:
 )]
 struct Cli {
     /// Read the settings from FILE [default: /etc/dovegate/dovegate.toml]
-    #[arg(long, short, global = true, env = "DOVEGATE_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "DOVEGATE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     config: Option<PathBuf>,
 
     /// Keep the state in DIR/state and the sockets in DIR/run; needs no settings file
-    #[arg(long, global = true, env = "DOVEGATE_DATA", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "DOVEGATE_DATA",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     data: Option<PathBuf>,
 
     /// Answer in JSON, for programs; times are RFC 3339
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 
     /// Say nothing beyond what was asked for
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
 
     #[command(subcommand)]

@@ -16,9 +16,11 @@ use super::{
 pub(super) struct Fields(Vec<(&'static str, String)>);
 
 impl Fields {
-    /// Adds a line.
+    /// Adds a line, unless there is nothing to say.
     pub(super) fn add(&mut self, name: &'static str, value: impl AsRef<str>) -> &mut Self {
-        self.0.push((name, clean(value.as_ref())));
+        if !value.as_ref().is_empty() {
+            self.0.push((name, clean(value.as_ref())));
+        }
         self
     }
 

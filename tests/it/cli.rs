@@ -4,8 +4,12 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener},
-    path::PathBuf,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, chown},
+        net::UnixListener,
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -57,7 +61,22 @@ impl Data {
 }
 
 pub(crate) fn dovegate(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dovegate"));
+    command(Path::new(env!("CARGO_BIN_EXE_dovegate")), arguments)
+}
+
+/// A command of somebody without rights, which only root can start. The binary
+/// is copied into `folder`: where it was built he may not look.
+pub(crate) fn by_nobody(folder: &Path, data: &Path, arguments: &[&str]) -> Command {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.join("dovegate");
+    fs::copy(env!("CARGO_BIN_EXE_dovegate"), &copy).unwrap();
+    let mut command = command(&copy, arguments);
+    command.env("DOVEGATE_DATA", data).current_dir("/").uid(65_534).gid(65_534);
+    command
+}
+
+fn command(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command
         .args(arguments)
         .env("TZ", "UTC")
@@ -464,4 +483,42 @@ fn server_that_says_nothing_is_temporary() {
     });
     assert!(data.fails(&["domain", "list"], "", 75).contains("broke off"));
     server.join().unwrap();
+}
+
+#[test]
+fn nobody_else_reads_the_state() {
+    let data = Data::with_ann();
+    let mode = |name: &str| fs::metadata(data.path(name)).unwrap().permissions().mode() & 0o077;
+    assert_eq!((mode("data/state"), mode("data/state/store")), (0, 0));
+}
+
+#[test]
+fn root_leaves_no_files_of_his_own_to_the_server() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let data = Data::new();
+    fs::set_permissions(data.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(data.path("data/state")).unwrap();
+    chown(data.path("data/state"), Some(65_534), Some(65_534)).unwrap();
+    data.ok(&["domain", "add", "example.org"], "");
+    for name in ["data/state/store", "data/state/store/db"] {
+        let metadata = fs::metadata(data.path(name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (65_534, 65_534), "{name}");
+    }
+    // Root's own files are still root's.
+    data.ok(&["backup", data.path("backup").to_str().unwrap()], "");
+    assert_eq!(fs::metadata(data.path("backup")).unwrap().uid(), 0);
+}
+
+#[test]
+fn state_of_somebody_else_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let data = Data::with_ann();
+    let output = fed(by_nobody(data.folder.path(), &data.path("data"), &["domain", "list"]), "");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("you may not use") && stderr.contains("as root"), "{stderr}");
 }
