@@ -350,9 +350,8 @@ fn say_memory(when: &str) -> Result<()> {
 
 fn say_times(name: &str, mut taken: Vec<Duration>) {
     taken.sort_unstable();
-    let at = |percent: usize| taken[(taken.len() - 1) * percent / 100].as_nanos() as f64 / 1_000.0;
-    let (half, most, slow) = (at(50), at(90), at(99));
-    say(format_args!("{name}_us median {half:.1} p90 {most:.1} p99 {slow:.1}"));
+    let at = |percent: usize| taken[(taken.len() - 1) * percent / 100];
+    say(format_args!("{name} median {:.1?} p90 {:.1?} p99 {:.1?}", at(50), at(90), at(99)));
 }
 
 fn say(line: std::fmt::Arguments<'_>) {

@@ -48,11 +48,6 @@ impl<'a, E: Engine> Draft<'a, E> {
         Self { engine, changes: Changes::new() }
     }
 
-    /// What is stored, without the changes.
-    pub(super) fn engine(&self) -> &'a E {
-        self.engine
-    }
-
     /// The value under `key`.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         match self.changes.get(key) {
@@ -75,37 +70,6 @@ impl<'a, E: Engine> Draft<'a, E> {
     /// Takes `key` away, if it is there.
     pub(super) fn remove(&mut self, key: Vec<u8>) {
         self.changes.insert(key, None);
-    }
-
-    /// Takes every key away that begins with `prefix`.
-    pub(super) fn remove_all(&mut self, prefix: &[u8]) -> Result<(), Error> {
-        let mut doomed = self.written_under(prefix);
-        self.engine.scan(prefix, &end_of(prefix), &mut |key, _| {
-            doomed.push(key.to_vec());
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for key in doomed {
-            self.remove(key);
-        }
-        Ok(())
-    }
-
-    /// Number of keys that begin with `prefix`.
-    pub(super) fn count(&self, prefix: &[u8]) -> Result<usize, Error> {
-        let mut count = self.written_under(prefix).len();
-        self.engine.scan(prefix, &end_of(prefix), &mut |key, _| {
-            count += usize::from(!self.changes.contains_key(key));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(count)
-    }
-
-    fn written_under(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
-        self.changes
-            .range(prefix.to_vec()..end_of(prefix))
-            .filter(|(_, value)| value.is_some())
-            .map(|(key, _)| key.clone())
-            .collect()
     }
 
     /// What is to be committed.

@@ -1,5 +1,6 @@
 //! The login history: uses are gathered in bounded memory, equal ones in one
-//! row, and written in one batch a second.
+//! row, and written together once a second. What is written of a mailbox is one
+//! value, its [`Diary`].
 //!
 //! **What is kept.** Rows for [`KEPT`], and beyond that the newest success of
 //! each protocol, so that "last login" never goes blank (as in mailcow). At
@@ -7,40 +8,149 @@
 //! guesses from many networks must not push out the owner's own logins.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
     mem,
+    net::IpAddr,
     ops::ControlFlow,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Error, UseKey, UseRow,
-    engine::{self, Draft, Engine, end_of},
-    keys::{self, Counted},
+    engine::{self, Draft, Engine},
+    keys,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, MailboxId},
+    mailbox::{Address, AppPasswordId, MailboxId},
 };
 
 /// How long rows are kept (mailcow's 31 days).
-pub(super) const KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+const KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// Most rows of one mailbox.
-pub(super) const MAX_ROWS: usize = 200;
+const MAX_ROWS: usize = 200;
 /// Most rows of one mailbox that are no success.
-pub(super) const MAX_REFUSED_ROWS: usize = 100;
+const MAX_REFUSED_ROWS: usize = 100;
 /// The outcome of a success.
 const OK: &str = "ok";
 /// Most rows gathered between two flushes, about 10 MB.
 const MAX_GATHERED: usize = 50_000;
 /// Longest protocol name that is kept, in bytes; it comes from outside.
 const MAX_PROTOCOL_BYTES: usize = 64;
-
-/// How often, and for how many rows at a time, the history is searched for
-/// what is too old: a few percent of a million mailboxes in an hour.
+/// How often, and in how many diaries at a time, what is too old is searched
+/// for: a million mailboxes in about three hours.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-const SWEEP_ROWS: usize = 5_000;
+const SWEEP_DIARIES: usize = 5_000;
+
+/// What lies under a mailbox's id: whose it is, and its history.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Diary {
+    /// The mailbox's address.
+    pub(super) address: Address,
+    /// Rows that differ in what they count.
+    pub(super) uses: Vec<Use>,
+}
+
+/// A row of a diary.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Use {
+    what: What,
+    counted: Counted,
+}
+
+/// What a row counts: a [`UseKey`] without the mailbox.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub(super) struct What {
+    protocol: String,
+    rip: Option<IpAddr>,
+    app_password: Option<AppPasswordId>,
+    outcome: String,
+}
+
+/// How often and when.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Counted {
+    count: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+/// Rows of one mailbox.
+pub(super) type Rows = HashMap<What, Counted>;
+
+impl Counted {
+    fn absorb(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
+impl Diary {
+    /// An empty one.
+    pub(super) fn of(address: Address) -> Self {
+        Self { address, uses: Vec::new() }
+    }
+
+    /// Counts further uses.
+    pub(super) fn add(&mut self, further: Rows) {
+        let mut rows: Rows = self.uses.drain(..).map(|row| (row.what, row.counted)).collect();
+        for (what, counted) in further {
+            rows.entry(what).and_modify(|present| present.absorb(counted)).or_insert(counted);
+        }
+        self.uses.extend(rows.into_iter().map(|(what, counted)| Use { what, counted }));
+    }
+
+    /// Takes a row over in the place of what was counted.
+    pub(super) fn replace(&mut self, new: Use) {
+        self.uses.retain(|present| present.what != new.what);
+        self.uses.push(new);
+    }
+
+    /// Drops what need not be kept.
+    fn trim(&mut self, now: Timestamp) {
+        self.uses.sort_by_key(|row| Reverse(row.last()));
+        let mut seen = HashSet::new();
+        let (mut kept, mut refused) = (0, 0);
+        self.uses.retain(|row| {
+            let success = row.what.outcome == OK;
+            let newest_success = success && seen.insert(row.what.protocol.clone());
+            let fresh = now.since(row.last()) <= KEPT;
+            let room = kept < MAX_ROWS && (success || refused < MAX_REFUSED_ROWS);
+            let keep = newest_success || (fresh && room);
+            kept += usize::from(keep);
+            refused += usize::from(keep && !success);
+            keep
+        });
+    }
+}
+
+impl Use {
+    /// When it was counted last.
+    pub(super) fn last(&self) -> Timestamp {
+        self.counted.last
+    }
+
+    /// The row of a mailbox.
+    pub(super) fn into_row(self, mailbox: MailboxId) -> UseRow {
+        let What { protocol, rip, app_password, outcome } = self.what;
+        let Counted { count, first, last } = self.counted;
+        UseRow { mailbox, protocol, rip, app_password, outcome, count, first, last }
+    }
+
+    /// A row without its mailbox.
+    pub(super) fn from_row(row: UseRow) -> Self {
+        let UseRow { mailbox: _, protocol, rip, app_password, outcome, count, first, last } = row;
+        Self {
+            what: What { protocol, rip, app_password, outcome },
+            counted: Counted { count, first, last },
+        }
+    }
+}
 
 /// Uses that are not written yet.
 #[derive(Debug, Default)]
@@ -50,7 +160,8 @@ pub(super) struct History {
 
 #[derive(Debug, Default)]
 struct Gathered {
-    rows: HashMap<UseKey, Counted>,
+    mailboxes: HashMap<MailboxId, Rows>,
+    rows: usize,
     lost: u64,
     latest: Timestamp,
 }
@@ -58,8 +169,8 @@ struct Gathered {
 /// What was gathered, to be written.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// The rows.
-    pub(super) by_mailbox: Vec<(MailboxId, Vec<UseRow>)>,
+    /// The rows by mailbox.
+    pub(super) mailboxes: Vec<(MailboxId, Rows)>,
     /// Uses that found no room.
     pub(super) lost: u64,
     /// The latest moment that was ever recorded: the clock of what falls away.
@@ -68,50 +179,50 @@ pub(super) struct Taken {
 
 impl History {
     /// Counts a use, or drops it where there is no room for another row.
-    pub(super) fn record(&self, mut key: UseKey, now: Timestamp) {
-        if key.protocol.len() > MAX_PROTOCOL_BYTES {
-            key.protocol = key.protocol.chars().take(MAX_PROTOCOL_BYTES / 4).collect();
+    pub(super) fn record(&self, key: UseKey, now: Timestamp) {
+        let UseKey { mailbox, mut protocol, rip, app_password, outcome } = key;
+        if protocol.len() > MAX_PROTOCOL_BYTES {
+            protocol = protocol.chars().take(MAX_PROTOCOL_BYTES / 4).collect();
         }
+        let what = What { protocol, rip, app_password, outcome };
         let mut gathered = self.gathered();
         gathered.latest = gathered.latest.max(now);
-        gathered.add(key, Counted { count: 1, first: now, last: now });
+        gathered.add(mailbox, what, Counted { count: 1, first: now, last: now });
     }
 
     /// Takes what was gathered.
     pub(super) fn take(&self) -> Taken {
         let mut gathered = self.gathered();
-        let rows = mem::take(&mut gathered.rows);
-        let lost = mem::take(&mut gathered.lost);
-        let latest = gathered.latest;
-        drop(gathered);
-        let mut mailboxes: HashMap<_, Vec<_>> = HashMap::new();
-        for (key, counted) in rows {
-            mailboxes.entry(key.mailbox).or_default().push(row(key, counted));
-        }
-        Taken { by_mailbox: mailboxes.into_iter().collect(), lost, latest }
+        gathered.rows = 0;
+        let mailboxes = mem::take(&mut gathered.mailboxes).into_iter().collect();
+        Taken { mailboxes, lost: mem::take(&mut gathered.lost), latest: gathered.latest }
     }
 
     /// Puts back what could not be written.
-    pub(super) fn put_back(&self, unwritten: impl Iterator<Item = (MailboxId, Vec<UseRow>)>) {
+    pub(super) fn put_back(&self, unwritten: impl Iterator<Item = (MailboxId, Rows)>) {
         let mut gathered = self.gathered();
-        for row in unwritten.flat_map(|(_, rows)| rows) {
-            gathered.add(key_of(&row), counted(&row));
+        for (mailbox, rows) in unwritten {
+            for (what, counted) in rows {
+                gathered.add(mailbox, what, counted);
+            }
         }
     }
 
     /// Forgets a mailbox that was removed.
     pub(super) fn forget(&self, mailbox: MailboxId) {
-        self.gathered().rows.retain(|key, _| key.mailbox != mailbox);
+        let mut gathered = self.gathered();
+        gathered.rows -= gathered.mailboxes.remove(&mailbox).map_or(0, |rows| rows.len());
     }
 
-    /// Rows that are not written yet, of one mailbox or of all.
-    pub(super) fn rows(&self, mailbox: Option<MailboxId>) -> Vec<UseRow> {
-        self.gathered()
-            .rows
-            .iter()
-            .filter(|(key, _)| mailbox.is_none_or(|mailbox| key.mailbox == mailbox))
-            .map(|(key, counted)| row(key.clone(), *counted))
-            .collect()
+    /// What is not written yet, of one mailbox or of all.
+    pub(super) fn unwritten(&self, mailbox: Option<MailboxId>) -> HashMap<MailboxId, Rows> {
+        let gathered = self.gathered();
+        match mailbox {
+            None => gathered.mailboxes.clone(),
+            Some(id) => {
+                gathered.mailboxes.get(&id).map(|rows| (id, rows.clone())).into_iter().collect()
+            }
+        }
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
@@ -120,52 +231,31 @@ impl History {
 }
 
 impl Gathered {
-    fn add(&mut self, key: UseKey, counted: Counted) {
-        if let Some(present) = self.rows.get_mut(&key) {
-            *present = together(*present, counted);
-        } else if self.rows.len() < MAX_GATHERED {
-            self.rows.insert(key, counted);
+    fn add(&mut self, mailbox: MailboxId, what: What, counted: Counted) {
+        let present = self.mailboxes.get_mut(&mailbox).and_then(|rows| rows.get_mut(&what));
+        if let Some(present) = present {
+            present.absorb(counted);
+        } else if self.rows < MAX_GATHERED {
+            self.mailboxes.entry(mailbox).or_default().insert(what, counted);
+            self.rows += 1;
         } else {
             self.lost = self.lost.saturating_add(counted.count);
         }
     }
 }
 
-/// Writes new rows of one mailbox, unless it is gone.
+/// Writes further uses of one mailbox, unless it is gone.
 pub(super) fn write(
     draft: &mut Draft<impl Engine>,
     mailbox: MailboxId,
-    new: &[UseRow],
+    further: &Rows,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if draft.get::<Address>(&keys::owner(mailbox))?.is_none() {
-        return Ok(());
-    }
-    let stored = stored(draft.engine(), mailbox)?;
-    let mut rows = stored.clone();
-    merge(&mut rows, new);
-    let (stays, falls) = trim(rows, now);
-    for row in stays.iter().filter(|row| !stored.contains(row)) {
-        draft.put(keys::use_row(&key_of(row))?, &counted(row))?;
-    }
-    remove(draft, &falls)
-}
-
-fn stored(engine: &impl Engine, mailbox: MailboxId) -> Result<Vec<UseRow>, Error> {
-    let prefix = keys::uses(mailbox);
-    let mut rows = Vec::new();
-    engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
-        rows.push(keys::read_use(key, value)?);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(rows)
-}
-
-fn remove(draft: &mut Draft<impl Engine>, rows: &[UseRow]) -> Result<(), Error> {
-    for row in rows {
-        draft.remove(keys::use_row(&key_of(row))?);
-    }
-    Ok(())
+    let key = keys::diary(mailbox);
+    let Some(mut diary) = draft.get::<Diary>(&key)? else { return Ok(()) };
+    diary.add(further.clone());
+    diary.trim(now);
+    draft.put(key, &diary)
 }
 
 /// The search for rows that are too old, a piece at a time: mailboxes that
@@ -179,114 +269,31 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// Searches one piece, if it is time.
-    pub(super) fn go_on(
+    pub(super) fn go_on<E: Engine>(
         &mut self,
-        draft: &mut Draft<impl Engine>,
+        engine: &E,
+        draft: &mut Draft<E>,
         now: Timestamp,
     ) -> Result<(), Error> {
         if now < self.next {
             return Ok(());
         }
         self.next = now.after(SWEEP_EVERY);
-        for mailbox in self.search(draft.engine(), now)? {
-            let (_, falls) = trim(stored(draft.engine(), mailbox)?, now);
-            remove(draft, &falls)?;
-        }
-        Ok(())
-    }
-
-    /// Mailboxes with rows older than [`KEPT`] in the next piece.
-    fn search(
-        &mut self,
-        engine: &impl Engine,
-        now: Timestamp,
-    ) -> Result<HashSet<MailboxId>, Error> {
-        let from = mem::take(&mut self.from).max(vec![keys::USE]);
-        let (mut found, mut seen) = (HashSet::new(), 0);
-        engine.scan(&from, &[keys::USE + 1], &mut |key, value| {
-            if seen == SWEEP_ROWS {
+        let from = mem::take(&mut self.from).max(vec![keys::DIARY]);
+        let mut searched = 0;
+        engine.scan(&from, &[keys::DIARY + 1], &mut |key, value| {
+            if searched == SWEEP_DIARIES {
                 self.from = key.to_vec();
                 return Ok(ControlFlow::Break(()));
             }
-            seen += 1;
-            if now.since(engine::decode::<Counted>(value)?.last) > KEPT {
-                found.extend(keys::mailbox_of(key));
+            searched += 1;
+            let mut diary: Diary = engine::decode(value)?;
+            let before = diary.uses.len();
+            diary.trim(now);
+            if diary.uses.len() < before {
+                draft.put(key.to_vec(), &diary)?;
             }
             Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(found)
+        })
     }
-}
-
-fn row(key: UseKey, counted: Counted) -> UseRow {
-    UseRow {
-        mailbox: key.mailbox,
-        protocol: key.protocol,
-        rip: key.rip,
-        app_password: key.app_password,
-        outcome: key.outcome,
-        count: counted.count,
-        first: counted.first,
-        last: counted.last,
-    }
-}
-
-fn together(one: Counted, other: Counted) -> Counted {
-    Counted {
-        count: one.count.saturating_add(other.count),
-        first: one.first.min(other.first),
-        last: one.last.max(other.last),
-    }
-}
-
-/// What a row counts.
-pub(super) fn key_of(row: &UseRow) -> UseKey {
-    UseKey {
-        mailbox: row.mailbox,
-        protocol: row.protocol.clone(),
-        rip: row.rip,
-        app_password: row.app_password,
-        outcome: row.outcome.clone(),
-    }
-}
-
-/// The value of a row.
-pub(super) fn counted(row: &UseRow) -> Counted {
-    Counted { count: row.count, first: row.first, last: row.last }
-}
-
-/// Adds `further` to `rows`, equal ones together.
-pub(super) fn merge(rows: &mut Vec<UseRow>, further: &[UseRow]) {
-    let mut places: HashMap<UseKey, usize> =
-        rows.iter().enumerate().map(|(place, row)| (key_of(row), place)).collect();
-    for new in further {
-        match places.entry(key_of(new)) {
-            Entry::Occupied(place) => {
-                let present = &mut rows[*place.get()];
-                let Counted { count, first, last } = together(counted(present), counted(new));
-                (present.count, present.first, present.last) = (count, first, last);
-            }
-            Entry::Vacant(place) => {
-                place.insert(rows.len());
-                rows.push(new.clone());
-            }
-        }
-    }
-}
-
-/// Splits the history of one mailbox into what stays, latest first, and what
-/// falls away.
-pub(super) fn trim(mut rows: Vec<UseRow>, now: Timestamp) -> (Vec<UseRow>, Vec<UseRow>) {
-    rows.sort_by_key(|row| std::cmp::Reverse(row.last));
-    let mut seen = HashSet::new();
-    let (mut stays, mut refused) = (0, 0);
-    rows.into_iter().partition(|row| {
-        let newest_success = row.outcome == OK && seen.insert(row.protocol.clone());
-        let fresh = now.since(row.last) <= KEPT;
-        let room = stays < MAX_ROWS && (row.outcome == OK || refused < MAX_REFUSED_ROWS);
-        let kept = newest_success || (fresh && room);
-        stays += usize::from(kept);
-        refused += usize::from(kept && row.outcome != OK);
-        kept
-    })
 }

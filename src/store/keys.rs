@@ -3,16 +3,14 @@
 //! is one pass over the keys.
 //!
 //! Mailboxes lie by domain and then local part: a domain, or a mask that ends
-//! in one, is a range. App passwords and history lie under the mailbox's id, so
-//! that they survive a rename and go with the mailbox as one range.
+//! in one, is a range. What else a mailbox has lies under its id and survives a
+//! rename. All its app passwords are one value, and so is its whole history:
+//! sled fills a page with at most sixteen entries whatever their size, and keeps
+//! some 400 bytes in memory for each page, so few large entries cost a third of
+//! what many small ones do.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Error, UseKey, UseRow, engine};
-use crate::{
-    clock::Timestamp,
-    mailbox::{Address, AppPasswordId, DomainName, MailboxId, TemplateName},
-};
+use super::Error;
+use crate::mailbox::{Address, DomainName, MailboxId, TemplateName};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
@@ -22,18 +20,16 @@ pub(super) const DOMAIN: u8 = 1;
 pub(super) const TEMPLATE: u8 = 2;
 /// [`crate::mailbox::Mailbox`] by domain, a zero byte, local part.
 pub(super) const MAILBOX: u8 = 3;
-/// [`crate::mailbox::AppPassword`] by mailbox id and own id.
-pub(super) const APP_PASSWORD: u8 = 4;
-/// [`Counted`] by mailbox id and everything that tells the row from others.
-pub(super) const USE: u8 = 5;
+/// All [`crate::mailbox::AppPassword`]s of a mailbox by its id.
+pub(super) const APP_PASSWORDS: u8 = 4;
+/// [`super::history::Diary`] by mailbox id.
+pub(super) const DIARY: u8 = 5;
 /// [`super::apply::Tally`] by name of the domain.
 pub(super) const TALLY: u8 = 16;
-/// Address of a mailbox by its id.
-pub(super) const OWNER: u8 = 17;
 /// Abuse counters, key and value not ours.
-pub(super) const PENALTY: u8 = 18;
+pub(super) const PENALTY: u8 = 17;
 /// Secrets by name.
-pub(super) const SECRET: u8 = 19;
+pub(super) const SECRET: u8 = 18;
 
 fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -75,25 +71,22 @@ pub(super) fn parts_of_mailbox(key: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(key.get(1..)?).ok()?.split_once('\0')
 }
 
-/// Key of the address behind an id.
-pub(super) fn owner(mailbox: MailboxId) -> Vec<u8> {
-    key(OWNER, &[&mailbox.0.to_be_bytes()])
-}
-
-/// What the keys of a mailbox's app passwords begin with.
+/// Key of the app passwords of a mailbox.
 pub(super) fn app_passwords(mailbox: MailboxId) -> Vec<u8> {
-    key(APP_PASSWORD, &[&mailbox.0.to_be_bytes()])
+    key(APP_PASSWORDS, &[&mailbox.0.to_be_bytes()])
 }
 
-/// Key of an app password.
-pub(super) fn app_password(mailbox: MailboxId, id: AppPasswordId) -> Vec<u8> {
-    key(APP_PASSWORD, &[&mailbox.0.to_be_bytes(), &id.bits().to_be_bytes()])
+/// Key of the address and history behind an id.
+pub(super) fn diary(mailbox: MailboxId) -> Vec<u8> {
+    key(DIARY, &[&mailbox.0.to_be_bytes()])
 }
 
-/// Whose a stored app password or row of the history is.
-pub(super) fn mailbox_of(key: &[u8]) -> Option<MailboxId> {
-    let id = key.get(1..17)?.try_into().ok()?;
-    Some(MailboxId(u128::from_be_bytes(id)))
+/// The mailbox in the key of its app passwords or its diary.
+pub(super) fn mailbox_of(key: &[u8]) -> Result<MailboxId, Error> {
+    match key.get(1..).and_then(|id| id.try_into().ok()) {
+        Some(id) => Ok(MailboxId(u128::from_be_bytes(id))),
+        None => Err(Error::engine("a key that should end in a mailbox's id does not")),
+    }
 }
 
 /// Key of an abuse counter.
@@ -104,58 +97,4 @@ pub(super) fn penalty(own: &[u8]) -> Vec<u8> {
 /// Key of a secret.
 pub(super) fn secret(name: &str) -> Vec<u8> {
     key(SECRET, &[name.as_bytes()])
-}
-
-/// What the keys of a mailbox's history begin with.
-pub(super) fn uses(mailbox: MailboxId) -> Vec<u8> {
-    key(USE, &[&mailbox.0.to_be_bytes()])
-}
-
-/// What tells a row of the history from the other ones of its mailbox.
-#[derive(Deserialize, Serialize)]
-struct UseParts<'a> {
-    protocol: &'a str,
-    outcome: &'a str,
-    rip: Option<std::net::IpAddr>,
-    app_password: Option<AppPasswordId>,
-}
-
-/// The value of a row of the history; the key holds the rest.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Counted {
-    /// How many.
-    pub(super) count: u64,
-    /// The first one.
-    pub(super) first: Timestamp,
-    /// The last one.
-    pub(super) last: Timestamp,
-}
-
-/// Key of a row of the history.
-pub(super) fn use_row(row: &UseKey) -> Result<Vec<u8>, Error> {
-    let parts = UseParts {
-        protocol: &row.protocol,
-        outcome: &row.outcome,
-        rip: row.rip,
-        app_password: row.app_password,
-    };
-    Ok(key(USE, &[&row.mailbox.0.to_be_bytes(), &engine::encode(&parts)?]))
-}
-
-/// A row of the history from its key and value.
-pub(super) fn read_use(key: &[u8], value: &[u8]) -> Result<UseRow, Error> {
-    let mailbox =
-        mailbox_of(key).ok_or_else(|| Error::engine("a row of the history has a short key"))?;
-    let parts: UseParts = postcard::from_bytes(&key[17..]).map_err(Error::engine)?;
-    let Counted { count, first, last } = engine::decode(value)?;
-    Ok(UseRow {
-        mailbox,
-        protocol: parts.protocol.to_owned(),
-        rip: parts.rip,
-        app_password: parts.app_password,
-        outcome: parts.outcome.to_owned(),
-        count,
-        first,
-        last,
-    })
 }

@@ -11,10 +11,13 @@ use serde::de::DeserializeOwned;
 use super::{
     Error, MailboxFilter, Mask, UseRow,
     engine::{self, Engine, end_of},
-    history,
-    keys::{self, Counted},
+    history::{Diary, Rows, Use},
+    keys,
 };
-use crate::mailbox::{Address, AppPassword, DomainName, Mailbox, MailboxId};
+use crate::{
+    clock::Timestamp,
+    mailbox::{Address, DomainName, Mailbox, MailboxId},
+};
 
 const ON: Result<ControlFlow<()>, Error> = Ok(ControlFlow::Continue(()));
 
@@ -79,72 +82,29 @@ fn prefix(filter: &MailboxFilter, mask: Option<&Mask>) -> Option<Vec<u8>> {
     }
 }
 
-/// App passwords of a mailbox, oldest first.
-pub(super) fn app_passwords(
-    engine: &impl Engine,
-    mailbox: MailboxId,
-) -> Result<Vec<Arc<AppPassword>>, Error> {
-    let prefix = keys::app_passwords(mailbox);
-    let mut found: Vec<Arc<AppPassword>> = Vec::new();
-    engine.scan(&prefix, &end_of(&prefix), &mut |_, value| {
-        found.push(engine::decode(value)?);
-        ON
-    })?;
-    found.sort_by_key(|app_password| app_password.created);
-    Ok(found)
-}
-
-/// The history, latest first, with the rows that are not written yet. Over all
-/// mailboxes this is a walk over the whole history.
+/// The history, latest first, with what is not written yet. Over all mailboxes
+/// this is a walk over the whole history.
 pub(super) fn uses(
     engine: &impl Engine,
     mailbox: Option<MailboxId>,
-    unwritten: Vec<UseRow>,
+    mut unwritten: HashMap<MailboxId, Rows>,
     limit: usize,
 ) -> Result<Vec<UseRow>, Error> {
-    let mut unwritten = unwritten
-        .into_iter()
-        .map(|row| Ok((keys::use_row(&history::key_of(&row))?, row)))
-        .collect::<Result<HashMap<_, _>, Error>>()?;
-    let mut latest = Latest { rows: BTreeMap::new(), limit };
-    let prefix = mailbox.map_or_else(|| vec![keys::USE], keys::uses);
+    let mut latest: BTreeMap<(Timestamp, MailboxId, usize), Use> = BTreeMap::new();
+    let prefix = mailbox.map_or_else(|| vec![keys::DIARY], keys::diary);
     engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
-        if let Some(row) = unwritten.remove(key) {
-            let mut both = vec![keys::read_use(key, value)?];
-            history::merge(&mut both, &[row]);
-            for row in both {
-                latest.offer(key, row);
+        let mailbox = keys::mailbox_of(key)?;
+        let mut diary: Diary = engine::decode(value)?;
+        diary.add(unwritten.remove(&mailbox).unwrap_or_default());
+        for (place, one) in diary.uses.into_iter().enumerate() {
+            latest.insert((one.last(), mailbox, place), one);
+            if latest.len() > limit {
+                latest.pop_first();
             }
-        } else if latest.takes(engine::decode::<Counted>(value)?) {
-            latest.offer(key, keys::read_use(key, value)?);
         }
         ON
     })?;
-    for (key, row) in unwritten {
-        latest.offer(&key, row);
-    }
-    Ok(latest.rows.into_values().rev().collect())
-}
-
-/// The latest rows among those that were offered.
-struct Latest {
-    /// By time; the key keeps rows of the same moment apart.
-    rows: BTreeMap<(crate::clock::Timestamp, Vec<u8>), UseRow>,
-    limit: usize,
-}
-
-impl Latest {
-    fn takes(&self, counted: Counted) -> bool {
-        let oldest = self.rows.keys().next();
-        self.rows.len() < self.limit || oldest.is_some_and(|(last, _)| *last <= counted.last)
-    }
-
-    fn offer(&mut self, key: &[u8], row: UseRow) {
-        self.rows.insert((row.last, key.to_vec()), row);
-        if self.rows.len() > self.limit {
-            self.rows.pop_first();
-        }
-    }
+    Ok(latest.into_iter().rev().map(|((_, mailbox, _), one)| one.into_row(mailbox)).collect())
 }
 
 type Pair = (Vec<u8>, Vec<u8>);

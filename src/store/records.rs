@@ -15,7 +15,7 @@ use super::{
     Record, Store, UseKey, UseRow,
     apply::Tally,
     engine::{self, Draft, Engine},
-    history::{self, History, Sweep},
+    history::{self, Diary, History, Sweep},
     keys, list, transfer, write,
 };
 use crate::{
@@ -106,7 +106,7 @@ impl<E: Engine> Inner<E> {
         if taken.lost > 0 {
             tracing::warn!(lost = taken.lost, "more logins than the history can take");
         }
-        let mut left = taken.by_mailbox;
+        let mut left = taken.mailboxes;
         while !left.is_empty() {
             let batch = left.split_off(left.len().saturating_sub(MAILBOXES_A_BATCH));
             let written = self.commit(|draft| {
@@ -119,7 +119,7 @@ impl<E: Engine> Inner<E> {
                 return Err(error);
             }
         }
-        self.commit(|draft| sweep.go_on(draft, taken.latest))?;
+        self.commit(|draft| sweep.go_on(&self.engine, draft, taken.latest))?;
         drop(sweep);
         self.engine.flush()
     }
@@ -231,7 +231,8 @@ impl<E: Engine> Store for Records<E> {
     }
 
     async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error> {
-        engine::get(self.engine(), &keys::owner(mailbox))
+        let diary: Option<Diary> = engine::get(self.engine(), &keys::diary(mailbox))?;
+        Ok(diary.map(|diary| diary.address))
     }
 
     async fn add_app_password(
@@ -240,7 +241,7 @@ impl<E: Engine> Store for Records<E> {
         app_password: AppPassword,
     ) -> Result<(), Error> {
         let address = address.clone();
-        self.write(move |draft| write::add_app_password(draft, &address, &app_password)).await
+        self.write(move |draft| write::add_app_password(draft, &address, app_password)).await
     }
 
     async fn app_password(
@@ -248,11 +249,16 @@ impl<E: Engine> Store for Records<E> {
         mailbox: MailboxId,
         id: AppPasswordId,
     ) -> Result<Option<Arc<AppPassword>>, Error> {
-        engine::get(self.engine(), &keys::app_password(mailbox, id))
+        let all: Option<Vec<_>> = engine::get(self.engine(), &keys::app_passwords(mailbox))?;
+        let mut all: std::vec::IntoIter<AppPassword> = all.unwrap_or_default().into_iter();
+        Ok(all.find(|one| one.id == id).map(Arc::new))
     }
 
     async fn app_passwords(&self, mailbox: MailboxId) -> Result<Vec<Arc<AppPassword>>, Error> {
-        list::app_passwords(self.engine(), mailbox)
+        let all: Option<Vec<_>> = engine::get(self.engine(), &keys::app_passwords(mailbox))?;
+        let mut all = all.unwrap_or_default();
+        all.sort_by_key(|one: &Arc<AppPassword>| one.created);
+        Ok(all)
     }
 
     async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error> {
@@ -271,7 +277,7 @@ impl<E: Engine> Store for Records<E> {
     async fn uses(&self, mailbox: Option<MailboxId>, limit: usize) -> Result<Vec<UseRow>, Error> {
         self.blocking(move |inner| {
             let _still = inner.moving.read().unwrap_or_else(PoisonError::into_inner);
-            list::uses(&inner.engine, mailbox, inner.history.rows(mailbox), limit)
+            list::uses(&inner.engine, mailbox, inner.history.unwritten(mailbox), limit)
         })
         .await
     }

@@ -8,7 +8,9 @@
 //! [`Error::Locked`].
 
 use std::{
-    fs::File,
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -70,6 +72,7 @@ struct Open {
 
 impl Sled {
     fn open(path: &Path, settings: &Settings) -> Result<Self, Error> {
+        make_private(path).map_err(Error::engine)?;
         let tree = ::sled::Config::new()
             .path(path)
             .cache_capacity(settings.cache_bytes.max(1 << 20))
@@ -88,6 +91,18 @@ impl Sled {
             Some(open) => work(open),
             None => Err(Error::engine("the store is closed")),
         }
+    }
+}
+
+/// Makes the folder unless it is there. Hashes of passwords lie in it, so it is
+/// ours alone, whatever the umask is; folders above it are made as usual.
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 

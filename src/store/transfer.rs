@@ -10,58 +10,78 @@
 //! made behind the reader's back finds no owner at an import and is left out.
 //! A mailbox cannot be imported without its domain.
 
-use std::ops::ControlFlow;
+use std::{mem, ops::ControlFlow};
 
 use super::{
-    Error, ExportPage, Record,
+    Error, ExportPage, Record, UseRow,
     engine::{self, Draft, Engine},
-    history, keys,
-    list::behind,
-    write,
+    history::{Diary, Use},
+    keys, write,
 };
-use crate::mailbox::{Address, AppPassword, Domain, Mailbox};
+use crate::mailbox::{AppPassword, Domain, Mailbox, MailboxId};
 
 /// Version of the export's form.
 pub const EXPORT_SCHEMA: u32 = 1;
 
-/// One page. A position is the key of the last record; the header has none,
-/// and the empty position is behind it.
+/// One page.
 pub(super) fn export(
     engine: &impl Engine,
     after: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<ExportPage, Error> {
     let limit = limit.max(1);
-    let mut records = Vec::new();
+    let mut page = ExportPage { records: Vec::new(), next: None };
     let mut last = Vec::new();
     if after.is_none() {
-        records.push(Record::Header { schema: EXPORT_SCHEMA });
+        page.records.push(Record::Header { schema: EXPORT_SCHEMA });
     }
-    let from = after.map_or_else(Vec::new, behind).max(vec![keys::DOMAIN]);
-    let mut more = false;
-    engine.scan(&from, &[keys::USE + 1], &mut |key, value| {
-        more = records.len() == limit;
-        if more {
-            return Ok(ControlFlow::Break(()));
+    let (from, seen) = start(after.unwrap_or_default());
+    engine.scan(&from, &[keys::DIARY + 1], &mut |key, value| {
+        let skip = if key == from { seen } else { 0 };
+        for (place, record) in records(key, value)?.into_iter().enumerate().skip(skip) {
+            if page.records.len() == limit {
+                page.next = Some(mem::take(&mut last));
+                return Ok(ControlFlow::Break(()));
+            }
+            page.records.push(record);
+            last = position(key, place + 1);
         }
-        records.push(record(key, value)?);
-        last = key.to_vec();
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(ExportPage { records, next: more.then_some(last) })
+    Ok(page)
 }
 
-fn record(key: &[u8], value: &[u8]) -> Result<Record, Error> {
+/// Behind which record a page ended: its key, and how many records of that key
+/// were handed out.
+fn position(key: &[u8], records: usize) -> Vec<u8> {
+    let count = u16::try_from(records).unwrap_or(u16::MAX);
+    [key, &count.to_be_bytes()].concat()
+}
+
+/// The key at which a page begins, and how many of its records were handed out.
+fn start(mut after: Vec<u8>) -> (Vec<u8>, usize) {
+    let count = after.split_off(after.len().saturating_sub(2));
+    let seen = count.try_into().map_or(0, u16::from_be_bytes);
+    (after.max(vec![keys::DOMAIN]), usize::from(seen))
+}
+
+fn records(key: &[u8], value: &[u8]) -> Result<Vec<Record>, Error> {
     Ok(match key.first() {
-        Some(&keys::DOMAIN) => Record::Domain(engine::decode(value)?),
-        Some(&keys::TEMPLATE) => Record::Template(engine::decode(value)?),
-        Some(&keys::MAILBOX) => Record::Mailbox(engine::decode(value)?),
-        Some(&keys::APP_PASSWORD) => Record::AppPassword {
-            mailbox: keys::mailbox_of(key)
-                .ok_or_else(|| Error::engine("the key of an app password is short"))?,
-            app_password: engine::decode(value)?,
-        },
-        _ => Record::Use(keys::read_use(key, value)?),
+        Some(&keys::DOMAIN) => vec![Record::Domain(engine::decode(value)?)],
+        Some(&keys::TEMPLATE) => vec![Record::Template(engine::decode(value)?)],
+        Some(&keys::MAILBOX) => vec![Record::Mailbox(engine::decode(value)?)],
+        Some(&keys::APP_PASSWORDS) => {
+            let mailbox = keys::mailbox_of(key)?;
+            let all: Vec<AppPassword> = engine::decode(value)?;
+            all.into_iter()
+                .map(|app_password| Record::AppPassword { mailbox, app_password })
+                .collect()
+        }
+        _ => {
+            let mailbox = keys::mailbox_of(key)?;
+            let diary: Diary = engine::decode(value)?;
+            diary.uses.into_iter().map(|one| Record::Use(one.into_row(mailbox))).collect()
+        }
     })
 }
 
@@ -76,16 +96,32 @@ pub(super) fn import(draft: &mut Draft<impl Engine>, record: Record) -> Result<(
         Record::Template(template) => draft.put(keys::template(&template.name), &template),
         Record::Mailbox(mailbox) => import_mailbox(draft, &mailbox),
         Record::AppPassword { mailbox, app_password } => {
-            let owned = draft.get::<Address>(&keys::owner(mailbox))?.is_some();
-            let key = keys::app_password(mailbox, app_password.id);
-            if owned { draft.put::<AppPassword>(key, &app_password) } else { Ok(()) }
+            import_app_password(draft, mailbox, app_password)
         }
-        Record::Use(row) => {
-            let owned = draft.get::<Address>(&keys::owner(row.mailbox))?.is_some();
-            let key = keys::use_row(&history::key_of(&row))?;
-            if owned { draft.put(key, &history::counted(&row)) } else { Ok(()) }
-        }
+        Record::Use(row) => import_use(draft, row),
     }
+}
+
+fn import_app_password(
+    draft: &mut Draft<impl Engine>,
+    mailbox: MailboxId,
+    new: AppPassword,
+) -> Result<(), Error> {
+    if draft.get::<Diary>(&keys::diary(mailbox))?.is_none() {
+        return Ok(());
+    }
+    let key = keys::app_passwords(mailbox);
+    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
+    all.retain(|present| present.id != new.id);
+    all.push(new);
+    draft.put(key, &all)
+}
+
+fn import_use(draft: &mut Draft<impl Engine>, row: UseRow) -> Result<(), Error> {
+    let key = keys::diary(row.mailbox);
+    let Some(mut diary) = draft.get::<Diary>(&key)? else { return Ok(()) };
+    diary.replace(Use::from_row(row));
+    draft.put(key, &diary)
 }
 
 fn import_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), Error> {
@@ -93,8 +129,8 @@ fn import_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), E
     if draft.get::<Domain>(&keys::domain(&name))?.is_none() {
         return Err(Error::missing("domain", name));
     }
-    let owner: Option<Address> = draft.get(&keys::owner(new.id))?;
-    if let Some(other) = owner.filter(|owner| *owner != new.address) {
+    let diary: Option<Diary> = draft.get(&keys::diary(new.id))?;
+    if let Some(other) = diary.map(|diary| diary.address).filter(|other| *other != new.address) {
         let text = format!("{} cannot have id {}: it belongs to {other}", new.address, new.id);
         return Err(Error::Conflict(text));
     }

@@ -7,6 +7,7 @@ use super::{
     Account, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
     apply::{self, Tally},
     engine::{Draft, Engine},
+    history::Diary,
     keys,
 };
 use crate::{
@@ -125,9 +126,8 @@ pub(super) fn remove_mailbox(
     address: &Address,
 ) -> Result<MailboxId, Error> {
     let old = mailbox(draft, address)?;
-    draft.remove_all(&keys::app_passwords(old.id))?;
-    draft.remove_all(&keys::uses(old.id))?;
-    draft.remove(keys::owner(old.id));
+    draft.remove(keys::app_passwords(old.id));
+    draft.remove(keys::diary(old.id));
     draft.remove(keys::mailbox(address));
     retally(draft, address, |tally| tally.take(old.quota))?;
     Ok(old.id)
@@ -137,18 +137,19 @@ pub(super) fn remove_mailbox(
 pub(super) fn add_app_password(
     draft: &mut Draft<impl Engine>,
     address: &Address,
-    new: &AppPassword,
+    new: AppPassword,
 ) -> Result<(), Error> {
-    let owner = mailbox(draft, address)?.id;
-    let key = keys::app_password(owner, new.id);
-    if draft.get::<AppPassword>(&key)?.is_some() {
+    let key = keys::app_passwords(mailbox(draft, address)?.id);
+    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
+    if all.iter().any(|present| present.id == new.id) {
         return Err(Error::taken("app password", new.id));
     }
-    if draft.count(&keys::app_passwords(owner))? >= MAX_APP_PASSWORDS {
+    if all.len() >= MAX_APP_PASSWORDS {
         let text = format!("{address} has {MAX_APP_PASSWORDS} app passwords and may have no more");
         return Err(Error::Conflict(text));
     }
-    draft.put(key, new)
+    all.push(new);
+    draft.put(key, &all)
 }
 
 /// Revokes an app password.
@@ -157,17 +158,18 @@ pub(super) fn remove_app_password(
     address: &Address,
     id: AppPasswordId,
 ) -> Result<(), Error> {
-    let key = keys::app_password(mailbox(draft, address)?.id, id);
-    if draft.get::<AppPassword>(&key)?.is_none() {
+    let key = keys::app_passwords(mailbox(draft, address)?.id);
+    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
+    let Some(place) = all.iter().position(|present| present.id == id) else {
         return Err(Error::missing("app password", id));
-    }
-    draft.remove(key);
-    Ok(())
+    };
+    all.remove(place);
+    draft.put(key, &all)
 }
 
 /// Writes a mailbox that was not there.
 pub(super) fn insert_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), Error> {
-    draft.put(keys::owner(new.id), &new.address)?;
+    draft.put(keys::diary(new.id), &Diary::of(new.address.clone()))?;
     draft.put(keys::mailbox(&new.address), new)?;
     retally(draft, &new.address, |tally| tally.add(new.quota))
 }

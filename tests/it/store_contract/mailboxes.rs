@@ -1,0 +1,276 @@
+//! Mailboxes, and the limits of their domains.
+
+use super::*;
+
+async fn change(store: &Under, change: MailboxChange) -> Result<u64, Error> {
+    let after = NOW.after(DAY);
+    let account = store.update_mailbox(&address("ann@example.org"), change, after).await?;
+    Ok(account.mailbox.generation)
+}
+
+pub(super) async fn a_mailbox_needs_its_domain(store: Under) {
+    let refused = store.create_mailbox_within_limits(new_mailbox("ann@example.org"), NOW).await;
+    assert!(matches!(refused, Err(Error::NotFound { what: "domain", .. })));
+    with_domain(&store).await;
+    let off = DomainChange { active: Some(false), ..DomainChange::default() };
+    store.update_domain(&DomainName::parse("example.org").unwrap(), off, NOW).await.unwrap();
+    let id = with_mailbox(&store, "ann@example.org").await;
+    let account = store.account(&address("ann@example.org")).await.unwrap().unwrap();
+    assert_eq!((account.mailbox.id, account.domain.active), (id, false));
+    assert_eq!(store.address_of(id).await.unwrap(), Some(address("ann@example.org")));
+    let unknown = NewMailbox { template: Some(named("None")), ..new_mailbox("bob@example.org") };
+    let refused = store.create_mailbox_within_limits(unknown, NOW).await;
+    assert!(matches!(refused, Err(Error::NotFound { what: "template", .. })));
+}
+
+pub(super) async fn a_mailbox_takes_named_values_then_the_templates_then_defaults(store: Under) {
+    with_domain(&store).await;
+    store.put_template(template("Staff")).await.unwrap();
+    let plain =
+        store.create_mailbox_within_limits(new_mailbox("a@example.org"), NOW).await.unwrap();
+    assert_eq!(plain.mailbox.state, MailboxState::Active);
+    assert_eq!((plain.mailbox.services, plain.mailbox.quota), (Services::ALL, None));
+
+    let from_template =
+        NewMailbox { template: Some(named("Staff")), ..new_mailbox("b@example.org") };
+    let made = store.create_mailbox_within_limits(from_template.clone(), NOW).await.unwrap();
+    assert_eq!(made.mailbox.state, MailboxState::ReceiveOnly);
+    assert_eq!(made.mailbox.services, Services::NONE.with(Service::Imap));
+    assert_eq!(
+        (made.mailbox.quota, &made.mailbox.tags[..]),
+        (Some(quota(50)), &["staff".into()][..])
+    );
+    assert_eq!(made.mailbox.template.as_ref().unwrap().revision, 1);
+
+    let named = NewMailbox {
+        address: address("c@example.org"),
+        state: Some(MailboxState::Disabled),
+        services: Some(Services::NONE),
+        quota: Some(quota(9)),
+        tags: vec!["own".into(), "staff".into()],
+        ..from_template
+    };
+    let made = store.create_mailbox_within_limits(named, NOW).await.unwrap();
+    assert_eq!(
+        (made.mailbox.state, made.mailbox.services),
+        (MailboxState::Disabled, Services::NONE)
+    );
+    assert_eq!((made.mailbox.quota, made.mailbox.tags.len()), (Some(quota(9)), 2));
+    assert_eq!(used_up(&store).await, DomainUse { mailboxes: 3, quota_bytes: 59 });
+}
+
+pub(super) async fn a_mailbox_exists_once(store: Under) {
+    let id = with_ann(&store).await;
+    let again = store.create_mailbox_within_limits(new_mailbox("ann@example.org"), NOW).await;
+    assert!(matches!(again, Err(Error::Exists { what: "mailbox", .. })));
+    assert_eq!(used_up(&store).await.mailboxes, 1);
+    store.remove_mailbox(&address("ann@example.org")).await.unwrap();
+    let successor = with_mailbox(&store, "ann@example.org").await;
+    assert_ne!(id, successor);
+}
+
+pub(super) async fn limits_hold_for_new_mailboxes(store: Under) {
+    let limited = Domain {
+        max_mailboxes: Some(3),
+        default_quota: quota(40),
+        max_quota: quota(60),
+        total_quota: quota(100),
+        ..domain("example.org")
+    };
+    store.create_domain(limited).await.unwrap();
+    let make = async |local: &str, bytes: Option<u64>| {
+        let new =
+            NewMailbox { quota: bytes.map(quota), ..new_mailbox(&format!("{local}@example.org")) };
+        store.create_mailbox_within_limits(new, NOW).await.map(|_| ())
+    };
+    let too_large = make("a", Some(61)).await;
+    assert!(matches!(too_large, Err(Error::Limit(LimitError::MailboxQuota { .. }))));
+    make("a", None).await.unwrap();
+    assert_eq!(used_up(&store).await, DomainUse { mailboxes: 1, quota_bytes: 40 });
+    make("b", Some(30)).await.unwrap();
+    let no_space = make("c", None).await;
+    assert!(matches!(no_space, Err(Error::Limit(LimitError::TotalQuota { free: 30, .. }))));
+    make("c", Some(30)).await.unwrap();
+    let full = make("d", Some(1)).await;
+    assert!(matches!(full, Err(Error::Limit(LimitError::Mailboxes { limit: 3, .. }))));
+    store.remove_mailbox(&address("b@example.org")).await.unwrap();
+    make("d", Some(1)).await.unwrap();
+    assert_eq!(used_up(&store).await, DomainUse { mailboxes: 3, quota_bytes: 71 });
+}
+
+pub(super) async fn limits_hold_for_changed_quotas(store: Under) {
+    with_ann(&store).await;
+    let name = DomainName::parse("example.org").unwrap();
+    let limits = DomainChange {
+        max_mailboxes: Some(Some(0)),
+        max_quota: Some(quota(80)),
+        total_quota: Some(quota(100)),
+        ..DomainChange::default()
+    };
+    store.update_domain(&name, limits, NOW).await.unwrap();
+    let set = |bytes: Option<u64>| MailboxChange {
+        quota: Some(bytes.map(quota)),
+        ..MailboxChange::default()
+    };
+    change(&store, set(Some(70))).await.unwrap();
+    assert_eq!(used_up(&store).await, DomainUse { mailboxes: 1, quota_bytes: 70 });
+    let refused = change(&store, set(Some(81))).await;
+    assert!(matches!(refused, Err(Error::Limit(LimitError::MailboxQuota { .. }))));
+    let refused = change(&store, set(None)).await;
+    assert!(matches!(refused, Err(Error::Limit(LimitError::MailboxQuota { .. }))));
+    let lower = DomainChange { max_quota: Some(quota(50)), ..DomainChange::default() };
+    store.update_domain(&name, lower, NOW).await.unwrap();
+    change(&store, set(Some(60))).await.unwrap();
+    let renamed = MailboxChange { display_name: Some("Ann".into()), ..MailboxChange::default() };
+    change(&store, renamed).await.unwrap();
+    assert_eq!(used_up(&store).await.quota_bytes, 60);
+}
+
+pub(super) async fn one_hundred_at_once_make_exactly_ten(store: Under) {
+    let limited = Domain { max_mailboxes: Some(10), ..domain("example.org") };
+    store.create_domain(limited).await.unwrap();
+    let tasks: Vec<_> = (0..100)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let new = new_mailbox(&format!("user{number}@example.org"));
+                store.create_mailbox_within_limits(new, NOW).await
+            })
+        })
+        .collect();
+    let mut made = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => made += 1,
+            Err(Error::Limit(LimitError::Mailboxes { limit: 10, .. })) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let listed = store.mailboxes(&MailboxFilter::default(), None, 1000).await.unwrap();
+    assert_eq!((made, listed.len()), (10, 10));
+    assert_eq!(used_up(&store).await.mailboxes, 10);
+}
+
+pub(super) async fn changes_of_state_source_hash_or_services_count_the_generation_up(store: Under) {
+    with_ann(&store).await;
+    let none = MailboxChange::default;
+    let state = |state| MailboxChange { state: Some((state, SetBy::Administrator)), ..none() };
+    let hash =
+        |hash: Option<&str>| MailboxChange { local_hash: Some(hash.map(str::to_owned)), ..none() };
+    let source = MailboxChange { auth_source: Some(AuthSource::Provider("corp".into())), ..none() };
+    let services = MailboxChange { services: Some(Services::NONE), ..none() };
+    let name = MailboxChange { display_name: Some("Ann".into()), ..none() };
+    for (step, generation) in [
+        (state(MailboxState::Active), 0),
+        (state(MailboxState::Disabled), 1),
+        (state(MailboxState::Active), 2),
+        (hash(Some("{PLAIN}a")), 3),
+        (hash(Some("{PLAIN}a")), 3),
+        (hash(None), 4),
+        (source.clone(), 5),
+        (source, 5),
+        (services, 6),
+        (name, 6),
+    ] {
+        assert_eq!(change(&store, step.clone()).await.unwrap(), generation, "{step:?}");
+    }
+    let read = store.account(&address("ann@example.org")).await.unwrap().unwrap();
+    assert_eq!((read.mailbox.generation, read.mailbox.display_name.as_str()), (6, "Ann"));
+    let missing =
+        store.update_mailbox(&address("bob@example.org"), MailboxChange::default(), NOW).await;
+    assert!(matches!(missing, Err(Error::NotFound { what: "mailbox", .. })));
+}
+
+pub(super) async fn an_empty_change_changes_nothing(store: Under) {
+    with_ann(&store).await;
+    let before = store.account(&address("ann@example.org")).await.unwrap().unwrap();
+    change(&store, MailboxChange::default()).await.unwrap();
+    let after = store.account(&address("ann@example.org")).await.unwrap().unwrap();
+    assert_eq!(before.mailbox, after.mailbox);
+}
+
+pub(super) async fn a_template_applied_later_leaves_the_state_alone(store: Under) {
+    with_ann(&store).await;
+    store.put_template(template("Staff")).await.unwrap();
+    let apply = MailboxChange {
+        template: Some(named("Staff")),
+        quota: Some(Some(quota(7))),
+        ..MailboxChange::default()
+    };
+    assert_eq!(change(&store, apply).await.unwrap(), 1);
+    let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
+    assert_eq!((ann.state, ann.quota), (MailboxState::Active, Some(quota(7))));
+    assert_eq!(ann.services, Services::NONE.with(Service::Imap));
+    assert_eq!(ann.tags, ["staff"]);
+    assert_eq!(used_up(&store).await.quota_bytes, 7);
+}
+
+pub(super) async fn mailboxes_are_listed_by_mask_in_pages(store: Under) {
+    for name in ["example.org", "example.com", "sub.example.org"] {
+        store.create_domain(domain(name)).await.unwrap();
+    }
+    for text in [
+        "bob@example.org",
+        "ann@example.org",
+        "ann@example.com",
+        "ann@sub.example.org",
+        "b@example.org",
+    ] {
+        with_mailbox(&store, text).await;
+    }
+    let list = async |domain: Option<&str>, mask: Option<&str>, page: usize| {
+        let filter = MailboxFilter {
+            domain: domain.map(|name| DomainName::parse(name).unwrap()),
+            mask: mask.map(str::to_owned),
+        };
+        let mut found: Vec<String> = Vec::new();
+        let mut after = None;
+        loop {
+            let part = store.mailboxes(&filter, after.as_ref(), page).await.unwrap();
+            assert!(part.len() <= page);
+            let Some(last) = part.last() else { return found };
+            after = Some(last.address.clone());
+            found.extend(part.iter().map(|mailbox| mailbox.address.to_string()));
+        }
+    };
+    let all = [
+        "ann@example.com",
+        "ann@example.org",
+        "b@example.org",
+        "bob@example.org",
+        "ann@sub.example.org",
+    ];
+    for page in [1, 2, 100] {
+        assert_eq!(list(None, None, page).await, all);
+        assert_eq!(list(None, Some("*"), page).await, all);
+        assert_eq!(list(None, Some("*@Example.ORG"), page).await, &all[1..4]);
+        assert_eq!(list(Some("example.org"), None, page).await, &all[1..4]);
+        assert_eq!(list(Some("example.org"), Some("b*"), page).await, &all[2..4]);
+        assert_eq!(list(None, Some("ann@*"), page).await, [all[0], all[1], all[4]]);
+        assert_eq!(list(None, Some("b?b@example.org"), page).await, [all[3]]);
+        assert_eq!(list(None, Some("ann@example.org"), page).await, [all[1]]);
+        assert!(list(Some("example.com"), Some("*@example.org"), page).await.is_empty());
+        assert!(list(None, Some("ann"), page).await.is_empty());
+    }
+}
+
+pub(super) async fn a_removed_mailbox_leaves_nothing_behind(store: Under) {
+    let ann = with_ann(&store).await;
+    let bob = with_mailbox(&store, "bob@example.org").await;
+    for owner in ["ann@example.org", "bob@example.org"] {
+        store.add_app_password(&address(owner), app_password(1, 0)).await.unwrap();
+    }
+    store.record_use(used(ann, "imap", 1, "ok"), NOW);
+    store.record_use(used(bob, "imap", 1, "ok"), NOW);
+    store.flush_uses().await.unwrap();
+    store.remove_mailbox(&address("ann@example.org")).await.unwrap();
+    let again = store.remove_mailbox(&address("ann@example.org")).await;
+    assert!(matches!(again, Err(Error::NotFound { what: "mailbox", .. })));
+    assert!(store.account(&address("ann@example.org")).await.unwrap().is_none());
+    assert!(store.app_passwords(ann).await.unwrap().is_empty());
+    assert!(store.uses(Some(ann), 10).await.unwrap().is_empty());
+    assert!(store.address_of(ann).await.unwrap().is_none());
+    assert_eq!(store.app_passwords(bob).await.unwrap().len(), 1);
+    assert_eq!(store.uses(Some(bob), 10).await.unwrap().len(), 1);
+    assert_eq!(store.uses(None, 10).await.unwrap().len(), 1);
+}

@@ -1,0 +1,200 @@
+//! What only a store on disk can do: be there again after a restart and after
+//! `kill -9`, and keep other processes out.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::*;
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    let ann = fill(&store).await;
+    store.record_use(used(ann, "imap", 9, "ok"), NOW);
+    store.save_penalties(vec![(b"a".to_vec(), Some(b"1".to_vec()))]).await.unwrap();
+    store.secret("one", || [1; 32]).await.unwrap();
+    let still_held = SledStore::open(folder.path(), &Settings::default());
+    assert!(matches!(still_held, Err(Error::Locked { .. })));
+    // While somebody else still holds on to the store.
+    store.close().await.unwrap();
+
+    let again: Under = Arc::new(open(folder.path()));
+    assert_eq!(again.uses(Some(ann), 10).await.unwrap().len(), 2);
+    assert_eq!(used_up(&again).await, DomainUse { mailboxes: 2, quota_bytes: 5 });
+    assert_eq!(again.penalties().await.unwrap().len(), 1);
+    assert_eq!(again.secret("one", || [2; 32]).await.unwrap(), [1; 32]);
+    assert!(again.account(&address("ann@example.org")).await.unwrap().is_some());
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await.unwrap();
+    let raw = ::sled::open(folder.path()).unwrap();
+    raw.insert([0], &[2]).unwrap();
+    drop(raw);
+    let refused = SledStore::open(folder.path(), &Settings::default()).err().unwrap();
+    assert!(matches!(refused, Error::Schema { found: 2, known: 1, .. }), "{refused}");
+}
+
+/// What a child of these tests does, and on which folder.
+const ROLE: &str = "DOVEGATE_TEST_STORE_ROLE";
+
+const FOLDER: &str = "DOVEGATE_TEST_STORE_FOLDER";
+
+/// The entry of a child process; without a role it has nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_process() {
+    let (Ok(role), Some(folder)) = (std::env::var(ROLE), std::env::var_os(FOLDER)) else { return };
+    let store: Under = Arc::new(open(Path::new(&folder)));
+    acknowledge("open");
+    if role == "hold" {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    }
+    let from: u32 = role.parse().unwrap();
+    let tasks: Vec<_> = (0..4)
+        .map(|lane| tokio::spawn(write_for_ever(Arc::clone(&store), from + lane * 1_000_000)))
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+fn acknowledge(what: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\ndone {what}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Makes mailboxes, gives each an app password, sets a hash, and takes every
+/// third away again.
+async fn write_for_ever(store: Under, from: u32) {
+    for number in from.. {
+        let text = format!("u{number}@example.org");
+        let id = with_mailbox(&store, &text).await;
+        acknowledge(&format!("made {text}"));
+        store.add_app_password(&address(&text), app_password(number, 0)).await.unwrap();
+        acknowledge(&format!("app-password {text} {}", id.0));
+        let hash = MailboxChange {
+            local_hash: Some(Some(format!("{{PLAIN}}{number}"))),
+            quota: Some(Some(quota(1))),
+            ..MailboxChange::default()
+        };
+        store.update_mailbox(&address(&text), hash, NOW).await.unwrap();
+        acknowledge(&format!("hash {text} {{PLAIN}}{number}"));
+        if number % 3 == 0 {
+            acknowledge(&format!("removing {text}"));
+            store.remove_mailbox(&address(&text)).await.unwrap();
+            acknowledge(&format!("removed {text}"));
+        }
+    }
+}
+
+struct Killed {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Killed {
+    fn start(folder: &Path, role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["store_contract::on_disk::child_process", "--exact", "--nocapture"])
+            .env(ROLE, role)
+            .env(FOLDER, folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    fn next(&mut self) -> Option<String> {
+        let mut lines = self.lines.by_ref().map(Result::unwrap);
+        lines.find_map(|line| line.strip_prefix("done ").map(str::to_owned))
+    }
+
+    /// `kill -9`; then what it had still said.
+    fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::iter::from_fn(|| self.next()).collect()
+    }
+}
+
+#[tokio::test]
+async fn another_process_is_kept_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = Killed::start(folder.path(), "hold");
+    assert_eq!(other.next().as_deref(), Some("open"));
+    let refused = SledStore::open(folder.path(), &Settings::default()).err().unwrap();
+    assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+    assert!(refused.to_string().contains("in use by another process"), "{refused}");
+    other.kill();
+    open(folder.path());
+}
+
+#[tokio::test]
+async fn kill_9_loses_nothing_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    let first: Under = Arc::new(open(folder.path()));
+    with_domain(&first).await;
+    first.close().await.unwrap();
+    drop(first);
+    for round in 0..4_u32 {
+        let mut writer = Killed::start(folder.path(), &(round * 10_000).to_string());
+        let mut said: Vec<String> =
+            std::iter::from_fn(|| writer.next()).take(200 + 37 * round as usize).collect();
+        assert!(said.len() >= 200, "the writer stopped by itself: {said:?}");
+        said.extend(writer.kill());
+        let store: Under = Arc::new(open(folder.path()));
+        for line in &said {
+            check_acknowledged(&store, line, &said).await;
+        }
+        check_whole(&store).await;
+        store.close().await.unwrap();
+    }
+}
+
+async fn check_acknowledged(store: &Under, line: &str, said: &[String]) {
+    let words: Vec<_> = line.split(' ').collect();
+    let Some(text) = words.get(1) else { return };
+    let account = store.account(&address(text)).await.unwrap();
+    let gone = said.iter().any(|line| *line == format!("removed {text}"));
+    let going = said.iter().any(|line| *line == format!("removing {text}"));
+    match (account, words[0]) {
+        (found, _) if gone => assert!(found.is_none(), "{line}"),
+        (None, _) => assert!(going, "{line}"),
+        (Some(found), "hash") => {
+            assert_eq!(found.mailbox.local_hash.as_deref(), Some(words[2]), "{line}");
+        }
+        (Some(found), "app-password") => {
+            assert_eq!(found.mailbox.id.0.to_string(), words[2]);
+            assert_eq!(store.app_passwords(found.mailbox.id).await.unwrap().len(), 1, "{line}");
+        }
+        (Some(_), _) => {}
+    }
+}
+
+/// Whether the parts that one write makes together are there together.
+async fn check_whole(store: &Under) {
+    let mailboxes = store.mailboxes(&MailboxFilter::default(), None, usize::MAX).await.unwrap();
+    let mut bytes = 0;
+    for mailbox in &mailboxes {
+        let owner = store.address_of(mailbox.id).await.unwrap();
+        assert_eq!(owner.as_ref(), Some(&mailbox.address));
+        bytes += mailbox.quota.map_or(0, |quota| quota.bytes);
+    }
+    let expected = DomainUse { mailboxes: mailboxes.len() as u64, quota_bytes: bytes };
+    assert_eq!(used_up(store).await, expected);
+    let owned = exported(store, 1000).await.iter().all(|record| match record {
+        Record::AppPassword { mailbox, .. } => mailboxes.iter().any(|one| one.id == *mailbox),
+        _ => true,
+    });
+    assert!(owned, "an app password is left over from a removed mailbox");
+}
