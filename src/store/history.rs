@@ -23,10 +23,11 @@ use super::{
     Error, UseKey, UseRow,
     engine::{self, Draft, Engine},
     keys,
+    write::Holdings,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, AppPasswordId, MailboxId},
+    mailbox::{AppPasswordId, MailboxId},
 };
 
 /// How long rows are kept (mailcow's 31 days).
@@ -46,11 +47,10 @@ const MAX_PROTOCOL_BYTES: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_DIARIES: usize = 5_000;
 
-/// What lies under a mailbox's id: whose it is, and its history.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// The history of a mailbox.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
 pub(super) struct Diary {
-    /// The mailbox's address.
-    pub(super) address: Address,
     /// Rows that differ in what they count.
     pub(super) uses: Vec<Use>,
 }
@@ -91,11 +91,6 @@ impl Counted {
 }
 
 impl Diary {
-    /// An empty one.
-    pub(super) fn of(address: Address) -> Self {
-        Self { address, uses: Vec::new() }
-    }
-
     /// Counts further uses.
     pub(super) fn add(&mut self, further: Rows) {
         let mut rows: Rows = self.uses.drain(..).map(|row| (row.what, row.counted)).collect();
@@ -251,8 +246,11 @@ pub(super) fn write(
     further: &Rows,
     now: Timestamp,
 ) -> Result<(), Error> {
+    if draft.get::<Holdings>(&keys::holdings(mailbox))?.is_none() {
+        return Ok(());
+    }
     let key = keys::diary(mailbox);
-    let Some(mut diary) = draft.get::<Diary>(&key)? else { return Ok(()) };
+    let mut diary: Diary = draft.get(&key)?.unwrap_or_default();
     diary.add(further.clone());
     diary.trim(now);
     draft.put(key, &diary)

@@ -14,22 +14,23 @@ use crate::mailbox::{Address, DomainName, MailboxId, TemplateName};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
-/// [`crate::mailbox::Domain`] by name.
-pub(super) const DOMAIN: u8 = 1;
-/// [`crate::mailbox::Template`] by name.
-pub(super) const TEMPLATE: u8 = 2;
-/// [`crate::mailbox::Mailbox`] by domain, a zero byte, local part.
-pub(super) const MAILBOX: u8 = 3;
-/// All [`crate::mailbox::AppPassword`]s of a mailbox by its id.
-pub(super) const APP_PASSWORDS: u8 = 4;
-/// [`super::history::Diary`] by mailbox id.
-pub(super) const DIARY: u8 = 5;
 /// [`super::apply::Tally`] by name of the domain.
-pub(super) const TALLY: u8 = 16;
+pub(super) const TALLY: u8 = 1;
 /// Abuse counters, key and value not ours.
-pub(super) const PENALTY: u8 = 17;
+pub(super) const PENALTY: u8 = 2;
 /// Secrets by name.
-pub(super) const SECRET: u8 = 18;
+pub(super) const SECRET: u8 = 3;
+/// [`crate::mailbox::Domain`] by name.
+pub(super) const DOMAIN: u8 = 16;
+/// [`crate::mailbox::Template`] by name.
+pub(super) const TEMPLATE: u8 = 17;
+/// [`crate::mailbox::Mailbox`] by domain, a zero byte, local part.
+pub(super) const MAILBOX: u8 = 18;
+/// [`super::write::Holdings`] by mailbox id.
+pub(super) const HOLDINGS: u8 = 19;
+/// [`super::history::Diary`] by mailbox id. The highest tag: an engine may keep
+/// what is written so often apart from the rest.
+pub(super) const DIARY: u8 = 32;
 
 fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
@@ -71,17 +72,17 @@ pub(super) fn parts_of_mailbox(key: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(key.get(1..)?).ok()?.split_once('\0')
 }
 
-/// Key of the app passwords of a mailbox.
-pub(super) fn app_passwords(mailbox: MailboxId) -> Vec<u8> {
-    key(APP_PASSWORDS, &[&mailbox.0.to_be_bytes()])
+/// Key of the address and the app passwords behind an id.
+pub(super) fn holdings(mailbox: MailboxId) -> Vec<u8> {
+    key(HOLDINGS, &[&mailbox.0.to_be_bytes()])
 }
 
-/// Key of the address and history behind an id.
+/// Key of the history of a mailbox.
 pub(super) fn diary(mailbox: MailboxId) -> Vec<u8> {
     key(DIARY, &[&mailbox.0.to_be_bytes()])
 }
 
-/// The mailbox in the key of its app passwords or its diary.
+/// The mailbox in the key of its holdings or its diary.
 pub(super) fn mailbox_of(key: &[u8]) -> Result<MailboxId, Error> {
     match key.get(1..).and_then(|id| id.try_into().ok()) {
         Some(id) => Ok(MailboxId(u128::from_be_bytes(id))),

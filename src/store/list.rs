@@ -90,21 +90,42 @@ pub(super) fn uses(
     mut unwritten: HashMap<MailboxId, Rows>,
     limit: usize,
 ) -> Result<Vec<UseRow>, Error> {
-    let mut latest: BTreeMap<(Timestamp, MailboxId, usize), Use> = BTreeMap::new();
+    let mut latest = Latest { rows: BTreeMap::new(), limit };
     let prefix = mailbox.map_or_else(|| vec![keys::DIARY], keys::diary);
     engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
         let mailbox = keys::mailbox_of(key)?;
         let mut diary: Diary = engine::decode(value)?;
-        diary.add(unwritten.remove(&mailbox).unwrap_or_default());
-        for (place, one) in diary.uses.into_iter().enumerate() {
-            latest.insert((one.last(), mailbox, place), one);
-            if latest.len() > limit {
-                latest.pop_first();
-            }
+        if let Some(further) = unwritten.remove(&mailbox) {
+            diary.add(further);
         }
+        latest.offer(mailbox, diary);
         ON
     })?;
-    Ok(latest.into_iter().rev().map(|((_, mailbox, _), one)| one.into_row(mailbox)).collect())
+    for (mailbox, rows) in unwritten {
+        let mut diary = Diary::default();
+        diary.add(rows);
+        latest.offer(mailbox, diary);
+    }
+    let rows = latest.rows.into_iter().rev();
+    Ok(rows.map(|((_, mailbox, _), row)| row.into_row(mailbox)).collect())
+}
+
+/// The latest rows of those that were offered.
+struct Latest {
+    /// By time; mailbox and place keep rows of the same moment apart.
+    rows: BTreeMap<(Timestamp, MailboxId, usize), Use>,
+    limit: usize,
+}
+
+impl Latest {
+    fn offer(&mut self, mailbox: MailboxId, diary: Diary) {
+        for (place, row) in diary.uses.into_iter().enumerate() {
+            self.rows.insert((row.last(), mailbox, place), row);
+            if self.rows.len() > self.limit {
+                self.rows.pop_first();
+            }
+        }
+    }
 }
 
 type Pair = (Vec<u8>, Vec<u8>);

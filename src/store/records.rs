@@ -15,8 +15,9 @@ use super::{
     Record, Store, UseKey, UseRow,
     apply::Tally,
     engine::{self, Draft, Engine},
-    history::{self, Diary, History, Sweep},
-    keys, list, transfer, write,
+    history::{self, History, Sweep},
+    keys, list, transfer,
+    write::{self, Holdings},
 };
 use crate::{
     clock::Timestamp,
@@ -61,6 +62,10 @@ impl<E: Engine> Records<E> {
         &self.inner.engine
     }
 
+    fn holdings(&self, mailbox: MailboxId) -> Result<Option<Holdings>, Error> {
+        engine::get(self.engine(), &keys::holdings(mailbox))
+    }
+
     /// Runs `work` where it may block.
     async fn blocking<T, F>(&self, work: F) -> Result<T, Error>
     where
@@ -101,6 +106,8 @@ impl<E: Engine> Inner<E> {
     }
 
     fn flush_uses(&self) -> Result<(), Error> {
+        // The history may still be opening: wait before others wait for us.
+        self.engine.get(&[keys::DIARY])?;
         let mut sweep = self.moving.write().unwrap_or_else(PoisonError::into_inner);
         let taken = self.history.take();
         if taken.lost > 0 {
@@ -231,8 +238,7 @@ impl<E: Engine> Store for Records<E> {
     }
 
     async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error> {
-        let diary: Option<Diary> = engine::get(self.engine(), &keys::diary(mailbox))?;
-        Ok(diary.map(|diary| diary.address))
+        Ok(self.holdings(mailbox)?.map(|holdings| holdings.address))
     }
 
     async fn add_app_password(
@@ -249,16 +255,14 @@ impl<E: Engine> Store for Records<E> {
         mailbox: MailboxId,
         id: AppPasswordId,
     ) -> Result<Option<Arc<AppPassword>>, Error> {
-        let all: Option<Vec<_>> = engine::get(self.engine(), &keys::app_passwords(mailbox))?;
-        let mut all: std::vec::IntoIter<AppPassword> = all.unwrap_or_default().into_iter();
-        Ok(all.find(|one| one.id == id).map(Arc::new))
+        let Some(holdings) = self.holdings(mailbox)? else { return Ok(None) };
+        Ok(holdings.app_passwords.into_iter().find(|one| one.id == id).map(Arc::new))
     }
 
     async fn app_passwords(&self, mailbox: MailboxId) -> Result<Vec<Arc<AppPassword>>, Error> {
-        let all: Option<Vec<_>> = engine::get(self.engine(), &keys::app_passwords(mailbox))?;
-        let mut all = all.unwrap_or_default();
-        all.sort_by_key(|one: &Arc<AppPassword>| one.created);
-        Ok(all)
+        let Some(mut holdings) = self.holdings(mailbox)? else { return Ok(Vec::new()) };
+        holdings.app_passwords.sort_by_key(|one| one.created);
+        Ok(holdings.app_passwords.into_iter().map(Arc::new).collect())
     }
 
     async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error> {

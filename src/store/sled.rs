@@ -1,21 +1,32 @@
-//! The embedded engine: sled 0.34, one tree, one folder.
+//! The embedded engine: sled 0.34, in a folder of its own.
+//!
+//! **Two logs.** After a crash sled reads again whatever was written since it
+//! was last opened. The history is written all day, and with a million
+//! mailboxes that took seconds; so it lies in a log of its own, which is opened
+//! beside the start and waited for by nobody who logs in. What else is stored
+//! changes seldom and is there at once. Where a change touches both, the
+//! history goes first, and to disk: a crash in between leaves a mailbox without
+//! history, never a history without a mailbox.
 //!
 //! **Durability.** sled's own flush writes its log with `sync_file_range`,
 //! which neither writes the file's length nor empties the disk's cache; so
 //! [`Engine::flush`] adds an `fdatasync`. Writers that wait together share one.
 //!
-//! **One process.** sled locks its file; a second process gets
+//! **One process.** sled locks its files; a second process gets
 //! [`Error::Locked`].
 
 use std::{
     fs::{self, DirBuilder, File},
     io,
+    ops::ControlFlow,
     os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    panic,
+    path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread::{self, JoinHandle},
 };
 
 use arc_swap::ArcSwapOption;
@@ -28,11 +39,13 @@ use super::{
 
 /// Version of the key layout and of the stored values.
 const SCHEMA: u32 = 1;
+/// Where keys begin that lie in the history's log.
+const HISTORY_FROM: &[u8] = &[keys::DIARY];
 
 /// How the engine is set up.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// Bound of the page cache, in bytes; at least one megabyte is taken.
+    /// Bound of the page caches, in bytes; at least two megabytes are taken.
     pub cache_bytes: u64,
 }
 
@@ -60,30 +73,16 @@ pub struct Sled {
 }
 
 struct Open {
-    tree: ::sled::Db,
-    /// sled's log once more: sled lends nobody its own handle.
-    log: File,
-    commits: AtomicU64,
-    /// How many commits are known to be on disk; `None` after a failure. What
-    /// the kernel could not write once, it may not try again, so a later
-    /// success would prove nothing.
-    synced: Mutex<Option<u64>>,
+    records: Log,
+    history: Later,
 }
 
 impl Sled {
     fn open(path: &Path, settings: &Settings) -> Result<Self, Error> {
-        make_private(path).map_err(Error::engine)?;
-        let tree = ::sled::Config::new()
-            .path(path)
-            .cache_capacity(settings.cache_bytes.max(1 << 20))
-            .open()
-            .map_err(|error| opening_error(path, error))?;
-        check_schema(&tree, path)?;
-        let log = File::open(path.join("db")).map_err(Error::engine)?;
-        let open = Open { tree, log, commits: AtomicU64::new(1), synced: Mutex::new(Some(0)) };
-        open.flush()?;
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::engine)?;
-        Ok(Self { open: ArcSwapOption::from_pointee(open) })
+        let half = settings.cache_bytes / 2;
+        let records = Log::open(path, half)?;
+        let history = Later::open(path.join("history"), half)?;
+        Ok(Self { open: ArcSwapOption::from_pointee(Open { records, history }) })
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, Error>) -> Result<T, Error> {
@@ -91,6 +90,178 @@ impl Sled {
             Some(open) => work(open),
             None => Err(Error::engine("the store is closed")),
         }
+    }
+}
+
+impl Open {
+    fn log_of(&self, key: &[u8]) -> Result<&Log, Error> {
+        if key < HISTORY_FROM { Ok(&self.records) } else { self.history.get() }
+    }
+}
+
+impl Engine for Sled {
+    type Value = ::sled::IVec;
+
+    fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, Error> {
+        self.with(|open| open.log_of(key)?.tree.get(key).map_err(Error::engine))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<(), Error> {
+        self.with(|open| {
+            if from < HISTORY_FROM
+                && open.records.scan(from, to.min(HISTORY_FROM), visit)?.is_break()
+            {
+                return Ok(());
+            }
+            if to > HISTORY_FROM {
+                let _ = open.history.get()?.scan(from.max(HISTORY_FROM), to, visit)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn commit(&self, mut changes: Changes) -> Result<(), Error> {
+        let history = changes.split_off(HISTORY_FROM);
+        self.with(|open| {
+            if !history.is_empty() {
+                let log = open.history.get()?;
+                log.commit(history)?;
+                if !changes.is_empty() {
+                    log.flush()?;
+                }
+            }
+            if changes.is_empty() { Ok(()) } else { open.records.commit(changes) }
+        })
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.with(|open| {
+            open.records.flush()?;
+            open.history.flush_if_open()
+        })
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        let Some(open) = self.open.swap(None) else { return Ok(()) };
+        let flushed = open.records.flush();
+        flushed.and(open.history.get().and_then(Log::flush))
+    }
+}
+
+/// A log that is opened on a thread of its own.
+struct Later {
+    log: Arc<OnceLock<Result<Log, String>>>,
+    opening: Option<JoinHandle<()>>,
+}
+
+impl Later {
+    fn open(path: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
+        let log = Arc::new(OnceLock::new());
+        let place = Arc::clone(&log);
+        let open = move || {
+            let opened = panic::catch_unwind(|| Log::open(&path, cache_bytes))
+                .unwrap_or_else(|_| Err(Error::engine("sled panicked")))
+                .map_err(|error| error.to_string());
+            if let Err(error) = &opened {
+                tracing::error!(path = %path.display(), error, "the history cannot be opened");
+            }
+            let _ = place.set(opened);
+        };
+        let opening = thread::Builder::new().name("open-history".into()).spawn(open);
+        Ok(Self { log, opening: Some(opening.map_err(Error::engine)?) })
+    }
+
+    /// The log, as soon as it is open.
+    fn get(&self) -> Result<&Log, Error> {
+        let opened = self.log.wait().as_ref();
+        opened.map_err(|error| Error::engine(format!("the history could not be opened: {error}")))
+    }
+
+    /// Nothing can have been written before it was open.
+    fn flush_if_open(&self) -> Result<(), Error> {
+        match self.log.get() {
+            Some(Ok(log)) => log.flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Later {
+    /// So that the folder is free when the store is gone.
+    fn drop(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            opening.join().expect("it catches the panics of sled");
+        }
+    }
+}
+
+/// One sled, with its tree of that name.
+struct Log {
+    tree: ::sled::Db,
+    /// sled's log file once more: sled lends nobody its own handle.
+    file: File,
+    commits: AtomicU64,
+    /// How many commits are known to be on disk; `None` after a failure. What
+    /// the kernel could not write once, it may not try again, so a later
+    /// success would prove nothing.
+    synced: Mutex<Option<u64>>,
+}
+
+impl Log {
+    fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
+        make_private(path).map_err(Error::engine)?;
+        let tree = ::sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes.max(1 << 20))
+            .open()
+            .map_err(|error| opening_error(path, error))?;
+        check_schema(&tree, path)?;
+        let file = File::open(path.join("db")).map_err(Error::engine)?;
+        let log = Self { tree, file, commits: AtomicU64::new(1), synced: Mutex::new(Some(0)) };
+        log.flush()?;
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::engine)?;
+        Ok(log)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<ControlFlow<()>, Error> {
+        if from < to {
+            for pair in self.tree.range(from..to) {
+                let (key, value) = pair.map_err(Error::engine)?;
+                if visit(&key, &value)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), Error> {
+        let mut batch = ::sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(Error::engine)?;
+        self.commits.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        let target = self.commits.load(Ordering::Acquire);
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = synced.ok_or_else(|| Error::engine("the disk failed before"))?;
+        if known >= target {
+            return Ok(());
+        }
+        // More may have come while we waited for the lock.
+        let target = self.commits.load(Ordering::Acquire);
+        *synced = None;
+        self.tree.flush().map_err(Error::engine)?;
+        self.file.sync_data().map_err(Error::engine)?;
+        *synced = Some(target);
+        Ok(())
     }
 }
 
@@ -127,72 +298,5 @@ fn opening_error(path: &Path, error: ::sled::Error) -> Error {
             Error::Locked { path: path.display().to_string() }
         }
         _ => Error::engine(error),
-    }
-}
-
-impl Open {
-    fn flush(&self) -> Result<(), Error> {
-        let target = self.commits.load(Ordering::Acquire);
-        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = synced.ok_or_else(|| Error::engine("the disk failed before"))?;
-        if known >= target {
-            return Ok(());
-        }
-        // More may have come while we waited for the lock.
-        let target = self.commits.load(Ordering::Acquire);
-        *synced = None;
-        self.tree.flush().map_err(Error::engine)?;
-        self.log.sync_data().map_err(Error::engine)?;
-        *synced = Some(target);
-        Ok(())
-    }
-}
-
-impl Engine for Sled {
-    type Value = ::sled::IVec;
-
-    fn get(&self, key: &[u8]) -> Result<Option<::sled::IVec>, Error> {
-        self.with(|open| open.tree.get(key).map_err(Error::engine))
-    }
-
-    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<(), Error> {
-        if from >= to {
-            return Ok(());
-        }
-        self.with(|open| {
-            for pair in open.tree.range(from..to) {
-                let (key, value) = pair.map_err(Error::engine)?;
-                if visit(&key, &value)?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn commit(&self, changes: Changes) -> Result<(), Error> {
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.with(|open| {
-            open.tree.apply_batch(batch).map_err(Error::engine)?;
-            open.commits.fetch_add(1, Ordering::Release);
-            Ok(())
-        })
-    }
-
-    fn flush(&self) -> Result<(), Error> {
-        self.with(Open::flush)
-    }
-
-    fn close(&self) -> Result<(), Error> {
-        match self.open.swap(None) {
-            Some(open) => open.flush(),
-            None => Ok(()),
-        }
     }
 }

@@ -16,7 +16,8 @@ use super::{
     Error, ExportPage, Record, UseRow,
     engine::{self, Draft, Engine},
     history::{Diary, Use},
-    keys, write,
+    keys,
+    write::{self, Holdings},
 };
 use crate::mailbox::{AppPassword, Domain, Mailbox, MailboxId};
 
@@ -70,10 +71,12 @@ fn records(key: &[u8], value: &[u8]) -> Result<Vec<Record>, Error> {
         Some(&keys::DOMAIN) => vec![Record::Domain(engine::decode(value)?)],
         Some(&keys::TEMPLATE) => vec![Record::Template(engine::decode(value)?)],
         Some(&keys::MAILBOX) => vec![Record::Mailbox(engine::decode(value)?)],
-        Some(&keys::APP_PASSWORDS) => {
+        Some(&keys::HOLDINGS) => {
             let mailbox = keys::mailbox_of(key)?;
-            let all: Vec<AppPassword> = engine::decode(value)?;
-            all.into_iter()
+            let holdings: Holdings = engine::decode(value)?;
+            holdings
+                .app_passwords
+                .into_iter()
                 .map(|app_password| Record::AppPassword { mailbox, app_password })
                 .collect()
         }
@@ -107,19 +110,19 @@ fn import_app_password(
     mailbox: MailboxId,
     new: AppPassword,
 ) -> Result<(), Error> {
-    if draft.get::<Diary>(&keys::diary(mailbox))?.is_none() {
-        return Ok(());
-    }
-    let key = keys::app_passwords(mailbox);
-    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
-    all.retain(|present| present.id != new.id);
-    all.push(new);
-    draft.put(key, &all)
+    let key = keys::holdings(mailbox);
+    let Some(mut holdings) = draft.get::<Holdings>(&key)? else { return Ok(()) };
+    holdings.app_passwords.retain(|present| present.id != new.id);
+    holdings.app_passwords.push(new);
+    draft.put(key, &holdings)
 }
 
 fn import_use(draft: &mut Draft<impl Engine>, row: UseRow) -> Result<(), Error> {
+    if draft.get::<Holdings>(&keys::holdings(row.mailbox))?.is_none() {
+        return Ok(());
+    }
     let key = keys::diary(row.mailbox);
-    let Some(mut diary) = draft.get::<Diary>(&key)? else { return Ok(()) };
+    let mut diary: Diary = draft.get(&key)?.unwrap_or_default();
     diary.replace(Use::from_row(row));
     draft.put(key, &diary)
 }
@@ -129,8 +132,8 @@ fn import_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), E
     if draft.get::<Domain>(&keys::domain(&name))?.is_none() {
         return Err(Error::missing("domain", name));
     }
-    let diary: Option<Diary> = draft.get(&keys::diary(new.id))?;
-    if let Some(other) = diary.map(|diary| diary.address).filter(|other| *other != new.address) {
+    let holder: Option<Holdings> = draft.get(&keys::holdings(new.id))?;
+    if let Some(other) = holder.map(|it| it.address).filter(|other| *other != new.address) {
         let text = format!("{} cannot have id {}: it belongs to {other}", new.address, new.id);
         return Err(Error::Conflict(text));
     }

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Account, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
     apply::{self, Tally},
     engine::{Draft, Engine},
-    history::Diary,
     keys,
 };
 use crate::{
@@ -17,6 +18,15 @@ use crate::{
         TemplateName,
     },
 };
+
+/// What lies under a mailbox's id: whose it is, and its app passwords.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Holdings {
+    /// The mailbox's address.
+    pub(super) address: Address,
+    /// Its app passwords.
+    pub(super) app_passwords: Vec<AppPassword>,
+}
 
 /// Makes a domain.
 pub(super) fn create_domain(draft: &mut Draft<impl Engine>, domain: &Domain) -> Result<(), Error> {
@@ -126,7 +136,7 @@ pub(super) fn remove_mailbox(
     address: &Address,
 ) -> Result<MailboxId, Error> {
     let old = mailbox(draft, address)?;
-    draft.remove(keys::app_passwords(old.id));
+    draft.remove(keys::holdings(old.id));
     draft.remove(keys::diary(old.id));
     draft.remove(keys::mailbox(address));
     retally(draft, address, |tally| tally.take(old.quota))?;
@@ -139,8 +149,9 @@ pub(super) fn add_app_password(
     address: &Address,
     new: AppPassword,
 ) -> Result<(), Error> {
-    let key = keys::app_passwords(mailbox(draft, address)?.id);
-    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
+    let key = keys::holdings(mailbox(draft, address)?.id);
+    let mut holdings = holdings(draft, &key)?;
+    let all = &mut holdings.app_passwords;
     if all.iter().any(|present| present.id == new.id) {
         return Err(Error::taken("app password", new.id));
     }
@@ -149,7 +160,7 @@ pub(super) fn add_app_password(
         return Err(Error::Conflict(text));
     }
     all.push(new);
-    draft.put(key, &all)
+    draft.put(key, &holdings)
 }
 
 /// Revokes an app password.
@@ -158,18 +169,20 @@ pub(super) fn remove_app_password(
     address: &Address,
     id: AppPasswordId,
 ) -> Result<(), Error> {
-    let key = keys::app_passwords(mailbox(draft, address)?.id);
-    let mut all: Vec<AppPassword> = draft.get(&key)?.unwrap_or_default();
+    let key = keys::holdings(mailbox(draft, address)?.id);
+    let mut holdings = holdings(draft, &key)?;
+    let all = &mut holdings.app_passwords;
     let Some(place) = all.iter().position(|present| present.id == id) else {
         return Err(Error::missing("app password", id));
     };
     all.remove(place);
-    draft.put(key, &all)
+    draft.put(key, &holdings)
 }
 
 /// Writes a mailbox that was not there.
 pub(super) fn insert_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), Error> {
-    draft.put(keys::diary(new.id), &Diary::of(new.address.clone()))?;
+    let holdings = Holdings { address: new.address.clone(), app_passwords: Vec::new() };
+    draft.put(keys::holdings(new.id), &holdings)?;
     draft.put(keys::mailbox(&new.address), new)?;
     retally(draft, &new.address, |tally| tally.add(new.quota))
 }
@@ -211,6 +224,10 @@ fn domain(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Domain, Error
 
 fn template(draft: &Draft<impl Engine>, name: &TemplateName) -> Result<Template, Error> {
     draft.get(&keys::template(name))?.ok_or_else(|| Error::missing("template", name))
+}
+
+fn holdings(draft: &Draft<impl Engine>, key: &[u8]) -> Result<Holdings, Error> {
+    draft.get(key)?.ok_or_else(|| Error::engine("a mailbox lacks what lies under its id"))
 }
 
 fn mailbox(draft: &Draft<impl Engine>, address: &Address) -> Result<Mailbox, Error> {
