@@ -59,7 +59,7 @@ pub fn doveadm(version: Version, way: Way) {
     // Each Dovecot in its own words; the other's it would not understand.
     match version {
         Version::V23 => {
-            assert_eq!(value("quota_rule"), Some("*:storage=5368709120B"), "{ann}");
+            assert_eq!(value("quota_rule"), Some("*:bytes=5368709120"), "{ann}");
             assert_eq!(value("mail"), Some("maildir:~/Maildir"), "{ann}");
         }
         Version::V24 => {
