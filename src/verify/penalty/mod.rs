@@ -5,7 +5,9 @@
 //! each network (/32, /64) and one for each account; a full one holds back for
 //! a while. The account's counter binds what can be guessed, its main password,
 //! so that nobody who knows a name can lock its owner's devices out: they use
-//! app passwords. Faults of ours never count.
+//! app passwords. While it is held back, even the right main password is refused
+//! unchecked: anything else would tell a guesser when he is right. Faults of
+//! ours never count.
 //!
 //! Names that do not exist are counted like those that do, else the growing
 //! delay would tell them apart; they have a table of their own, so that made-up
