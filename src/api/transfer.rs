@@ -120,11 +120,10 @@ pub(super) async fn import(
         counts.count(record);
     }
     if !options.dry_run {
-        let number = records.len() - 1;
         state.store.import(records).await?;
         // A record that was replaced may have kept its generation.
         state.pipeline.flush_cache(&[]);
-        caller.changed("import", &format_args!("{number} records"));
+        caller.changed("import", &format_args!("{counts:?}"));
     }
     Ok(Json(counts))
 }

@@ -182,9 +182,7 @@ impl Pipeline {
         let scheme = current.settings.default_scheme;
         let password = password.clone();
         let salt = random();
-        let pool = &current.pool;
-        let work = move || scheme.hash(password.expose(), salt);
-        let hash = pool.run(pool.deadline(), work).await;
+        let hash = current.pool.run(move || scheme.hash(password.expose(), salt)).await;
         Ok(hash.map_err(Error::Unavailable)??)
     }
 

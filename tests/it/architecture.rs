@@ -432,8 +432,8 @@ fn literal_len(rest: &str, within_word: bool) -> Option<usize> {
             return Some(until(prefix + hashes + 1, &format!("\"{}", "#".repeat(hashes))));
         }
     }
-    if rest.starts_with('"') {
-        return Some(1 + escaped_len(&rest[1..], '"'));
+    if let Some(text) = rest.strip_prefix('"') {
+        return Some(1 + escaped_len(text, '"'));
     }
     let mut chars = rest.chars();
     match (chars.next(), chars.next(), chars.next()) {

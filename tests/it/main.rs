@@ -1,9 +1,14 @@
 //! Tests that need nothing installed: the built binary and its sockets, and the
 //! source text itself.
 
+mod adversity;
 mod api;
 mod architecture;
 mod cli;
+mod conformance;
+mod fixtures;
 mod fuzz_seeds;
+mod guessing;
 mod store_contract;
+mod support;
 mod systemd_units;

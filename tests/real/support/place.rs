@@ -26,11 +26,6 @@ impl System {
         Self { root: cache().join("debian-trixie-dovecot") }
     }
 
-    /// Whether paths in there are paths here.
-    pub fn is_this_machine(&self) -> bool {
-        self.root == Path::new("/")
-    }
-
     /// Whether a program is installed there.
     pub fn has(&self, program: &str) -> bool {
         self.outside(program).exists()
@@ -38,7 +33,7 @@ impl System {
 
     /// A command to be run in there.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
-        if self.is_this_machine() {
+        if self.root == Path::new("/") {
             return Command::new(program.as_ref());
         }
         // One process, not a parent with a child: chroot(8) execs.
