@@ -99,6 +99,10 @@ pub(super) async fn run<D: Dialogue>(
         unread_since: None,
     };
     let closed = connection.converse(drain).await;
+    let is_ours = matches!(closed, Closed::Dialogue(_) | Closed::Stopping);
+    if is_ours && connection.out.is_empty() {
+        connection.stream.hang_up_for_good();
+    }
     connection.farewell().await;
     closed
 }

@@ -64,6 +64,19 @@ impl Stream {
         Ok(Some(Peer { uid: found.uid(), gid: found.gid(), pid }))
     }
 
+    /// Lets the end of the connection reach the peer's next write.
+    ///
+    /// `quirk_postfix_inet` (3.7): smtpd notices a connection that was closed
+    /// only when it cannot write to it. A UNIX socket tells it at once; TCP takes
+    /// one more request, which is lost: that login hears "temporary failure"
+    /// for nothing. A reset tells it at once, too.
+    pub(super) fn hang_up_for_good(&self) {
+        if let Self::Tcp(stream) = self {
+            // The connection ends in any case.
+            let _ = stream.set_zero_linger();
+        }
+    }
+
     /// Waits until reading or writing, as `interest` says, may succeed.
     pub(super) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
         match self {
