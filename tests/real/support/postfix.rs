@@ -116,7 +116,7 @@ fn configure(folder: &Folder, way: Way, ports: &Ports) {
     let config = folder.make("etc", 0o755, (0, 0));
     let queue = folder.make("queue", 0o755, (0, 0));
     let data = folder.make("data", 0o755, folder.system.user("postfix"));
-    let here = folder.inside("");
+    let here = folder.inside("") + "/";
     certificate::make(folder);
     let mut main = format!(
         "compatibility_level = 3.6
