@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     mailbox::address::MAX_NAME_BYTES,
     sasl::Credentials,
-    verify::{Attempt, Trace, Verdict, trace::Outcome},
+    verify::{Attempt, HeldBack, Reason, Subject, Trace, Verdict, trace::Outcome},
 };
 
 /// A login to be explained.
@@ -111,10 +111,22 @@ pub(super) async fn explain(
     }
     let with_password = question.password.is_some();
     let protocol = question.protocol.clone();
-    let asked = question.address.clone();
+    let (asked, rip) = (question.address.clone(), question.rip);
     let (decision, trace) = state.pipeline.explain(attempt(question)).await;
-    let view = view(&asked, protocol, &decision.verdict, trace);
-    Ok(Json(if with_password { view } else { without_password(view) }))
+    let mut view = view(&asked, protocol, &decision.verdict, trace);
+    if !with_password {
+        let held = state.pipeline.held_back(Timestamp::now());
+        let held = held.iter().find(|held| concerns(held, &view.address, rip));
+        without_password(&mut view, held);
+    }
+    Ok(Json(view))
+}
+
+fn concerns(held: &HeldBack, user: &str, rip: Option<IpAddr>) -> bool {
+    match &held.subject {
+        Subject::Account(account) => account.as_str() == user,
+        Subject::Network(network) => rip.is_some_and(|rip| network.contains(&rip.to_canonical())),
+    }
 }
 
 /// Without a password the way of a certificate shows everything that does not
@@ -163,12 +175,35 @@ fn view(asked: &str, protocol: String, verdict: &Verdict, trace: Trace) -> View 
     }
 }
 
-fn without_password(mut view: View) -> View {
-    if matches!(view.verdict, Conclusion::Verified) {
+/// A certificate is held back by nobody's guesses, but a password would be.
+fn without_password(view: &mut View, held: Option<&HeldBack>) {
+    if view.steps.is_empty() || view.reason.as_deref() == Some(Reason::BadName.name()) {
+        return;
+    }
+    let (detail, outcome) = match held {
+        None => ("no".to_owned(), StepOutcome::Ok),
+        Some(held) => (format!("{}, until {}", held.subject, held.until), StepOutcome::Refused),
+    };
+    view.steps.insert(1, Step { name: "held back".to_owned(), detail, outcome });
+    if !matches!(view.verdict, Conclusion::Verified) {
+        return;
+    }
+    if let Some(held) = held {
+        view.verdict = Conclusion::Rejected;
+        view.reason = Some(Reason::HeldBack.name().to_owned());
+        view.sentence = held_sentence(&held.subject);
+    } else {
         view.verdict = Conclusion::Undecided;
         "Nothing stands in the way before the password is checked; ask with a password to see the \
          rest."
             .clone_into(&mut view.sentence);
     }
-    view
+}
+
+fn held_sentence(subject: &Subject) -> String {
+    let who = match subject {
+        Subject::Account(_) => "The main password is held back, app passwords are not",
+        Subject::Network(_) => "The network is held back",
+    };
+    format!("{who}. Wait, or end it: dovegate held-back lift {subject}.")
 }

@@ -148,4 +148,54 @@ mod tests {
         assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
         assert!(wrapped("", 4).is_empty());
     }
+
+    fn check(width: usize, expected: &str) {
+        let step = |name: &str, detail: &str, outcome| Step {
+            name: name.to_owned(),
+            detail: detail.to_owned(),
+            outcome,
+        };
+        let view = View {
+            address: "ann@example.org".to_owned(),
+            protocol: "imap".to_owned(),
+            verdict: Conclusion::Rejected,
+            reason: Some("receive_only".to_owned()),
+            steps: vec![
+                step("name", "ann@example.org", StepOutcome::Ok),
+                step("app password", "no\u{1b}[2J", StepOutcome::NotApplicable),
+                step(
+                    "mailbox",
+                    "receives only since a day long ago, so nobody logs in",
+                    StepOutcome::Refused,
+                ),
+            ],
+            sentence: "She cannot log in because her mailbox only receives.".to_owned(),
+        };
+        assert_eq!(rendered(&view, &Output::plain(width)), expected);
+    }
+
+    #[test]
+    fn as_a_person_reads_it() {
+        check(
+            80,
+            "\
+ann@example.org · imap                                                   REFUSED
+  1  name          ann@example.org                                       ok
+  2  app password  no\\u{1b}[2J                                           –
+  3  mailbox       receives only since a day long ago, so nobody logs in ✗
+  She cannot log in because her mailbox only receives.",
+        );
+        check(
+            50,
+            "\
+ann@example.org · imap                     REFUSED
+  1  name          ann@example.org         ok
+  2  app password  no\\u{1b}[2J             –
+  3  mailbox       receives only since a   ✗
+                   day long ago, so nobody
+                   logs in
+  She cannot log in because her mailbox only
+  receives.",
+        );
+    }
 }

@@ -79,6 +79,13 @@ impl Output {
         }
     }
 
+    /// For tests: no terminal, and so wide.
+    #[cfg(test)]
+    pub(super) fn plain(width: usize) -> Self {
+        let medium = Medium { terminal: false, colour: false };
+        Self { json: false, quiet: false, stdout: medium, stderr: medium, width }
+    }
+
     /// Whether a person reads along: lines are cut to fit.
     pub(super) fn reaches_a_person(&self) -> bool {
         self.stdout.terminal

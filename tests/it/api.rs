@@ -10,10 +10,12 @@ use axum::{
 };
 use dovegate::{
     api::{self, Caller},
+    clock::Timestamp,
     mailbox::userdb,
     password::Caps,
+    sasl::Credentials,
     store::{MemoryStore, Store},
-    verify::{self, Pipeline},
+    verify::{self, Attempt, Pipeline, Verdict},
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -23,6 +25,7 @@ const HASH: &str = "{SHA512-CRYPT}$6$saltsaltsalt$/oBnqFFhJ2Xq6m3H0LxrHCPa9nCvlW
 /// A router of its own, and a runtime to ask it.
 struct Api {
     router: Router,
+    pipeline: Arc<Pipeline>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -36,6 +39,7 @@ impl Api {
             ..Default::default()
         };
         let pipeline = runtime.block_on(Pipeline::open(settings, store.clone())).unwrap();
+        let pipeline = Arc::new(pipeline);
         let settings = api::Settings {
             userdb: userdb::Settings {
                 uid: 5000,
@@ -49,11 +53,11 @@ impl Api {
         };
         let router = api::router(api::State {
             store,
-            pipeline: Arc::new(pipeline),
+            pipeline: pipeline.clone(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             server: None,
         });
-        Self { router, runtime }
+        Self { router, pipeline, runtime }
     }
 
     /// With a domain and Ann.
@@ -435,6 +439,27 @@ fn explain_without_a_password_says_what_it_can() {
 }
 
 #[test]
+fn who_is_held_back_is_explained_listed_and_lifted() {
+    let api = Api::with_ann();
+    for number in 0..10 {
+        api.guess(&format!("guess {number}"));
+    }
+    let explain = |password: Option<&str>| {
+        let question = json!({"address": "ann@example.org", "password": password});
+        api.must(Method::POST, "/explain", question)["reason"].clone()
+    };
+    assert_eq!(
+        (explain(None), explain(Some("wonderland"))),
+        (json!("held_back"), json!("held_back"))
+    );
+    let held = api.get("/held-back");
+    assert_eq!(held["items"][0]["subject"], "ann@example.org");
+    assert_eq!(api.get("/held-back?after=ann@example.org")["items"], json!([]));
+    api.must(Method::POST, "/held-back/lift", json!({"subject": "Ann@example.org"}));
+    assert_eq!((explain(None), explain(Some("wonderland"))), (Value::Null, Value::Null));
+}
+
+#[test]
 fn explain_has_no_effect() {
     let api = Api::with_ann();
     for number in 0..50 {
@@ -503,6 +528,24 @@ fn import_takes_all_or_nothing() {
 }
 
 impl Api {
+    /// A login that is no question.
+    fn guess(&self, password: &str) {
+        let decision = self.runtime.block_on(self.pipeline.decide(Attempt {
+            credentials: Credentials::Password {
+                authcid: b"ann@example.org".to_vec(),
+                authzid: None,
+                password: password.into(),
+            },
+            mechanism: "PLAIN",
+            protocol: "imap".to_owned(),
+            rip: None,
+            session: None,
+            no_penalty: false,
+            arrived: Timestamp::now(),
+        }));
+        assert!(matches!(decision.verdict, Verdict::Rejected(_)), "{decision:?}");
+    }
+
     fn export(&self) -> Vec<u8> {
         let mut request = Request::builder().uri("/api/v1/export").body(Body::empty()).unwrap();
         request.extensions_mut().insert(Caller { uid: 0 });
