@@ -22,7 +22,7 @@ use super::{
     limits::Seat,
     listener::{self, Bound, SocketFile, Strangers},
     master::{Master, master_kind, master_settings},
-    settings::{Kind, ListenerSettings},
+    settings::{Endpoint, Kind, ListenerSettings},
     stream::{Listener, Peer, Stream},
 };
 use crate::{
@@ -52,8 +52,12 @@ struct Door {
     settings: Arc<ArcSwap<ListenerSettings>>,
     /// Whether we bound it: then a reload may close it.
     is_ours: bool,
+    /// See [`Bound::has_known_rights`].
+    has_known_rights: bool,
     /// Ends the accepting; the connections go on.
     stop: CancellationToken,
+    /// Says that the socket is free again.
+    closed: CancellationToken,
     /// How many it has.
     connections: Arc<AtomicUsize>,
 }
@@ -65,13 +69,13 @@ impl Doors {
 
     /// Begins to accept.
     pub(super) fn open(&mut self, bound: Bound) -> Result<(), Error> {
-        let Bound { settings, socket, strangers, file } = bound;
+        let Bound { settings, socket, has_known_rights, is_ours, file } = bound;
         let listener = Listener::new(socket).map_err(Error::Runtime)?;
-        let is_ours = file.is_some() || matches!(listener, Listener::Tcp(_));
         let stop = CancellationToken::new();
         let settings = Arc::new(ArcSwap::from_pointee(settings));
-        let door = Door { settings, is_ours, stop, connections: Arc::default() };
-        let task = Task { hub: Arc::clone(&self.hub), door: door.clone(), strangers };
+        let (closed, connections) = <(CancellationToken, Arc<AtomicUsize>)>::default();
+        let door = Door { settings, is_ours, has_known_rights, stop, closed, connections };
+        let task = Task { hub: Arc::clone(&self.hub), door: door.clone() };
         self.tasks.spawn(task.run(listener, file));
         self.list.lock().push(door);
         Ok(())
@@ -79,33 +83,24 @@ impl Doors {
 
     /// Opens what is new, closes what is gone, and changes what stays. A
     /// listener that cannot be opened is named and left out.
-    pub(super) fn reload(&mut self, wanted: &[ListenerSettings]) {
-        let is_wanted = |door: &Door| {
-            let now = door.settings.load();
-            wanted.iter().any(|other| same_door(&now, other))
-        };
-        let gone =
-            self.list.lock().extract_if(.., |door| door.is_ours && !is_wanted(door)).collect();
-        let gone: Vec<Door> = gone;
-        for door in gone {
-            tracing::info!(listener = %door.settings.load().endpoint, "closed");
+    pub(super) async fn reload(&mut self, wanted: &[ListenerSettings]) {
+        for door in self.list.take_unwanted(wanted) {
             door.stop.cancel();
+            // Its place may be wanted for another.
+            door.closed.cancelled().await;
+            tracing::info!(listener = %door.settings.load().endpoint, "closed");
         }
         for settings in wanted.iter().filter(|settings| settings.kind != Kind::Admin) {
-            self.open_or_change(settings);
-        }
-    }
-
-    fn open_or_change(&mut self, wanted: &ListenerSettings) {
-        let at_place = |door: &&Door| door.settings.load().endpoint.same_place(&wanted.endpoint);
-        let there = self.list.lock().iter().find(at_place).cloned();
-        if let Some(door) = there {
-            door.settings.store(Arc::new(wanted.clone()));
-            return;
-        }
-        match listener::bind(wanted.clone()).and_then(|bound| self.open(bound)) {
-            Ok(()) => tracing::info!(listener = %wanted.endpoint, "opened"),
-            Err(error) => tracing::error!(%error, "listener not opened"),
+            let outcome = match self.list.at(&settings.endpoint) {
+                Some(door) => door.change(settings),
+                None => listener::bind(settings.clone()).and_then(|bound| {
+                    tracing::info!(listener = %settings.endpoint, "opened");
+                    self.open(bound)
+                }),
+            };
+            if let Err(error) = outcome {
+                tracing::error!(%error, "listener left as it was");
+            }
         }
     }
 
@@ -142,6 +137,23 @@ impl DoorList {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn at(&self, endpoint: &Endpoint) -> Option<Door> {
+        let is_there = |door: &&Door| door.settings.load().endpoint.same_place(endpoint);
+        self.lock().iter().find(is_there).cloned()
+    }
+
+    /// Takes out the listeners of ours that are not among these.
+    fn take_unwanted(&self, wanted: &[ListenerSettings]) -> Vec<Door> {
+        let is_wanted = |door: &Door| {
+            let now = door.settings.load();
+            let is_this = |other: &ListenerSettings| {
+                other.kind == now.kind && other.endpoint.same_place(&now.endpoint)
+            };
+            wanted.iter().any(is_this)
+        };
+        self.lock().extract_if(.., |door| door.is_ours && !is_wanted(door)).collect()
+    }
+
     /// Connections of the present listeners of these kinds.
     pub(super) fn connections(&self, counts: impl Fn(Kind) -> bool) -> usize {
         let doors = self.lock();
@@ -170,9 +182,20 @@ impl DoorList {
     }
 }
 
-/// Whether a listener can go from one to the other without being bound anew.
-fn same_door(one: &ListenerSettings, other: &ListenerSettings) -> bool {
-    one.kind == other.kind && one.endpoint == other.endpoint
+impl Door {
+    /// New connections get these settings. The socket stays, and only the rights
+    /// of its file are changed.
+    fn change(&self, wanted: &ListenerSettings) -> Result<(), Error> {
+        if let Endpoint::Unix { path, owner, group, mode } = &wanted.endpoint
+            && self.is_ours
+            && self.settings.load().endpoint != wanted.endpoint
+        {
+            listener::set_rights(path, *owner, *group, *mode)
+                .map_err(|reason| Error::Bind { endpoint: path.display().to_string(), reason })?;
+        }
+        self.settings.store(Arc::new(wanted.clone()));
+        Ok(())
+    }
 }
 
 fn report(ended: Result<(), JoinError>) {
@@ -187,7 +210,6 @@ fn report(ended: Result<(), JoinError>) {
 struct Task {
     hub: Arc<Hub>,
     door: Door,
-    strangers: Strangers,
 }
 
 impl Task {
@@ -213,6 +235,7 @@ impl Task {
         }
         drop(listener);
         drop(file);
+        self.door.closed.cancel();
         while let Some(ended) = connections.join_next().await {
             report(ended);
             self.door.connections.store(connections.len(), Ordering::Relaxed);
@@ -239,7 +262,8 @@ impl Task {
             connections.spawn(run(hub, settings, stream, client, None));
         } else if let Some(kind) = master_kind(settings.kind) {
             let peer = peer.unwrap_or(Peer { uid: u32::MAX, gid: u32::MAX, pid: 0 });
-            let restricted = self.strangers.include(peer);
+            let strangers = Strangers::of(&settings, self.door.has_known_rights);
+            let restricted = strangers.include(peer);
             let peer = PeerCredentials { uid: peer.uid, gid: peer.gid, pid: peer.pid };
             let master_settings = Arc::new(master_settings(kind, &all));
             let desk = hub.desk(&settings.instance);

@@ -33,6 +33,16 @@ pub(super) struct Core {
     pub(super) pipeline: Arc<Pipeline>,
 }
 
+/// Whether there is a core.
+#[derive(Clone)]
+enum Prospect {
+    /// The process before us still has the store.
+    Waiting,
+    Open(Arc<Core>),
+    /// There will be none.
+    Never,
+}
+
 /// Logins by verdict.
 #[derive(Default)]
 pub(super) struct Logins {
@@ -74,7 +84,7 @@ pub(super) struct Hub {
     pub(super) drain: CancellationToken,
     /// Logins by verdict since the start.
     pub(super) logins: Logins,
-    core: watch::Sender<Option<Arc<Core>>>,
+    core: watch::Sender<Prospect>,
     next_cuid: AtomicU32,
     desks: Mutex<HashMap<String, Arc<Desk>>>,
 }
@@ -92,7 +102,7 @@ impl Hub {
             userdb: ArcSwap::from_pointee(userdb),
             drain: CancellationToken::new(),
             logins: Logins::default(),
-            core: watch::Sender::new(None),
+            core: watch::Sender::new(Prospect::Waiting),
             next_cuid: AtomicU32::new(1),
             desks: Mutex::default(),
         })
@@ -100,17 +110,25 @@ impl Hub {
 
     /// The core is there: what waits for it goes on.
     pub(super) fn open(&self, core: Arc<Core>) {
-        self.core.send_replace(Some(core));
+        self.core.send_replace(Prospect::Open(core));
+    }
+
+    /// There will be no core: what waits for it is told so.
+    pub(super) fn give_up(&self) {
+        self.core.send_replace(Prospect::Never);
     }
 
     /// The core; waits for it while the process before us finishes.
     pub(super) async fn core(&self) -> Option<Arc<Core>> {
-        if let Some(core) = &*self.core.borrow() {
+        if let Prospect::Open(core) = &*self.core.borrow() {
             return Some(Arc::clone(core));
         }
         let mut changes = self.core.subscribe();
-        let opened = timeout(HAND_OVER, changes.wait_for(Option::is_some)).await;
-        opened.ok()?.ok()?.clone()
+        let settled = changes.wait_for(|prospect| !matches!(prospect, Prospect::Waiting));
+        match timeout(HAND_OVER, settled).await.ok()?.ok()?.clone() {
+            Prospect::Open(core) => Some(core),
+            Prospect::Waiting | Prospect::Never => None,
+        }
     }
 
     /// The desk of an instance.

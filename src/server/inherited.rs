@@ -26,7 +26,7 @@ use nix::{
 
 use super::{
     Error,
-    listener::{Bound, Socket, Strangers},
+    listener::{Bound, Socket},
     settings::{Endpoint, Kind, ListenerSettings, TemporaryFailure},
 };
 
@@ -198,15 +198,10 @@ impl HandedOver {
                 return Err(Error::InheritedTcp { address, reason });
             }
         }
-        let strangers = match (&settings.endpoint, same) {
-            (Endpoint::Unix { owner, group, mode, .. }, Some(_)) => {
-                let uid = owner.unwrap_or_else(|| nix::unistd::geteuid().as_raw());
-                let gid = group.unwrap_or_else(|| nix::unistd::getegid().as_raw());
-                Strangers::of(settings.kind, *mode, uid, gid)
-            }
-            _ => Strangers::of_unknown_mode(settings.kind),
-        };
-        Ok(Bound { settings, socket: self.socket, strangers, file: None })
+        // A unit of systemd has its rights beside those of our settings, which
+        // are taken for the same; Dovecot's master says nothing of them.
+        let has_known_rights = same.is_some();
+        Ok(Bound { settings, socket: self.socket, has_known_rights, is_ours: false, file: None })
     }
 
     fn settings_by_name(&self) -> Result<ListenerSettings, Error> {
@@ -289,6 +284,7 @@ mod tests {
         let bound = handed.settle(&[]).unwrap();
         assert_eq!((bound.settings.kind, &*bound.settings.instance), (Kind::Login, "second"));
         assert!(bound.file.is_none() && bound.settings.trusted_parameters);
+        assert!(!bound.has_known_rights);
 
         let (_folder, handed) = handed_over("dovegate.socket", Parent::Systemd);
         let error = handed.settle(&[]).unwrap_err().to_string();
@@ -311,7 +307,7 @@ mod tests {
         };
         let bound = handed.settle(std::slice::from_ref(&configured)).unwrap();
         assert_eq!(bound.settings, configured);
-        assert_eq!(bound.strangers, Strangers::AllBut { uid: 7, gid: Some(8) });
+        assert!(bound.has_known_rights);
     }
 
     #[test]

@@ -39,9 +39,12 @@ pub(super) struct Bound {
     pub(super) settings: ListenerSettings,
     /// The socket itself.
     pub(super) socket: Socket,
-    /// Whom it tells less.
-    pub(super) strangers: Strangers,
-    /// The file to remove at the end; `None` for a socket that outlives us.
+    /// Whether the rights of its file are those of the settings. A parent's
+    /// socket may have any.
+    pub(super) has_known_rights: bool,
+    /// Whether we bound it; one of a parent's outlives us.
+    pub(super) is_ours: bool,
+    /// The file to remove at the end.
     pub(super) file: Option<SocketFile>,
 }
 
@@ -70,21 +73,18 @@ pub(super) enum Strangers {
 
 impl Strangers {
     /// Dovecot's rule for type `userdb`: at mode 0666 exactly the rights of the
-    /// file say nothing. Root could be anybody and is no stranger.
-    pub(super) fn of(kind: Kind, mode: u32, uid: u32, gid: u32) -> Self {
-        if kind == Kind::Userdb && mode == 0o666 {
-            Self::AllBut { uid, gid: Some(gid) }
-        } else {
-            Self::Nobody
-        }
-    }
-
-    /// For a socket whose mode we cannot know.
-    pub(super) fn of_unknown_mode(kind: Kind) -> Self {
-        if kind == Kind::Userdb {
-            Self::AllBut { uid: Uid::effective().as_raw(), gid: None }
-        } else {
-            Self::Nobody
+    /// file say nothing. Root could be anybody and is no stranger. Where the mode
+    /// is not known, everybody but root and our own user is one.
+    pub(super) fn of(settings: &ListenerSettings, has_known_rights: bool) -> Self {
+        let ours = Uid::effective().as_raw();
+        match settings.endpoint {
+            _ if settings.kind != Kind::Userdb => Self::Nobody,
+            Endpoint::Unix { owner, group, mode: 0o666, .. } if has_known_rights => Self::AllBut {
+                uid: owner.unwrap_or(ours),
+                gid: Some(group.unwrap_or_else(|| Gid::effective().as_raw())),
+            },
+            _ if has_known_rights => Self::Nobody,
+            _ => Self::AllBut { uid: ours, gid: None },
         }
     }
 
@@ -125,11 +125,8 @@ pub(super) fn bind(settings: ListenerSettings) -> Result<Bound, Error> {
     match settings.endpoint.clone() {
         Endpoint::Unix { path, owner, group, mode } => bind_unix(&path, owner, group, mode)
             .map(|(listener, file)| {
-                let uid = owner.unwrap_or_else(|| Uid::effective().as_raw());
-                let gid = group.unwrap_or_else(|| Gid::effective().as_raw());
-                let strangers = Strangers::of(settings.kind, mode, uid, gid);
                 let socket = Socket::Unix(listener);
-                Bound { settings, socket, strangers, file: Some(file) }
+                Bound { settings, socket, has_known_rights: true, is_ours: true, file: Some(file) }
             })
             .map_err(|reason| Error::Bind { endpoint: path.display().to_string(), reason }),
         Endpoint::Tcp(address) => TcpListener::bind(address)
@@ -137,7 +134,7 @@ pub(super) fn bind(settings: ListenerSettings) -> Result<Bound, Error> {
                 nix::sys::socket::listen(&listener, Backlog::new(BACKLOG)?)?;
                 listener.set_nonblocking(true)?;
                 let socket = Socket::Tcp(listener);
-                Ok(Bound { settings, socket, strangers: Strangers::Nobody, file: None })
+                Ok(Bound { settings, socket, has_known_rights: true, is_ours: true, file: None })
             })
             .map_err(|error| Error::Bind {
                 endpoint: address.to_string(),
@@ -174,14 +171,25 @@ fn bind_unix(
     let listener = UnixListener::bind(path).map_err(system("bind"))?;
     let bound = fs::symlink_metadata(path).map_err(system("stat"))?;
     let file = SocketFile { path: path.to_owned(), device: bound.dev(), inode: bound.ino() };
+    set_rights(path, owner, group, mode)?;
+    listener.set_nonblocking(true).map_err(system("set non-blocking"))?;
+    Ok((listener, file))
+}
+
+/// Gives a socket file its rights; `None` leaves owner or group as they are.
+pub(super) fn set_rights(
+    path: &Path,
+    owner: Option<u32>,
+    group: Option<u32>,
+    mode: u32,
+) -> Result<(), BindError> {
     if owner.is_some() || group.is_some() {
-        std::os::unix::fs::lchown(path, owner, group).map_err(system("chown"))?;
+        std::os::unix::fs::lchown(path, owner, group)
+            .map_err(|error| BindError::System("chown", error))?;
     }
     let bits = Mode::from_bits_truncate(mode);
     fchmodat(AT_FDCWD, path, bits, FchmodatFlags::FollowSymlink)
-        .map_err(|error| BindError::System("chmod", error.into()))?;
-    listener.set_nonblocking(true).map_err(system("set non-blocking"))?;
-    Ok((listener, file))
+        .map_err(|error| BindError::System("chmod", error.into()))
 }
 
 /// Makes the folder of a socket if the one above is there: a run folder is
@@ -291,6 +299,14 @@ mod tests {
     #[test]
     fn strangers_are_those_whom_the_file_does_not_know() {
         let peer = |(uid, gid)| Peer { uid, gid, pid: 1 };
+        let of = |kind, mode, has_known_rights| {
+            let mut settings = settings(Path::new("/x"), mode);
+            settings.kind = kind;
+            if let Endpoint::Unix { owner, group, .. } = &mut settings.endpoint {
+                (*owner, *group) = (Some(5), Some(6));
+            }
+            Strangers::of(&settings, has_known_rights)
+        };
         for (mode, found, stranger) in [
             (0o666, (1, 1), true),
             (0o666, (5, 1), false),
@@ -300,12 +316,13 @@ mod tests {
             (0o660, (1, 1), false),
             (0o777, (1, 1), false),
         ] {
-            let strangers = Strangers::of(Kind::Userdb, mode, 5, 6);
+            let strangers = of(Kind::Userdb, mode, true);
             assert_eq!(strangers.include(peer(found)), stranger, "{mode:o} {found:?}");
         }
-        assert_eq!(Strangers::of(Kind::Master, 0o666, 5, 6), Strangers::Nobody);
+        assert_eq!(of(Kind::Master, 0o666, true), Strangers::Nobody);
+        assert_eq!(of(Kind::Master, 0o666, false), Strangers::Nobody);
         let ours = Uid::effective().as_raw();
-        let unknown = Strangers::of_unknown_mode(Kind::Userdb);
+        let unknown = of(Kind::Userdb, 0o600, false);
         assert!(
             unknown.include(peer((ours + 1, 0)))
                 && !unknown.include(peer((ours, 9)))

@@ -26,11 +26,12 @@ pub mod settings;
 mod shutdown;
 mod stream;
 mod supervisor;
+mod turn;
 
 use self::{
     hub::Hub,
-    listener::{Bound, bind},
-    settings::{ListenerSettings, Origin, Rooms},
+    listener::bind,
+    settings::{Origin, Rooms},
 };
 pub use self::{
     listener::BindError,
@@ -163,11 +164,18 @@ pub fn run(origin: impl Origin) -> Result<(), Error> {
     for socket in inherited.sockets {
         bound.push(socket.settle(&settings.listeners)?);
     }
-    bind_the_rest(&settings.listeners, handed_over, &mut bound)?;
+    // Where a parent hands sockets over, a process before us may still have ours:
+    // they come after the store.
+    if !handed_over {
+        for listener in &settings.listeners {
+            bound.push(bind(listener.clone())?);
+        }
+    }
     if !bound.iter().any(|bound| bound.settings.kind != Kind::Admin) {
         return Err(Error::NoListener);
     }
-    let seats = limits::seats(settings.limits, bound.len(), inherited.client_limit)?;
+    let listeners = bound.len() + settings.listeners.len();
+    let seats = limits::seats(settings.limits, listeners, inherited.client_limit)?;
     if let Some(rights) = &settings.rights {
         rights::drop_root(rights)?;
     }
@@ -185,23 +193,6 @@ pub fn run(origin: impl Origin) -> Result<(), Error> {
     let ended = runtime.block_on(supervisor.run());
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     ended
-}
-
-/// Binds what no parent handed over. Where one did, the process before us may
-/// still answer administrators: that socket comes after the store.
-fn bind_the_rest(
-    listeners: &[ListenerSettings],
-    handed_over: bool,
-    bound: &mut Vec<Bound>,
-) -> Result<(), Error> {
-    for settings in listeners {
-        let is_there = |bound: &Bound| bound.settings.endpoint.same_place(&settings.endpoint);
-        let comes_later = handed_over && settings.kind == Kind::Admin;
-        if !comes_later && !bound.iter().any(is_there) {
-            bound.push(bind(settings.clone())?);
-        }
-    }
-    Ok(())
 }
 
 fn runtime(worker_threads: usize) -> Result<tokio::runtime::Runtime, Error> {

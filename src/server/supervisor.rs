@@ -19,8 +19,9 @@ use super::{
     doors::{DoorList, Doors},
     hub::{Core, HAND_OVER, Hub},
     listener::{Bound, bind},
-    settings::{Kind, Origin, Rooms},
+    settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
+    turn::{Taken, Turn},
 };
 use crate::{
     api,
@@ -33,8 +34,9 @@ use crate::{
 /// sockets as well, and was found there already.
 const PATIENCE: Duration = Duration::from_secs(3);
 const STORE_RETRY: Duration = Duration::from_millis(50);
-/// How long an administrator's request may go on while we stop.
-const ADMIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long an administrator's request or a write of the counters may go on
+/// after the last connection.
+const LAST_WORK: Duration = Duration::from_secs(2);
 /// How often counters and uses are written to the store.
 const MAINTENANCE: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,14 @@ pub(super) struct Supervisor<O> {
     pub(super) parent: Option<OwnedFd>,
     pub(super) under_dovecot: bool,
     pub(super) handed_over: bool,
+}
+
+/// What goes on beside the connections.
+struct Attendants {
+    api_settings: Arc<ArcSwap<api::Settings>>,
+    stop: CancellationToken,
+    maintenance: JoinHandle<Result<(), Error>>,
+    admin: JoinHandle<Result<(), Error>>,
 }
 
 impl<O: Origin> Supervisor<O> {
@@ -62,60 +72,118 @@ impl<O: Origin> Supervisor<O> {
                 _ => doors.open(bound)?,
             }
         }
-        let core = tokio::select! {
-            core = self.open_core() => core?,
-            order = stop_order(&mut orders) => {
-                tracing::info!(order, "stopped before the store was open");
-                doors.abort().await;
-                return Ok(());
-            }
+        let Some((core, told_to_stop)) = self.wait_for_core(&mut orders, &mut doors).await? else {
+            return Ok(());
         };
         self.hub.open(Arc::clone(&core));
         for bound in later {
             doors.open(bound)?;
         }
+        let attendants = if told_to_stop {
+            None
+        } else {
+            let attendants = self.attend(&mut doors, &core, admin).await;
+            tracing::info!(listeners = doors.list().names(), "ready");
+            notify(&[sd_notify::NotifyState::Ready]);
+            self.serve(&mut orders, &mut doors, &core, &attendants.api_settings).await;
+            notify(&[sd_notify::NotifyState::Stopping]);
+            attendants.stop.cancel();
+            Some(attendants)
+        };
+        self.drain(&mut doors).await;
+        if let Some(Attendants { maintenance, admin, .. }) = attendants {
+            end(maintenance, "maintenance").await;
+            end(admin, "administration").await;
+        }
+        close(&core).await
+    }
+
+    /// Waits for the store. An order to stop while logins wait for it as well is
+    /// obeyed after they were answered; `None` if there are none.
+    async fn wait_for_core(
+        &self,
+        orders: &mut Orders,
+        doors: &mut Doors,
+    ) -> Result<Option<(Arc<Core>, bool)>, Error> {
+        let opening = self.open_core();
+        tokio::pin!(opening);
+        let core = tokio::select! {
+            core = &mut opening => core.map(|core| Some((core, false))),
+            order = stop_order(orders) => {
+                tracing::info!(order, "stopping before the store was open");
+                doors.close(|_| true);
+                self.hub.drain.cancel();
+                tokio::select! {
+                    core = opening => core.map(|core| Some((core, true))),
+                    () = doors.join() => return Ok(None),
+                }
+            }
+        };
+        if core.is_err() {
+            // Nobody who waits shall hear that a password is wrong.
+            self.hub.give_up();
+            self.drain(doors).await;
+        }
+        core
+    }
+
+    /// Starts what goes on beside the connections.
+    async fn attend(
+        &self,
+        doors: &mut Doors,
+        core: &Arc<Core>,
+        admin: Option<Bound>,
+    ) -> Attendants {
+        let settings = self.hub.settings.load_full();
+        if self.handed_over {
+            // Those of our own, which the process before us has let go by now.
+            doors.reload(&settings.listeners).await;
+        }
         let api_settings = Arc::new(ArcSwap::from_pointee(self.api_settings(&self.verify)));
+        let stop = CancellationToken::new();
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
             settings: Arc::clone(&api_settings),
             server: Some(self.reporter(doors.list().clone())),
         });
-        let stop_admin = CancellationToken::new();
-        let admin = self.admin_socket(admin)?;
+        let (hub, stop_admin) = (Arc::clone(&self.hub), stop.clone());
+        let admin = admin.map_or_else(|| bind_admin(&settings), Ok);
+        let admin = admin.inspect_err(|error| tracing::error!(%error, "no administration"));
         let admin =
-            tokio::spawn(admin::serve(Arc::clone(&self.hub), admin, router, stop_admin.clone()));
-        let stop_maintenance = CancellationToken::new();
-        let maintenance = tokio::spawn(maintain(Arc::clone(&core), stop_maintenance.clone()));
-        tracing::info!(listeners = doors.list().names(), "ready");
-        notify(&[sd_notify::NotifyState::Ready]);
-        self.serve(&mut orders, &mut doors, &core, &api_settings).await;
-        notify(&[sd_notify::NotifyState::Stopping]);
-        stop_admin.cancel();
-        self.drain(&mut doors).await;
-        end(admin, "administration", ADMIN_LIMIT).await;
-        stop_maintenance.cancel();
-        end(maintenance, "maintenance", PATIENCE).await;
-        close(&core).await
+            tokio::spawn(async move { admin::serve(hub, admin?, router, stop_admin).await });
+        let maintenance = tokio::spawn(maintain(Arc::clone(core), stop.clone()));
+        Attendants { api_settings, stop, maintenance, admin }
     }
 
     /// Opens the store as soon as nobody else has it, and the pipeline on it.
     async fn open_core(&self) -> Result<Arc<Core>, Error> {
-        let folder = self.hub.settings.load().store_dir();
+        let settings = self.hub.settings.load_full();
         let patience = if self.handed_over { HAND_OVER } else { PATIENCE };
         let give_up = Instant::now() + patience;
+        let mut turn = None;
         let store: Arc<dyn Store> = loop {
-            let folder = folder.clone();
+            let is_late = Instant::now() >= give_up;
+            if turn.is_none() {
+                match Turn::take(&settings.state_dir) {
+                    Ok(taken) => turn = taken,
+                    Err(Taken) if !is_late => {
+                        sleep(STORE_RETRY).await;
+                        continue;
+                    }
+                    Err(Taken) => {}
+                }
+            }
+            let folder = settings.store_dir();
             let open = move || SledStore::open(folder, &store::sled::Settings::default());
             match tokio::task::spawn_blocking(open).await {
                 Ok(Ok(store)) => break Arc::new(store),
-                Ok(Err(store::Error::Locked { .. })) if Instant::now() < give_up => {
-                    sleep(STORE_RETRY).await;
-                }
+                Ok(Err(store::Error::Locked { .. })) if !is_late => sleep(STORE_RETRY).await,
                 Ok(Err(error)) => return Err(error.into()),
                 Err(error) => return Err(Error::Runtime(error.into())),
             }
         };
+        drop(turn);
         let pipeline = Pipeline::open(self.verify.clone(), Arc::clone(&store)).await?;
         Ok(Arc::new(Core { store, pipeline: Arc::new(pipeline) }))
     }
@@ -138,17 +206,6 @@ impl<O: Origin> Supervisor<O> {
         })
     }
 
-    /// The socket for administrators. After a hand-over it is free only now.
-    fn admin_socket(&self, bound: Option<Bound>) -> Result<Bound, Error> {
-        let settings = self.hub.settings.load();
-        let admin = settings.listeners.iter().find(|listener| listener.kind == Kind::Admin);
-        match (bound, admin) {
-            (Some(bound), _) => Ok(bound),
-            (None, Some(admin)) => bind(admin.clone()),
-            (None, None) => Err(Error::NoListener),
-        }
-    }
-
     /// Follows orders until one says stop.
     async fn serve(
         &self,
@@ -168,13 +225,13 @@ impl<O: Origin> Supervisor<O> {
                     return;
                 }
                 Order::StopIfIdle => {}
-                Order::Reload => self.reload(doors, core, api),
+                Order::Reload => self.reload(doors, core, api).await,
             }
         }
     }
 
     /// Takes new settings over. If they are wrong, the old ones stay in force.
-    fn reload(&self, doors: &mut Doors, core: &Core, api: &ArcSwap<api::Settings>) {
+    async fn reload(&self, doors: &mut Doors, core: &Core, api: &ArcSwap<api::Settings>) {
         if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
             notify(&[sd_notify::NotifyState::Reloading, now]);
         }
@@ -184,7 +241,7 @@ impl<O: Origin> Supervisor<O> {
                 self.hub.settings.store(Arc::new(server.clone()));
                 api.store(Arc::new(self.api_settings(&verify)));
                 core.pipeline.reload(verify);
-                doors.reload(&server.listeners);
+                doors.reload(&server.listeners).await;
                 tracing::info!(listeners = doors.list().names(), "reloaded");
             }
             Err(problems) => {
@@ -218,6 +275,12 @@ impl<O: Origin> Supervisor<O> {
     }
 }
 
+/// After a hand-over the administrators' socket is free only now.
+fn bind_admin(settings: &Settings) -> Result<Bound, Error> {
+    let admin = settings.listeners.iter().find(|listener| listener.kind == Kind::Admin);
+    bind(admin.ok_or(Error::NoListener)?.clone())
+}
+
 async fn stop_order(orders: &mut Orders) -> &'static str {
     loop {
         match orders.next().await {
@@ -248,11 +311,12 @@ async fn maintain(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error>
     }
 }
 
-/// Waits for the end of a task, for so long.
-async fn end<T>(mut task: JoinHandle<Result<T, Error>>, what: &'static str, limit: Duration) {
-    match timeout(limit, &mut task).await {
-        Ok(Ok(Ok(_))) => {}
-        Ok(Ok(Err(error))) => tracing::error!(%error, what, "ended"),
+/// Waits for the end of a task, not for ever.
+async fn end(mut task: JoinHandle<Result<(), Error>>, what: &'static str) {
+    match timeout(LAST_WORK, &mut task).await {
+        Ok(Ok(Ok(()))) => {}
+        // It was logged when it happened.
+        Ok(Ok(Err(_))) => {}
         Ok(Err(error)) => tracing::error!(%error, what, "ended"),
         Err(_) => {
             tracing::warn!(what, "ended before it was finished");
