@@ -120,10 +120,11 @@ pub(super) async fn import(
         counts.count(record);
     }
     if !options.dry_run {
+        let number = records.len() - 1;
         state.store.import(records).await?;
         // A record that was replaced may have kept its generation.
         state.pipeline.flush_cache(&[]);
-        caller.changed("import", &format_args!("{counts:?}"));
+        caller.changed("import", &format_args!("{number} records"));
     }
     Ok(Json(counts))
 }

@@ -86,7 +86,11 @@ impl<'a> Case<'a> {
 
     /// Whether the network is held back, or the account. The latter binds its
     /// main password alone: `true`, where the caller has to look further.
-    pub(super) fn held_back(&mut self, standing: Standing) -> Result<bool, Stop> {
+    pub(super) fn held_back(
+        &mut self,
+        standing: Standing,
+        maybe_app_password: bool,
+    ) -> Result<bool, Stop> {
         let abuse = &self.current.settings.abuse;
         let window = abuse.window.as_secs() / 60;
         if let Some(until) = standing.network.held_until {
@@ -95,7 +99,9 @@ impl<'a> Case<'a> {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         if let Some(until) = standing.account.held_until {
-            self.trace.note("held back", Outcome::Refused, || {
+            let outcome =
+                if maybe_app_password { Outcome::NotApplicable } else { Outcome::Refused };
+            self.trace.note("held back", outcome, || {
                 format!("the main password, until {until}; not the app passwords")
             });
             return Ok(true);

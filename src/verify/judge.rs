@@ -56,7 +56,7 @@ impl Pipeline {
             return Err(Stop::Rejected(Reason::BadPassword));
         }
         let typed = AppPasswordText::parse(password.expose());
-        let main_held = self.main_password_held(case, user)?;
+        let main_held = self.main_password_held(case, user, typed.is_some())?;
         if main_held && typed.is_none() {
             // Only for the history, so a failure changes nothing.
             case.account = self.store.account(user).await.ok().flatten();
@@ -87,7 +87,7 @@ impl Pipeline {
         name: &[u8],
     ) -> Result<(), Stop> {
         let user = case.name(name, None)?;
-        let main_held = self.main_password_held(case, &user)?;
+        let main_held = self.main_password_held(case, &user, false)?;
         let account = self.account(case, &user).await?;
         self.app_password(case, &account, None).await?;
         if main_held {
@@ -98,7 +98,12 @@ impl Pipeline {
     }
 
     /// Whether the main password is held back; a held-back network ends it all.
-    fn main_password_held(&self, case: &mut Case<'_>, user: &Address) -> Result<bool, Stop> {
+    fn main_password_held(
+        &self,
+        case: &mut Case<'_>,
+        user: &Address,
+        maybe_app_password: bool,
+    ) -> Result<bool, Stop> {
         if case.attempt.no_penalty {
             case.trace.note("held back", Outcome::NotApplicable, || {
                 "the mail server asks not to count".to_owned()
@@ -109,7 +114,7 @@ impl Pipeline {
             return Ok(false);
         }
         let (now, abuse) = (case.attempt.arrived, &case.current.settings.abuse);
-        case.held_back(self.penalty.standing(case.rip, user, now, abuse))
+        case.held_back(self.penalty.standing(case.rip, user, now, abuse), maybe_app_password)
     }
 
     /// The mailbox, if it may log in at all.

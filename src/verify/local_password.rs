@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Cause, Pipeline, Reason,
@@ -11,7 +11,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
-    password::{self, Caps, Stored, Work},
+    password::{self, Stored, Work},
     secret::Secret,
     store::Account,
 };
@@ -53,41 +53,44 @@ impl Pipeline {
         password: &Secret,
     ) -> Result<Checked, Stop> {
         let stored = Stored::parse(hash).map_err(|error| fault(case, &error))?;
-        let slow = stored.work() == Work::Much;
+        if stored.work() == Work::Little {
+            self.announce(case, account, password)?;
+            let right = stored.matches(password.expose(), &case.current.settings.caps);
+            let right = right.map_err(|error| fault(case, &error))?;
+            return Ok(Checked { right, known: false });
+        }
         let cache = &case.current.cache;
-        let key = slow.then(|| cache.key(account, hash, password.expose()));
-        if let Some(known) = key.as_ref().and_then(|key| cache.look_up(key)) {
+        let key = cache.key(account, hash, password.expose());
+        if let Some(known) = cache.look_up(&key) {
             return Ok(Checked { right: known == Known::Right, known: true });
         }
-        if slow {
-            self.pass_gate(case, account).await?;
-        }
+        let deadline = case.current.pool.deadline();
+        self.pass_gate(case, account, deadline).await?;
         self.announce(case, account, password)?;
-        let caps = case.current.settings.caps;
-        let right = match key {
-            None => stored.matches(password.expose(), &caps),
-            Some(key) => {
-                let run = || slow_check(case, account, password, caps);
-                case.current.flights.share(key, run).await.map_err(Stop::Unavailable)?
-            }
-        };
+        let run = || slow_check(case, account, password, deadline);
+        let right = case.current.flights.share(key, run).await.map_err(Stop::Unavailable)?;
         let right = right.map_err(|error| fault(case, &error))?;
-        if let Some(key) = key.filter(|_| !case.trace.is_on()) {
+        if !case.trace.is_on() {
             let known = if right { Known::Right } else { Known::Wrong };
-            case.current.cache.keep(key, account.mailbox.address.clone(), known);
+            cache.keep(key, account.mailbox.address.clone(), known);
         }
         Ok(Checked { right, known: false })
     }
 
     /// Waits for a place among the slow checks of the network, which may be held
     /// back by then.
-    async fn pass_gate<'a>(&'a self, case: &mut Case<'a>, account: &Account) -> Result<(), Stop> {
+    async fn pass_gate<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        deadline: Instant,
+    ) -> Result<(), Stop> {
         let settings = &case.current.settings;
         let rip = case.rip.filter(|_| !case.trace.is_on() && !case.attempt.no_penalty);
         let Some(gate) = rip.and_then(|rip| self.penalty.gate(rip, &settings.abuse)) else {
             return Ok(());
         };
-        let place = timeout(settings.hash_wait, gate.acquire_owned()).await;
+        let place = timeout_at(deadline, gate.acquire_owned()).await;
         let place = place.map_err(|_| Stop::Unavailable(Cause::Overloaded))?;
         case.gate = Some(place.expect("gates are never closed"));
         let (user, now) = (&account.mailbox.address, case.attempt.arrived);
@@ -124,13 +127,14 @@ fn slow_check(
     case: &Case<'_>,
     account: &Account,
     password: &Secret,
-    caps: Caps,
+    deadline: Instant,
 ) -> impl Future<Output = Result<Result<bool, password::Error>, Cause>> + Send + 'static + use<> {
+    let caps = case.current.settings.caps;
     let pool = Arc::clone(&case.current.pool);
     let mailbox = Arc::clone(&account.mailbox);
     let password = password.clone();
     async move {
-        pool.run(move || {
+        pool.run(deadline, move || {
             let hash = mailbox.local_hash.as_deref().unwrap_or_default();
             Stored::parse(hash)?.matches(password.expose(), &caps)
         })

@@ -182,7 +182,9 @@ impl Pipeline {
         let scheme = current.settings.default_scheme;
         let password = password.clone();
         let salt = random();
-        let hash = current.pool.run(move || scheme.hash(password.expose(), salt)).await;
+        let pool = &current.pool;
+        let work = move || scheme.hash(password.expose(), salt);
+        let hash = pool.run(pool.deadline(), work).await;
         Ok(hash.map_err(Error::Unavailable)??)
     }
 

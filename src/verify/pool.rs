@@ -6,7 +6,7 @@ use std::{num::NonZero, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 use super::Cause;
@@ -38,17 +38,23 @@ impl HashPool {
         }
     }
 
+    /// When a wait that begins now has to be over.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.wait
+    }
+
     /// Runs `work` when its turn comes.
     ///
     /// # Errors
-    /// [`Cause::Overloaded`] if no place is free or the turn does not come in
-    /// time; [`Cause::Internal`] if `work` panics.
+    /// [`Cause::Overloaded`] if no place is free or the turn does not come by
+    /// `deadline`; [`Cause::Internal`] if `work` panics.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Cause> {
         let _place = self.places.try_acquire().map_err(|_| Cause::Overloaded)?;
-        self.run_in_turn(None, work).await
+        self.run_in_turn(deadline, None, work).await
     }
 
     /// Runs `work` for a name that does not exist, for the sake of its cost: in
@@ -64,10 +70,11 @@ impl HashPool {
     ) -> Result<(), Cause> {
         let _place = self.places.try_acquire().map_err(|_| Cause::Overloaded)?;
         let Ok(_place) = self.stranger_places.try_acquire() else { return Ok(()) };
+        let deadline = self.deadline();
         let quarter = Arc::clone(&self.stranger_threads).acquire_owned();
-        let Ok(quarter) = timeout(self.wait, quarter).await else { return Ok(()) };
+        let Ok(quarter) = timeout_at(deadline, quarter).await else { return Ok(()) };
         let quarter = quarter.expect("the pool's semaphores are never closed");
-        self.run_in_turn(Some(quarter), work).await.map(drop)
+        self.run_in_turn(deadline, Some(quarter), work).await.map(drop)
     }
 
     #[cfg(test)]
@@ -77,10 +84,11 @@ impl HashPool {
 
     async fn run_in_turn<T: Send + 'static>(
         &self,
+        deadline: Instant,
         quarter: Option<OwnedSemaphorePermit>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Cause> {
-        let turn = timeout(self.wait, Arc::clone(&self.threads).acquire_owned()).await;
+        let turn = timeout_at(deadline, Arc::clone(&self.threads).acquire_owned()).await;
         let turn = turn.map_err(|_| Cause::Overloaded)?;
         // The turn goes along: when the caller leaves, the thread is still busy.
         let run = task::spawn_blocking(move || {

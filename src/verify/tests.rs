@@ -383,6 +383,10 @@ async fn a_store_that_fails_is_no_refusal() {
     rig.store.close().await.unwrap();
     rig.check(password("ann@example.org", "wonderland"), "store").await;
     rig.check(password("nobody@example.org", "wonderland"), "store").await;
+    // C-39, C-40: these need no look into it.
+    rig.check(password("ann@example.org", "wonder\rland"), "bad_password").await;
+    rig.check(password("an\tn@example.org", "wonderland"), "bad_name").await;
+    rig.check(password(&"a".repeat(1025), "wonderland"), "bad_name").await;
     assert!(rig.pipeline.held_back(NOW).is_empty());
 }
 

@@ -5,7 +5,9 @@
 //! each network (/32, /64) and one for each account; a full one holds back for
 //! a while. The account's counter binds what can be guessed, its main password,
 //! so that nobody who knows a name can lock its owner's devices out: they use
-//! app passwords. Faults of ours never count.
+//! app passwords. While it is held back, even the right main password is refused
+//! unchecked: anything else would tell a guesser when he is right. Faults of
+//! ours never count.
 //!
 //! Names that do not exist are counted like those that do, else the growing
 //! delay would tell them apart; they have a table of their own, so that made-up
@@ -208,8 +210,15 @@ struct Tables {
 }
 
 impl Tables {
-    fn names(&mut self, known: bool) -> &mut Table<Address> {
-        if known { &mut self.accounts } else { &mut self.strangers }
+    /// The table of a name, and how it counts: made-up names get a quarter of the
+    /// places.
+    fn names(&mut self, known: bool, settings: &Settings) -> (&mut Table<Address>, Rule) {
+        let rule = settings.account_rule();
+        if known {
+            (&mut self.accounts, rule)
+        } else {
+            (&mut self.strangers, Rule { max_entries: rule.max_entries / 4, ..rule })
+        }
     }
 }
 
@@ -286,8 +295,8 @@ impl Penalty {
                 Counted::new(tables.networks.count(&network, guess.0, now, rule), rule)
             });
             let account = name.map_or_else(Counted::default, |(user, known)| {
-                let rule = settings.account_rule();
-                Counted::new(tables.names(known).count(user, guess.0, now, rule), rule)
+                let (names, rule) = tables.names(known, settings);
+                Counted::new(names.count(user, guess.0, now, rule), rule)
             });
             Counted {
                 share: network.share.max(account.share),

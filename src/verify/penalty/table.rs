@@ -198,12 +198,13 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
             if entry.is_held(now) {
                 return false;
             }
-            let known = entry.guesses.iter_mut().find(|guess| guess.digest == digest);
-            let is_new = known.as_ref().is_none_or(|guess| !guess.wrong);
-            match known {
-                Some(guess) => guess.wrong = true,
-                None => entry.guesses.push(Guess { digest, at: now, pending: 0, wrong: true }),
-            }
+            let seen = entry.guesses.iter_mut().find(|guess| guess.digest == digest);
+            let is_new = if let Some(guess) = seen {
+                !std::mem::replace(&mut guess.wrong, true)
+            } else {
+                entry.guesses.push(Guess { digest, at: now, pending: 0, wrong: true });
+                true
+            };
             if entry.wrong_since(start_of(rule.window, now)) >= rule.limit {
                 entry.held_until = Some(now.after(rule.hold));
                 entry.guesses.clear();

@@ -80,6 +80,10 @@ async fn tells_who_is_held_back() {
     let step = trace.steps.last().unwrap();
     assert_eq!((step.name, step.outcome), ("held back", Outcome::Refused));
     assert!(step.detail.starts_with("the main password, until 2027-"), "{}", step.detail);
+    let phone = rig.app_password("ann@example.org", 1, |_| ()).await;
+    let (decision, trace) = rig.pipeline.explain(password("ann@example.org", &phone)).await;
+    assert_eq!(word(&decision.verdict), "ok");
+    assert!(trace.steps.iter().all(|step| step.outcome != Outcome::Refused));
     let trace = rig.pipeline.explain_without_password(b"ann@example.org", "imap", None, NOW).await;
     assert!(trace.sentence.contains("dovegate held-back lift"), "{}", trace.sentence);
 }

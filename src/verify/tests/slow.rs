@@ -196,17 +196,18 @@ async fn beyond_its_bounds_the_pool_says_so_in_time() {
     let (first, job) = blocker();
     let running = tokio::spawn({
         let pool = pool.clone();
-        async move { pool.run(job).await }
+        async move { pool.run(pool.deadline(), job).await }
     });
     first.begun.recv().unwrap();
     let begun = std::time::Instant::now();
     // One may wait, for a while; the next finds no place.
-    let (waited, refused) = tokio::join!(pool.run(|| ()), pool.run(|| ()));
+    let (waited, refused) =
+        tokio::join!(pool.run(pool.deadline(), || ()), pool.run(pool.deadline(), || ()));
     assert_eq!((waited, refused), (Err(Cause::Overloaded), Err(Cause::Overloaded)));
     assert!(begun.elapsed() < Duration::from_secs(5));
     first.go.send(()).unwrap();
     assert_eq!(running.await.unwrap(), Ok(()));
-    assert_eq!(pool.run(|| 7).await, Ok(7));
+    assert_eq!(pool.run(pool.deadline(), || 7).await, Ok(7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,7 +237,7 @@ async fn strangers_get_a_quarter() {
     let barrier = Arc::new(Barrier::new(3));
     let together = (0..3).map(|_| {
         let barrier = barrier.clone();
-        pool.run(move || {
+        pool.run(pool.deadline(), move || {
             barrier.wait();
         })
     });
@@ -251,9 +252,9 @@ async fn strangers_get_a_quarter() {
 #[tokio::test]
 async fn a_panic_in_a_hash_is_contained() {
     let pool = HashPool::new(1, 1, Duration::from_secs(5));
-    let hurt = pool.run(|| panic!("a hash that no library expects")).await;
+    let hurt = pool.run(pool.deadline(), || panic!("a hash that no library expects")).await;
     assert_eq!(hurt, Err::<(), _>(Cause::Internal));
-    assert_eq!(pool.run(|| 7).await, Ok(7));
+    assert_eq!(pool.run(pool.deadline(), || 7).await, Ok(7));
 }
 
 /// Nobody who needs no slow hash waits for those who do.
@@ -266,7 +267,7 @@ async fn an_overloaded_pool_leaves_cheap_logins_alone() {
     rig.check(attempt(), "ok").await;
     let (first, job) = blocker();
     let pool = Arc::clone(&rig.pipeline.current().pool);
-    let running = tokio::spawn(async move { pool.run(job).await });
+    let running = tokio::spawn(async move { pool.run(pool.deadline(), job).await });
     first.begun.recv().unwrap();
     rig.check(attempt(), "ok").await;
     rig.check(password("ann@example.org", &phone), "ok").await;

@@ -63,9 +63,10 @@ pub fn doveadm(version: Version, way: Way) {
             assert_eq!(value("mail"), Some("maildir:~/Maildir"), "{ann}");
         }
         Version::V24 => {
-            assert_eq!(value("quota_storage_size"), Some("5368709120B"), "{ann}");
+            assert_eq!(value("quota_storage_size"), Some("5G"), "{ann}");
             assert_eq!(value("mail_driver"), Some("maildir"), "{ann}");
-            assert_eq!(value("mail_path"), Some("~/Maildir"), "{ann}");
+            // doveadm shows it with the home filled in.
+            assert!(value("mail_path").is_some_and(|path| path.ends_with("ann/Maildir")), "{ann}");
         }
     }
     answered(&rig, &["user", "nobody@example.org"], 67, "doesn't exist");

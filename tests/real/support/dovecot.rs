@@ -234,10 +234,14 @@ fn prepare(folder: &Folder, base: &str, way: Way) -> (Dovegate, StandIn) {
     if way == Way::Recorded {
         return recorded(folder, &listeners);
     }
-    let dovegate = Dovegate::prepare(folder, "dovecot", &listeners.replace("/run/dovecot", base));
+    // A socket that is handed over goes by its path, or else by its name: into a
+    // root folder it comes with a path that means nothing there.
+    let by_name = way == Way::Activated && !folder.system.is_this_machine();
+    let listeners = if by_name { String::new() } else { listeners.replace("/run/dovecot", base) };
+    let dovegate = Dovegate::prepare(folder, "dovecot", &listeners);
     let daemon = match way {
         Way::OwnDaemon => Daemon::start(&dovegate, folder),
-        _ => Daemon::activate(&dovegate, folder, &sockets(folder).map(|(_, socket)| socket)),
+        _ => Daemon::activate(&dovegate, folder, &sockets(folder)),
     };
     (dovegate, StandIn::Daemon(daemon))
 }
@@ -311,6 +315,7 @@ fn write_config(
         ),
         Version::V24 => format!(
             "dovecot_config_version = 2.4.1\ndovecot_storage_version = 2.4.1\n\
+             service submission-login {{\n  inet_listener submissions {{\n    port = 0\n  }}\n}}\n\
              ssl_server_cert_file = {}\nssl_server_key_file = {}\n\
              mail_driver = maildir\nmail_path = ~/Maildir\n",
             at("cert.pem"),

@@ -148,7 +148,7 @@ mail = "maildir:~/Maildir"
 /// the listening sockets, so that they outlive the process.
 #[derive(Debug)]
 pub struct Daemon {
-    sockets: Vec<UnixListener>,
+    sockets: Vec<(&'static str, UnixListener)>,
     server: Option<Server>,
 }
 
@@ -171,13 +171,18 @@ impl Daemon {
         daemon
     }
 
-    /// Dovegate takes over the sockets given (socket activation).
-    pub fn activate(dovegate: &Dovegate, folder: &Folder, sockets: &[Socket]) -> Self {
-        let listen = |socket: &Socket| {
+    /// Dovegate takes over the sockets given, with the names that a socket unit
+    /// would give them.
+    pub fn activate(
+        dovegate: &Dovegate,
+        folder: &Folder,
+        sockets: &[(&'static str, Socket)],
+    ) -> Self {
+        let listen = |(name, socket): &(&'static str, Socket)| {
             let listener = UnixListener::bind(&socket.path).unwrap();
             chown(&socket.path, Some(socket.owner.0), Some(socket.owner.1)).unwrap();
             fs::set_permissions(&socket.path, fs::Permissions::from_mode(socket.mode)).unwrap();
-            listener
+            (*name, listener)
         };
         let sockets = sockets.iter().map(listen).collect();
         let mut daemon = Self { sockets, server: None };
@@ -192,9 +197,11 @@ impl Daemon {
         // Descriptors from 100 on are nobody's; bash moves them to 3, 4, … which
         // is where sd_listen_fds(3) expects them. The copies live in this
         // process only as long as the start takes.
-        let copies: Vec<RawFd> = self.sockets.iter().map(duplicate).collect();
+        let copies: Vec<RawFd> =
+            self.sockets.iter().map(|(_, listener)| duplicate(listener)).collect();
         if !copies.is_empty() {
-            command = activated(&command, &copies);
+            let names: Vec<&str> = self.sockets.iter().map(|(name, _)| *name).collect();
+            command = activated(&command, &copies, &names.join(":"));
         }
         self.server = Some(Server::start("dovegate", command, &folder.outside("dovegate.log")));
         for copy in copies {
@@ -218,12 +225,16 @@ fn duplicate(listener: &UnixListener) -> RawFd {
     fcntl(listener, FcntlArg::F_DUPFD(100)).unwrap()
 }
 
-fn activated(inner: &Command, copies: &[RawFd]) -> Command {
+fn activated(inner: &Command, copies: &[RawFd], names: &str) -> Command {
     let mut script = String::new();
     for (copy, place) in copies.iter().zip(3..) {
         let _ = write!(script, "exec {place}<&{copy} {copy}<&-; ");
     }
-    let _ = write!(script, "export LISTEN_FDS={} LISTEN_PID=$$; exec \"$@\"", copies.len());
+    let _ = write!(
+        script,
+        "export LISTEN_FDS={} LISTEN_FDNAMES={names} LISTEN_PID=$$; exec \"$@\"",
+        copies.len()
+    );
     let mut command = Command::new("bash");
     command.args(["-c", &script, "activate"]).arg(inner.get_program()).args(inner.get_args());
     command

@@ -26,6 +26,11 @@ impl System {
         Self { root: cache().join("debian-trixie-dovecot") }
     }
 
+    /// Whether paths in there are paths here.
+    pub fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// Whether a program is installed there.
     pub fn has(&self, program: &str) -> bool {
         self.outside(program).exists()
@@ -33,7 +38,7 @@ impl System {
 
     /// A command to be run in there.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
-        if self.root == Path::new("/") {
+        if self.is_this_machine() {
             return Command::new(program.as_ref());
         }
         // One process, not a parent with a child: chroot(8) execs.
