@@ -236,13 +236,13 @@ impl Penalty {
         settings: &Settings,
     ) -> Standing {
         let network = rip.and_then(|rip| settings.network_of(rip));
-        let window = settings.window;
+        let (by_account, by_network) = (settings.account_rule(), settings.network_rule());
         self.with(|tables| {
-            let known = tables.accounts.standing(user, now, window);
-            let stranger = tables.strangers.standing(user, now, window);
+            let known = tables.accounts.standing(user, now, by_account);
+            let stranger = tables.strangers.standing(user, now, by_account);
             Standing {
                 network: network
-                    .map(|network| tables.networks.standing(&network, now, window))
+                    .map(|network| tables.networks.standing(&network, now, by_network))
                     .unwrap_or_default(),
                 account: table::Standing {
                     guesses: known.guesses.max(stranger.guesses),

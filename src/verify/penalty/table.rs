@@ -28,6 +28,20 @@ pub(super) struct Rule {
     pub(super) max_entries: usize,
 }
 
+impl Rule {
+    /// Whether a guess of that moment still counts. One that lies ahead by more
+    /// than the window was made before the clock was set back.
+    fn counts(self, at: Timestamp, now: Timestamp) -> bool {
+        u128::from(at.0.abs_diff(now.0)) <= self.window.as_millis()
+    }
+
+    /// Whether a hold until then is on. One that lies ahead by more than a hold
+    /// was begun before the clock was set back, or under another setting.
+    fn holds(self, until: Timestamp, now: Timestamp) -> bool {
+        until > now && until.since(now) <= self.hold
+    }
+}
+
 /// Keyed digest of a guess. 32 bits: two guesses of one entry hardly ever
 /// collide, and thousands of passwords would fit one that somebody steals.
 pub(super) type GuessDigest = u32;
@@ -93,12 +107,8 @@ impl<K> Default for Table<K> {
 }
 
 impl Entry {
-    fn is_held(&self, now: Timestamp) -> bool {
-        self.held_until.is_some_and(|until| until > now)
-    }
-
-    fn wrong_since(&self, start: Timestamp) -> usize {
-        self.guesses.iter().filter(|guess| guess.wrong && guess.at >= start).count()
+    fn wrong(&self) -> impl Iterator<Item = &Guess> {
+        self.guesses.iter().filter(|guess| guess.wrong)
     }
 
     fn is_empty(&self) -> bool {
@@ -108,21 +118,14 @@ impl Entry {
     /// What of it is worth keeping over a restart, summed up: announcements
     /// come and go with every login and are not.
     fn lasting(&self) -> (Option<Timestamp>, usize, Option<Timestamp>) {
-        let wrong = self.guesses.iter().filter(|guess| guess.wrong);
-        (self.held_until, wrong.clone().count(), wrong.map(|guess| guess.at).max())
+        (self.held_until, self.wrong().count(), self.wrong().map(|guess| guess.at).max())
     }
 
     /// Forgets what is over.
-    fn expire(&mut self, now: Timestamp, window: Duration) {
-        let start = start_of(window, now);
-        self.guesses.retain(|guess| guess.pending > 0 || guess.at >= start);
-        self.held_until = self.held_until.filter(|until| *until > now);
+    fn expire(&mut self, now: Timestamp, rule: Rule) {
+        self.guesses.retain(|guess| guess.pending > 0 || rule.counts(guess.at, now));
+        self.held_until = self.held_until.filter(|until| rule.holds(*until, now));
     }
-}
-
-fn start_of(window: Duration, now: Timestamp) -> Timestamp {
-    let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-    Timestamp(now.0.saturating_sub(window))
 }
 
 impl<K: Clone + Eq + Hash + Ord> Table<K> {
@@ -131,11 +134,11 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
         self.held
     }
 
-    pub(super) fn standing(&self, key: &K, now: Timestamp, window: Duration) -> Standing {
+    pub(super) fn standing(&self, key: &K, now: Timestamp, rule: Rule) -> Standing {
         let Some(entry) = self.entries.get(key) else { return Standing::default() };
         Standing {
-            guesses: entry.wrong_since(start_of(window, now)),
-            held_until: entry.held_until.filter(|until| *until > now),
+            guesses: entry.wrong().filter(|guess| rule.counts(guess.at, now)).count(),
+            held_until: entry.held_until.filter(|until| rule.holds(*until, now)),
         }
     }
 
@@ -154,7 +157,7 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
             return true;
         }
         self.change(key, now, rule, |entry| {
-            if entry.is_held(now) {
+            if entry.held_until.is_some() {
                 return false;
             }
             let full = entry.guesses.len() >= rule.limit;
@@ -195,7 +198,7 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
             return (Standing::default(), true);
         }
         let is_new = self.change(key, now, rule, |entry| {
-            if entry.is_held(now) {
+            if entry.held_until.is_some() {
                 return false;
             }
             let seen = entry.guesses.iter_mut().find(|guess| guess.digest == digest);
@@ -205,13 +208,13 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
                 entry.guesses.push(Guess { digest, at: now, pending: 0, wrong: true });
                 true
             };
-            if entry.wrong_since(start_of(rule.window, now)) >= rule.limit {
+            if entry.wrong().count() >= rule.limit {
                 entry.held_until = Some(now.after(rule.hold));
                 entry.guesses.clear();
             }
             is_new
         });
-        (self.standing(key, now, rule.window), is_new)
+        (self.standing(key, now, rule), is_new)
     }
 
     /// Forgets an entry; false if there was none.
@@ -274,7 +277,7 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
             place.guesses.retain(|guess| guess.wrong);
             place.guesses.iter_mut().for_each(|guess| guess.at = guess.at.min(now));
             place.guesses.truncate(rule.limit);
-            place.expire(now, rule.window);
+            place.expire(now, rule);
         });
         // What came from the store need not go back there, unless it is over.
         if self.entries.contains_key(key) {
@@ -292,7 +295,7 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
     ) -> T {
         let mut entry = self.unlink(key).unwrap_or_default();
         let before = entry.lasting();
-        entry.expire(now, rule.window);
+        entry.expire(now, rule);
         let result = change(&mut entry);
         if entry.lasting() != before {
             self.dirty.insert(key.clone());

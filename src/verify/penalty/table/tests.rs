@@ -16,11 +16,11 @@ fn at(seconds: u64) -> Timestamp {
 
 impl<K: Clone + Eq + Hash + Ord> Table<K> {
     fn guesses(&self, key: &K, now: Timestamp) -> usize {
-        self.standing(key, now, RULE.window).guesses
+        self.standing(key, now, RULE).guesses
     }
 
     fn is_held(&self, key: &K, now: Timestamp) -> bool {
-        self.standing(key, now, RULE.window).held_until.is_some()
+        self.standing(key, now, RULE).held_until.is_some()
     }
 
     fn assert_consistent(&self, max_entries: usize) {
@@ -160,7 +160,7 @@ fn what_the_store_keeps_comes_back() {
     }
     assert!(table.take_dirty().is_empty());
     assert_eq!(restored.guesses(&"ann", at(10)), 1);
-    assert_eq!(restored.standing(&"bob", at(10), RULE.window).held_until, Some(at(900)));
+    assert_eq!(restored.standing(&"bob", at(10), RULE).held_until, Some(at(900)));
     restored.assert_consistent(RULE.max_entries);
     // The same password is still the same guess.
     restored.count(&"ann", 1, at(10), RULE);
@@ -181,6 +181,11 @@ fn a_clock_that_was_ahead_holds_nobody_for_ever() {
     }
     assert!(restored.is_held(&"ann", at(899)) && !restored.is_held(&"ann", at(900)));
     assert_eq!(restored.guesses(&"bob", at(601)), 0);
+    // The same without a restart.
+    table.count(&"ann", 1, far, RULE);
+    assert!(!table.is_held(&"ann", at(0)));
+    assert_eq!(table.guesses(&"bob", at(0)), 0);
+    assert!(table.announce(&"ann", 1, at(0), RULE));
 }
 
 proptest! {
