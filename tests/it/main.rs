@@ -5,6 +5,7 @@ mod adversity;
 mod api;
 mod architecture;
 mod cli;
+mod cli_server;
 mod conformance;
 mod fixtures;
 mod fuzz_seeds;
