@@ -12,5 +12,7 @@ mod dovecot;
 mod dovecot23;
 mod dovecot24;
 mod exim;
+mod fail2ban;
 mod postfix;
 mod support;
+mod systemd;
