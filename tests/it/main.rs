@@ -11,6 +11,7 @@ mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;
 mod guessing;
+mod misfortunes;
 mod store_contract;
 mod support;
 mod systemd_units;

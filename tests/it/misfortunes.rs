@@ -1,0 +1,46 @@
+//! What happens to a server by no client's doing: changed settings, reloads,
+//! restarts, lost folders.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    daemon::Daemon,
+    world::{ANN, ANN_PASSWORD, World},
+};
+
+/// A listener at `run/NAME` of this daemon, as it stands in the settings.
+fn listener(daemon: &Daemon, name: &str, further: &str) -> String {
+    let path = daemon.sockets().join(name);
+    format!("[[listener]]\npath = {:?}\n{further}", path.display().to_string())
+}
+
+/// Writes new settings and has them read.
+fn reload(daemon: &Daemon, settings: &[&str]) {
+    let reloads = daemon.log().matches("reloaded").count();
+    daemon.configure(settings);
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_log("reload", |log| log.matches("reloaded").count() > reloads);
+}
+
+#[test]
+fn reload_that_changes_a_sockets_mode_or_type_keeps_it_open() {
+    let world = World::new();
+    let path = world.daemon.sockets().join("auth");
+    let mode = || fs::metadata(&path).map(|found| found.permissions().mode() & 0o777).ok();
+    assert_eq!(mode(), Some(0o666));
+    let mut before = world.target.client("auth", 2);
+
+    let narrowed = listener(&world.daemon, "auth", "type = \"auth\"\nmode = \"0600\"");
+    reload(&world.daemon, &[&narrowed]);
+    assert_eq!(mode(), Some(0o600));
+    assert_eq!(world.target.client("auth", 2).login(ANN, ANN_PASSWORD).word, "OK");
+
+    let other_type = listener(&world.daemon, "auth", "type = \"login\"\nmode = \"0600\"");
+    reload(&world.daemon, &[&other_type]);
+    let mut login = world.target.client("auth", 4);
+    assert_eq!(login.greeting.minor, 4, "it is a login socket now");
+    assert_eq!(login.login(ANN, ANN_PASSWORD).word, "OK");
+    assert_eq!(before.login(ANN, ANN_PASSWORD).word, "OK");
+}
