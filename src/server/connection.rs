@@ -22,7 +22,7 @@ const HIGH_WATER_BYTES: usize = 50 << 10;
 /// … until it has read this far (Dovecot's figures).
 const LOW_WATER_BYTES: usize = HIGH_WATER_BYTES / 3;
 /// How long a peer may leave replies unread before it counts as gone.
-const WRITE_STALL: Duration = Duration::from_secs(60);
+pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long the last replies may take after we have decided to close.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 /// How long an idle connection is looked at once more before we stop.
@@ -78,6 +78,10 @@ pub(super) trait Dialogue: Send {
     fn expire(&mut self, work: &mut Work<Self::Event>, out: &mut BytesMut) -> Flow;
     /// Whether a line may come in now; if not, it waits in the socket.
     fn takes_lines(&self, work: &Work<Self::Event>) -> bool;
+    /// How long the peer may leave replies unread; `None` as long as it likes.
+    fn read_patience(&self) -> Option<Duration> {
+        Some(WRITE_STALL)
+    }
     /// Whether nothing is under way that a stop would break.
     fn is_idle(&self) -> bool;
 }
@@ -193,7 +197,7 @@ impl<D: Dialogue> Connection<D> {
             // Nothing to read or write: only the end of the peer.
             (false, true) => None,
         };
-        let stall = self.unread_since.map(|since| since + WRITE_STALL);
+        let stall = self.stalls_at();
         let deadline = [stall, self.dialogue.next_deadline()].into_iter().flatten().min();
         let stopping = drain.is_cancelled();
         if stopping && self.dialogue.is_idle() && self.out.is_empty() {
@@ -240,9 +244,14 @@ impl<D: Dialogue> Connection<D> {
         ControlFlow::Continue(())
     }
 
+    /// When the peer counts as gone, if it goes on reading nothing.
+    fn stalls_at(&self) -> Option<Instant> {
+        Some(self.unread_since? + self.dialogue.read_patience()?)
+    }
+
     fn expire(&mut self) -> Flow {
         let now = Instant::now();
-        if self.unread_since.is_some_and(|since| since + WRITE_STALL <= now) {
+        if self.stalls_at().is_some_and(|at| at <= now) {
             return ControlFlow::Break(Closed::Stalled);
         }
         self.dialogue.expire(&mut self.work, &mut self.out)

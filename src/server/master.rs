@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{
-    connection::{Closed, Dialogue, Flow, Work},
+    connection::{Closed, Dialogue, Flow, WRITE_STALL, Work},
     hub::Hub,
     lookup,
     settings::{Kind, Settings},
@@ -52,11 +52,13 @@ pub(super) struct Master {
     hub: Arc<Hub>,
     session: MasterSession,
     most_work: usize,
+    /// A LIST was answered here, or is.
+    has_listed: bool,
 }
 
 impl Master {
     pub(super) fn new(hub: Arc<Hub>, session: MasterSession, max_requests: usize) -> Self {
-        Self { hub, session, most_work: max_requests.saturating_mul(2) }
+        Self { hub, session, most_work: max_requests.saturating_mul(2), has_listed: false }
     }
 
     fn list(
@@ -96,7 +98,10 @@ impl Master {
             MasterAction::Pass { ticket, name, .. } => {
                 Self::push(ticket, async move { lookup::pass(&hub, &name).await }, work);
             }
-            MasterAction::List { ticket, mask } => self.list(ticket, mask, None, work),
+            MasterAction::List { ticket, mask } => {
+                self.has_listed = true;
+                self.list(ticket, mask, None, work);
+            }
             MasterAction::CacheFlush { ticket, masks } => {
                 let answer = async move { lookup::flush_cache(&hub, &masks).await };
                 Self::push(ticket, answer, work);
@@ -163,6 +168,11 @@ impl Dialogue for Master {
 
     fn takes_lines(&self, work: &Work<Event>) -> bool {
         work.len() < self.most_work
+    }
+
+    /// `doveadm -A` has work to do on each user before it reads of the next.
+    fn read_patience(&self) -> Option<Duration> {
+        if self.has_listed { None } else { Some(WRITE_STALL) }
     }
 
     /// A mail process whose login still waits at the desk is about to claim it.

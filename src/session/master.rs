@@ -256,6 +256,10 @@ impl MasterSession {
         self.requests.len()
     }
 
+    fn is_listing(&self) -> bool {
+        self.requests.stages().any(|question| matches!(question, Question::List))
+    }
+
     fn version(&mut self, version: Version) -> Option<MasterAction> {
         if version.major != MAJOR {
             return close("unknown major version");
@@ -295,7 +299,8 @@ impl MasterSession {
                 MasterAction::Pass { ticket, name, request: Box::new(request) }
             }
             Command::List { mask, .. } => {
-                let ticket = self.requests.insert(id, Question::List, now);
+                // `doveadm -A` works on each user before it reads on: for hours.
+                let ticket = self.requests.insert_without_limit(id, Question::List);
                 MasterAction::List { ticket, mask }
             }
             Command::CacheFlush { masks, .. } => {
@@ -312,11 +317,10 @@ impl MasterSession {
     /// Whether the command fails without being asked: for want of room, of the
     /// right, or because one LIST runs already.
     fn refuses(&self, command: &Command) -> bool {
-        let listing = || self.requests.stages().any(|question| matches!(question, Question::List));
         self.requests.len() >= self.settings.max_requests
             || match command {
                 Command::Pass(_) => self.restricted,
-                Command::List { .. } => self.restricted || listing(),
+                Command::List { .. } => self.restricted || self.is_listing(),
                 _ => false,
             }
     }

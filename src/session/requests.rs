@@ -34,7 +34,8 @@ pub(super) struct Requests<T> {
 #[derive(Debug)]
 struct Request<T> {
     serial: u64,
-    deadline: Instant,
+    /// None where the client takes its time.
+    deadline: Option<Instant>,
     stage: T,
 }
 
@@ -56,10 +57,19 @@ impl<T> Requests<T> {
     }
 
     pub(super) fn insert(&mut self, id: u32, stage: T, now: Instant) -> Ticket {
-        self.last_serial += 1;
-        let serial = self.last_serial;
         let deadline = now + self.timeout;
         self.sweep_at.get_or_insert(deadline);
+        self.put(id, stage, Some(deadline))
+    }
+
+    /// A request that may last as long as its client likes.
+    pub(super) fn insert_without_limit(&mut self, id: u32, stage: T) -> Ticket {
+        self.put(id, stage, None)
+    }
+
+    fn put(&mut self, id: u32, stage: T, deadline: Option<Instant>) -> Ticket {
+        self.last_serial += 1;
+        let serial = self.last_serial;
         self.open.insert(id, Request { serial, deadline, stage });
         Ticket { id, serial }
     }
@@ -89,9 +99,10 @@ impl<T> Requests<T> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
-        let over = self.open.extract_if(|_, request| request.deadline <= now);
+        let is_over = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        let over = self.open.extract_if(|_, request| is_over(request.deadline));
         let over = over.map(|(id, request)| (id, request.stage)).collect();
-        self.sweep_at = self.open.values().map(|request| request.deadline).min();
+        self.sweep_at = self.open.values().filter_map(|request| request.deadline).min();
         over
     }
 }

@@ -21,6 +21,7 @@ struct Parrot {
     taken: Arc<AtomicUsize>,
     gate: Arc<Notify>,
     waiting: usize,
+    read_patience: Option<Duration>,
 }
 
 impl Dialogue for Parrot {
@@ -70,6 +71,10 @@ impl Dialogue for Parrot {
         work.len() < 3
     }
 
+    fn read_patience(&self) -> Option<Duration> {
+        self.read_patience
+    }
+
     fn is_idle(&self) -> bool {
         self.waiting == 0
     }
@@ -84,9 +89,14 @@ struct Talk {
 }
 
 async fn talk() -> Talk {
+    talk_with(Some(PATIENCE)).await
+}
+
+async fn talk_with(read_patience: Option<Duration>) -> Talk {
     let (peer, stream) = UnixStream::pair().unwrap();
     let (taken, gate, drain) = <(Arc<AtomicUsize>, Arc<Notify>, CancellationToken)>::default();
-    let parrot = Parrot { taken: Arc::clone(&taken), gate: Arc::clone(&gate), waiting: 0 };
+    let parrot =
+        Parrot { taken: Arc::clone(&taken), gate: Arc::clone(&gate), waiting: 0, read_patience };
     let stop = drain.clone();
     let running = tokio::spawn(async move { run(Stream::Unix(stream), parrot, &stop).await });
     let mut talk = Talk { peer, taken, gate, drain, task: running };
@@ -197,4 +207,25 @@ async fn an_overlong_line_ends_the_connection() {
     let mut talk = talk().await;
     talk.say(&"x".repeat(64)).await;
     assert!(talk.closed().await.contains("64"));
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_counts_as_gone_unless_it_may_pause() {
+    const MORE_THAN_A_SOCKET_HOLDS: usize = 4 << 20;
+    let impatient = talk_with(Some(A_WHILE)).await;
+    let patient = talk_with(None).await;
+    let mut both = [impatient, patient];
+    for talk in &mut both {
+        talk.say(&format!("{MORE_THAN_A_SOCKET_HOLDS}\n")).await;
+    }
+    let [impatient, mut patient] = both;
+    let Talk { peer: deaf, task, .. } = impatient;
+    let closed = timeout(PATIENCE, task).await.unwrap().unwrap();
+    assert_eq!(closed.to_string(), "the peer does not read our replies");
+    drop(deaf);
+
+    let mut all = vec![0; MORE_THAN_A_SOCKET_HOLDS];
+    timeout(PATIENCE, patient.peer.read_exact(&mut all)).await.unwrap().unwrap();
+    patient.say("bye\n").await;
+    assert_eq!(patient.closed().await, "bye");
 }

@@ -352,7 +352,7 @@ fn what_is_over_time_is_answered_once() {
     let mut dialogue = Dialogue::open(MasterKind::Userdb);
     let ticket = dialogue.ask("USER|1|ann|service=lmtp");
     dialogue.now += SECOND;
-    dialogue.ask("LIST|2");
+    dialogue.ask("USER|2|bob|service=lmtp");
     assert_eq!(dialogue.session.next_deadline(), Some(dialogue.now + ALMOST));
     dialogue.now += ALMOST;
     dialogue.session.expire(dialogue.now, &mut dialogue.out);
@@ -360,8 +360,20 @@ fn what_is_over_time_is_answered_once() {
     assert_eq!(dialogue.answer(ticket, found("5000")), "");
     dialogue.now += SECOND;
     dialogue.session.expire(dialogue.now, &mut dialogue.out);
-    assert_eq!(dialogue.said(), "DONE|2|fail\n");
+    assert_eq!(dialogue.said(), "FAIL|2\n");
     assert_eq!((dialogue.session.next_deadline(), dialogue.session.pending()), (None, 0));
+}
+
+#[test]
+fn a_list_takes_as_long_as_its_reader() {
+    let mut dialogue = Dialogue::open(MasterKind::Userdb);
+    let ticket = dialogue.ask("LIST|1");
+    dialogue.ask("USER|2|ann|service=lmtp");
+    dialogue.now += 100 * TIMEOUT;
+    dialogue.session.expire(dialogue.now, &mut dialogue.out);
+    assert_eq!(dialogue.said(), "FAIL|2\n");
+    assert_eq!(dialogue.answer(ticket, Answer::ListUser("ann".to_owned())), "LIST|1|ann\n");
+    assert_eq!(dialogue.answer(ticket, Answer::ListDone { complete: true }), "DONE|1|\n");
 }
 
 #[test]
