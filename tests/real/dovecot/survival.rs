@@ -49,15 +49,30 @@ fn login(rig: &Rig) -> Outcome {
 }
 
 fn nobody_is_blamed(outcomes: &[Outcome]) {
+    at_most_blamed(0, outcomes);
+}
+
+fn at_most_blamed(most: usize, outcomes: &[Outcome]) {
     let count = |wanted: &Outcome| outcomes.iter().filter(|outcome| *outcome == wanted).count();
-    eprintln!(
-        "{} logins, {} of them in, {} lost",
-        outcomes.len(),
-        count(&Outcome::In),
-        count(&Outcome::Lost)
-    );
-    assert_eq!(count(&Outcome::Wrong), 0, "the right password was called wrong");
-    assert!(count(&Outcome::In) >= CLIENTS, "hardly anybody got in: {outcomes:?}");
+    let (all, inside, lost) = (outcomes.len(), count(&Outcome::In), count(&Outcome::Lost));
+    eprintln!("{all} logins, {inside} of them in, {lost} lost");
+    let wrong = count(&Outcome::Wrong);
+    assert!(wrong <= most, "the right password was called wrong {wrong} times");
+    assert!(inside > all / 2, "hardly anybody got in: {outcomes:?}");
+}
+
+/// Logins that Dovecot 2.3.19 itself calls wrong: those under verification at
+/// the very moment when the auth process is killed. 2.4 calls them UNAVAILABLE,
+/// and a process that is stopped finishes them.
+fn quirk_pending_at_a_kill_is_wrong(rig: &Rig) -> usize {
+    if rig.version != Version::V23 {
+        return 0;
+    }
+    let log = fs::read_to_string(rig.folder.outside("dovecot.log")).expect("Dovecot writes it");
+    log.lines()
+        .filter_map(|line| line.split_once("Auth connection closed with "))
+        .filter_map(|(_, rest)| rest.split_once(" pending")?.0.parse::<usize>().ok())
+        .sum()
 }
 
 fn rig(version: Version, way: Way) -> Option<Rig> {
@@ -99,10 +114,10 @@ pub fn killed_under_master(version: Version) {
                 kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
             }
             recovers(&rig);
-            thread::sleep(Duration::from_millis(500));
+            thread::sleep(Duration::from_secs(1));
         }
     });
-    nobody_is_blamed(&outcomes);
+    at_most_blamed(quirk_pending_at_a_kill_is_wrong(&rig), &outcomes);
 }
 
 /// Dovegate with activated sockets is stopped or killed, and started again.
@@ -114,13 +129,18 @@ pub fn daemon_restarted(version: Version, signal: Signal) {
     };
     let outcomes = under_logins(&rig, || {
         for _ in 0..3 {
+            thread::sleep(Duration::from_secs(1));
             daemon.end(signal, &rig.folder);
             thread::sleep(Duration::from_millis(300));
             daemon.run(&rig.dovegate, &rig.folder);
             recovers(&rig);
         }
     });
-    nobody_is_blamed(&outcomes);
+    let most = match signal {
+        Signal::SIGKILL => quirk_pending_at_a_kill_is_wrong(&rig),
+        _ => 0,
+    };
+    at_most_blamed(most, &outcomes);
 }
 
 /// Process ids of the Dovegates that serve from this rig's folder.
