@@ -9,9 +9,10 @@
 //! store's folder is made; else the system's temporary folder). Each step is a
 //! process of its own, so that memory is that of the step alone.
 //!
-//! Overwrites come as a busy server makes them: of ten, nine are rows of the
+//! Overwrites come as a busy server makes them: of a hundred, one is a mailbox,
+//! written by [`Store::import`] a hundred at a time; the others are rows of the
 //! history, written as [`Store::flush_uses`] does once a second, ten thousand at
-//! a time; one is a mailbox, written by [`Store::import`] a thousand at a time.
+//! a time.
 //! Ten million writes with a flush for each would measure the disk for hours;
 //! the rate of such single writes is measured apart.
 
@@ -229,9 +230,9 @@ async fn overwrite(plan: &Plan) -> Result<()> {
     let tenth = plan.overwrites.div_ceil(10);
     let (mut done, mut next_word) = (0, tenth);
     for turn in 1.. {
-        let mailboxes = spread(plan.mailboxes, turn * 1_000, 1_000);
+        let mailboxes = spread(plan.mailboxes, turn * 100, 100);
         store.import(mailboxes.map(|number| record(number, turn)).collect()).await?;
-        history(&store, plan, turn, 9_000).await?;
+        history(&store, plan, turn, 9_900).await?;
         done += 10_000;
         if done >= next_word {
             let seconds = start.elapsed().as_secs_f64();

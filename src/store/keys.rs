@@ -16,10 +16,8 @@ use crate::mailbox::{Address, DomainName, MailboxId, TemplateName};
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
 /// [`super::apply::Tally`] by name of the domain.
 pub(super) const TALLY: u8 = 1;
-/// Abuse counters, key and value not ours.
-pub(super) const PENALTY: u8 = 2;
 /// Secrets by name.
-pub(super) const SECRET: u8 = 3;
+pub(super) const SECRET: u8 = 2;
 /// [`crate::mailbox::Domain`] by name.
 pub(super) const DOMAIN: u8 = 16;
 /// [`crate::mailbox::Template`] by name.
@@ -28,9 +26,13 @@ pub(super) const TEMPLATE: u8 = 17;
 pub(super) const MAILBOX: u8 = 18;
 /// [`super::write::Holdings`] by mailbox id.
 pub(super) const HOLDINGS: u8 = 19;
-/// [`super::history::Diary`] by mailbox id. The highest tag: an engine may keep
-/// what is written so often apart from the rest.
+
+// From here on: what is written all day. An engine may keep it apart.
+
+/// [`super::history::Diary`] by mailbox id.
 pub(super) const DIARY: u8 = 32;
+/// Abuse counters, key and value not ours.
+pub(super) const PENALTY: u8 = 33;
 
 fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());

@@ -1,12 +1,19 @@
 //! The embedded engine: sled 0.34, in a folder of its own.
 //!
-//! **Two logs.** After a crash sled reads again whatever was written since it
-//! was last opened. The history is written all day, and with a million
-//! mailboxes that took seconds; so it lies in a log of its own, which is opened
-//! beside the start and waited for by nobody who logs in. What else is stored
-//! changes seldom and is there at once. Where a change touches both, the
-//! history goes first, and to disk: a crash in between leaves a mailbox without
-//! history, never a history without a mailbox.
+//! **Three logs.** After a crash sled reads again whatever was written since it
+//! was last opened: seconds, with a million mailboxes and a day's logins. So
+//! what is written all day lies in logs of its own. The history is opened beside
+//! the start and waited for by nobody who logs in; the abuse counters are few.
+//! What else is stored changes seldom and is there at once; only a bulk of
+//! changes is read again, at [`Engine::close`]. Where a change touches records
+//! and history, the history goes first, and to disk: a crash in between leaves a
+//! mailbox without history, never a history without a mailbox.
+//!
+//! **Memory.** sled bounds the bytes that cached pages have on disk; in memory
+//! they take about four times as many, and some hundred megabytes of pages that
+//! were just read escape its count. So it gets a sixteenth of the bound that is
+//! set, which was measured to hold (`benches/store_scale.rs`). A further 36
+//! bytes are in memory for each entry there is.
 //!
 //! **Durability.** sled's own flush writes its log with `sync_file_range`,
 //! which neither writes the file's length nor empties the disk's cache; so
@@ -39,13 +46,17 @@ use super::{
 
 /// Version of the key layout and of the stored values.
 const SCHEMA: u32 = 1;
-/// Where keys begin that lie in the history's log.
-const HISTORY_FROM: &[u8] = &[keys::DIARY];
+/// Where the keys of the history's log begin.
+const HISTORY: &[u8] = &[keys::DIARY];
+/// Where the keys of the counters' log begin.
+const COUNTERS: &[u8] = &[keys::PENALTY];
+/// So many bytes of changes make a bulk that is read again at the end.
+const BULK_BYTES: u64 = 32 << 20;
 
 /// How the engine is set up.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// Bound of the page caches, in bytes; at least two megabytes are taken.
+    /// Bound of the cached pages in memory, in bytes.
     pub cache_bytes: u64,
 }
 
@@ -74,15 +85,18 @@ pub struct Sled {
 
 struct Open {
     records: Log,
+    counters: Log,
     history: Later,
 }
 
 impl Sled {
     fn open(path: &Path, settings: &Settings) -> Result<Self, Error> {
-        let half = settings.cache_bytes / 2;
-        let records = Log::open(path, half)?;
-        let history = Later::open(path.join("history"), half)?;
-        Ok(Self { open: ArcSwapOption::from_pointee(Open { records, history }) })
+        let sixteenth = settings.cache_bytes / 16;
+        // The lock of the records stands for all three.
+        let records = Log::open(path, sixteenth / 2)?;
+        let history = Later::open(path.join("history"), sixteenth * 3 / 8)?;
+        let counters = Log::open(&path.join("counters"), sixteenth / 8)?;
+        Ok(Self { open: ArcSwapOption::from_pointee(Open { records, counters, history }) })
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, Error>) -> Result<T, Error> {
@@ -95,7 +109,30 @@ impl Sled {
 
 impl Open {
     fn log_of(&self, key: &[u8]) -> Result<&Log, Error> {
-        if key < HISTORY_FROM { Ok(&self.records) } else { self.history.get() }
+        match key {
+            key if key < HISTORY => Ok(&self.records),
+            key if key < COUNTERS => self.history.get(),
+            _ => Ok(&self.counters),
+        }
+    }
+
+    fn commit(&self, mut changes: Changes) -> Result<(), Error> {
+        let mut history = changes.split_off(HISTORY);
+        self.counters.commit(history.split_off(COUNTERS))?;
+        if !history.is_empty() {
+            let log = self.history.get()?;
+            log.commit(history)?;
+            if !changes.is_empty() {
+                log.flush()?;
+            }
+        }
+        self.records.commit(changes)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.records.flush()?;
+        self.counters.flush()?;
+        self.history.flush_if_open()
     }
 }
 
@@ -108,43 +145,39 @@ impl Engine for Sled {
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<(), Error> {
         self.with(|open| {
-            if from < HISTORY_FROM
-                && open.records.scan(from, to.min(HISTORY_FROM), visit)?.is_break()
-            {
-                return Ok(());
-            }
-            if to > HISTORY_FROM {
-                let _ = open.history.get()?.scan(from.max(HISTORY_FROM), to, visit)?;
+            let mut from = from;
+            // From one log to the next, as far as the range goes.
+            for end in [HISTORY, COUNTERS, to] {
+                if from < end.min(to) {
+                    if open.log_of(from)?.scan(from, end.min(to), visit)?.is_break() {
+                        break;
+                    }
+                    from = end;
+                }
             }
             Ok(())
         })
     }
 
-    fn commit(&self, mut changes: Changes) -> Result<(), Error> {
-        let history = changes.split_off(HISTORY_FROM);
-        self.with(|open| {
-            if !history.is_empty() {
-                let log = open.history.get()?;
-                log.commit(history)?;
-                if !changes.is_empty() {
-                    log.flush()?;
-                }
-            }
-            if changes.is_empty() { Ok(()) } else { open.records.commit(changes) }
-        })
+    fn commit(&self, changes: Changes) -> Result<(), Error> {
+        self.with(|open| open.commit(changes))
     }
 
     fn flush(&self) -> Result<(), Error> {
-        self.with(|open| {
-            open.records.flush()?;
-            open.history.flush_if_open()
-        })
+        self.with(Open::flush)
     }
 
     fn close(&self) -> Result<(), Error> {
         let Some(open) = self.open.swap(None) else { return Ok(()) };
-        let flushed = open.records.flush();
-        flushed.and(open.history.get().and_then(Log::flush))
+        open.history.get()?;
+        open.flush()?;
+        let bulk = open.records.bulk();
+        drop(open);
+        match bulk.map(|(path, cache_bytes)| Log::open(&path, cache_bytes)) {
+            // A reader is not through yet: then the next start reads it again.
+            None | Some(Ok(_) | Err(Error::Locked { .. })) => Ok(()),
+            Some(Err(error)) => Err(error),
+        }
     }
 }
 
@@ -197,10 +230,13 @@ impl Drop for Later {
 
 /// One sled, with its tree of that name.
 struct Log {
+    path: PathBuf,
+    cache_bytes: u64,
     tree: ::sled::Db,
     /// sled's log file once more: sled lends nobody its own handle.
     file: File,
     commits: AtomicU64,
+    committed_bytes: AtomicU64,
     /// How many commits are known to be on disk; `None` after a failure. What
     /// the kernel could not write once, it may not try again, so a later
     /// success would prove nothing.
@@ -217,7 +253,15 @@ impl Log {
             .map_err(|error| opening_error(path, error))?;
         check_schema(&tree, path)?;
         let file = File::open(path.join("db")).map_err(Error::engine)?;
-        let log = Self { tree, file, commits: AtomicU64::new(1), synced: Mutex::new(Some(0)) };
+        let log = Self {
+            path: path.to_owned(),
+            cache_bytes,
+            tree,
+            file,
+            commits: AtomicU64::new(1),
+            committed_bytes: AtomicU64::new(0),
+            synced: Mutex::new(Some(0)),
+        };
         log.flush()?;
         File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::engine)?;
         Ok(log)
@@ -236,8 +280,13 @@ impl Log {
     }
 
     fn commit(&self, changes: Changes) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let mut batch = ::sled::Batch::default();
+        let mut bytes = 0;
         for (key, value) in changes {
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
@@ -245,7 +294,15 @@ impl Log {
         }
         self.tree.apply_batch(batch).map_err(Error::engine)?;
         self.commits.fetch_add(1, Ordering::Release);
+        self.committed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// What it takes to open this log again, if so much was written that it is
+    /// better read now than at the next start.
+    fn bulk(&self) -> Option<(PathBuf, u64)> {
+        let bulk = self.committed_bytes.load(Ordering::Relaxed) > BULK_BYTES;
+        bulk.then(|| (self.path.clone(), self.cache_bytes))
     }
 
     fn flush(&self) -> Result<(), Error> {

@@ -198,3 +198,30 @@ async fn check_whole(store: &Under) {
     });
     assert!(owned, "an app password is left over from a removed mailbox");
 }
+
+#[tokio::test]
+async fn a_bulk_of_changes_is_read_again_before_the_folder_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    with_domain(&store).await;
+    for number in 0..400 {
+        let large = NewMailbox {
+            display_name: "x".repeat(100_000),
+            ..new_mailbox(&format!("u{number}@example.org"))
+        };
+        store.create_mailbox_within_limits(large, NOW).await.unwrap();
+    }
+    store.close().await.unwrap();
+    // sled's snapshot, by which it finds out where to go on, is named after
+    // the place in the log.
+    let read_up_to = std::fs::read_dir(folder.path())
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok()
+        })
+        .max();
+    assert!(read_up_to.unwrap() > 40_000_000, "{read_up_to:?}");
+    let again: Under = Arc::new(open(folder.path()));
+    assert_eq!(used_up(&again).await.mailboxes, 400);
+}
