@@ -314,9 +314,8 @@ async fn maintain(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error>
 /// Waits for the end of a task, not for ever.
 async fn end(mut task: JoinHandle<Result<(), Error>>, what: &'static str) {
     match timeout(LAST_WORK, &mut task).await {
-        Ok(Ok(Ok(()))) => {}
-        // It was logged when it happened.
-        Ok(Ok(Err(_))) => {}
+        // An error was logged when it happened.
+        Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::error!(%error, what, "ended"),
         Err(_) => {
             tracing::warn!(what, "ended before it was finished");

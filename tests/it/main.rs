@@ -12,6 +12,7 @@ mod fixtures;
 mod fuzz_seeds;
 mod guessing;
 mod misfortunes;
+mod server;
 mod store_contract;
 mod support;
 mod systemd_units;
