@@ -309,7 +309,7 @@ fn record(number: u64, turn: u64) -> Record {
         state: MailboxState::Active,
         state_set_by: SetBy::Administrator,
         auth_source: AuthSource::Local,
-        local_hash: Some(format!("{{BLF-CRYPT}}$2y$10${:053}", mailbox_id(number).0)),
+        local_hash: Some(format!("{{BLF-CRYPT}}$2y$10${:053}", mailbox_id(number).0).into()),
         generation: turn,
         bound: None,
         services: Services::ALL,

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     mailbox::address::MAX_NAME_BYTES,
     sasl::Credentials,
-    verify::{Attempt, HeldBack, Reason, Subject, Trace, Verdict, trace::Outcome},
+    verify::{Attempt, Trace, Verdict, trace::Outcome},
 };
 
 /// A login to be explained.
@@ -109,56 +109,39 @@ pub(super) async fn explain(
     if question.address.len() > MAX_NAME_BYTES || question.protocol.len() > MAX_NAME_BYTES {
         return Err(Error::bad_request("a name longer than any client may send"));
     }
-    let with_password = question.password.is_some();
-    let protocol = question.protocol.clone();
-    let (asked, rip) = (question.address.clone(), question.rip);
-    let (decision, trace) = state.pipeline.explain(attempt(question)).await;
-    let mut view = view(&asked, protocol, &decision.verdict, trace);
-    if !with_password {
-        let held = state.pipeline.held_back(Timestamp::now());
-        let held = held.iter().find(|held| concerns(held, &view.address, rip));
-        without_password(&mut view, held);
-    }
-    Ok(Json(view))
-}
-
-fn concerns(held: &HeldBack, user: &str, rip: Option<IpAddr>) -> bool {
-    match &held.subject {
-        Subject::Account(account) => account.as_str() == user,
-        Subject::Network(network) => rip.is_some_and(|rip| network.contains(&rip.to_canonical())),
-    }
-}
-
-/// Without a password the way of a certificate shows everything that does not
-/// depend on one: name, mailbox, domain, services.
-fn attempt(question: Question) -> Attempt {
-    let name = question.address.into_bytes();
-    let (credentials, mechanism) = match question.password {
+    let Question { address, protocol, rip, password } = question;
+    let now = Timestamp::now();
+    let (verdict, trace) = match password {
+        None => {
+            let name = address.as_bytes();
+            state.pipeline.explain_without_password(name, &protocol, rip, now).await
+        }
         Some(Received(password)) => {
-            (Credentials::Password { authcid: name, authzid: None, password }, "PLAIN")
+            let authcid = address.clone().into_bytes();
+            let attempt = Attempt {
+                credentials: Credentials::Password { authcid, authzid: None, password },
+                mechanism: "PLAIN",
+                protocol: protocol.clone(),
+                rip,
+                session: None,
+                no_penalty: false,
+                arrived: now,
+            };
+            let (decision, trace) = state.pipeline.explain(attempt).await;
+            (Some(decision.verdict), trace)
         }
-        None => (Credentials::Certificate { name, authzid: None }, "EXTERNAL"),
     };
-    Attempt {
-        credentials,
-        mechanism,
-        protocol: question.protocol,
-        rip: question.rip,
-        session: None,
-        no_penalty: false,
-        arrived: Timestamp::now(),
-    }
+    let user = state.pipeline.names().canonical(address.as_bytes());
+    let address = user.map_or_else(|_| shown(&address), |user| user.to_string());
+    Ok(Json(view(address, protocol, verdict.as_ref(), trace)))
 }
 
-fn view(asked: &str, protocol: String, verdict: &Verdict, trace: Trace) -> View {
-    let (user, conclusion, reason) = match verdict {
-        Verdict::Verified(verified) => (Some(verified.user()), Conclusion::Verified, None),
-        Verdict::Rejected(rejected) => {
-            (rejected.user.as_ref(), Conclusion::Rejected, Some(rejected.reason.name()))
-        }
-        Verdict::Unavailable(outage) => {
-            (outage.user.as_ref(), Conclusion::Unavailable, Some(outage.cause.name()))
-        }
+fn view(address: String, protocol: String, verdict: Option<&Verdict>, trace: Trace) -> View {
+    let (conclusion, reason) = match verdict {
+        None => (Conclusion::Undecided, None),
+        Some(Verdict::Verified(_)) => (Conclusion::Verified, None),
+        Some(Verdict::Rejected(rejected)) => (Conclusion::Rejected, Some(rejected.reason.name())),
+        Some(Verdict::Unavailable(outage)) => (Conclusion::Unavailable, Some(outage.cause.name())),
     };
     let steps = trace.steps.into_iter().map(|step| Step {
         name: step.name.to_owned(),
@@ -166,44 +149,11 @@ fn view(asked: &str, protocol: String, verdict: &Verdict, trace: Trace) -> View 
         outcome: step.outcome.into(),
     });
     View {
-        address: user.map_or_else(|| shown(asked), ToString::to_string),
+        address,
         protocol,
         verdict: conclusion,
         reason: reason.map(str::to_owned),
         steps: steps.collect(),
         sentence: trace.sentence,
     }
-}
-
-/// A certificate is held back by nobody's guesses, but a password would be.
-fn without_password(view: &mut View, held: Option<&HeldBack>) {
-    if view.steps.is_empty() || view.reason.as_deref() == Some(Reason::BadName.name()) {
-        return;
-    }
-    let (detail, outcome) = match held {
-        None => ("no".to_owned(), StepOutcome::Ok),
-        Some(held) => (format!("{}, until {}", held.subject, held.until), StepOutcome::Refused),
-    };
-    view.steps.insert(1, Step { name: "held back".to_owned(), detail, outcome });
-    if !matches!(view.verdict, Conclusion::Verified) {
-        return;
-    }
-    if let Some(held) = held {
-        view.verdict = Conclusion::Rejected;
-        view.reason = Some(Reason::HeldBack.name().to_owned());
-        view.sentence = held_sentence(&held.subject);
-    } else {
-        view.verdict = Conclusion::Undecided;
-        "Nothing stands in the way before the password is checked; ask with a password to see the \
-         rest."
-            .clone_into(&mut view.sentence);
-    }
-}
-
-fn held_sentence(subject: &Subject) -> String {
-    let who = match subject {
-        Subject::Account(_) => "The main password is held back, app passwords are not",
-        Subject::Network(_) => "The network is held back",
-    };
-    format!("{who}. Wait, or end it: dovegate held-back lift {subject}.")
 }

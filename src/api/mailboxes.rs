@@ -15,7 +15,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AuthSource, Mailbox, MailboxState, Quota, Services, SetBy, TemplateName, userdb,
+        Address, AuthSource, Mailbox, MailboxState, PasswordHash, Quota, Services, SetBy,
+        TemplateName, userdb,
     },
     store::{Account, MailboxChange, MailboxFilter, NewMailbox},
 };
@@ -76,7 +77,7 @@ impl From<&Mailbox> for View {
             state: mailbox.state,
             state_set_by: mailbox.state_set_by,
             auth_source: auth_source.to_owned(),
-            password_scheme: mailbox.local_hash.as_deref().map(scheme_of),
+            password_scheme: mailbox.local_hash.as_ref().map(|hash| scheme_of(hash.as_str())),
             services: mailbox.services,
             quota_bytes: mailbox.quota,
             tags: mailbox.tags.clone(),
@@ -399,7 +400,7 @@ impl State {
         &self,
         caller: Caller,
         account: &Account,
-        local_hash: Option<String>,
+        local_hash: Option<PasswordHash>,
     ) -> Result<StatusCode, Error> {
         let address = &account.mailbox.address;
         let change = MailboxChange { local_hash: Some(local_hash), ..Default::default() };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Error, State};
 use crate::{
+    mailbox::PasswordHash,
     password::{self, Caps, Stored},
     secret::Secret,
 };
@@ -37,17 +38,18 @@ impl State {
         &self,
         password: Option<Received>,
         hash: Option<Received>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<PasswordHash>, Error> {
         match (password, hash) {
             (Some(_), Some(_)) => {
                 Err(Error::bad_request("either a password or a hash, not both of them"))
             }
             (Some(Received(password)), None) => {
                 check_password(&password)?;
-                Ok(Some(self.pipeline.hash_password(&password).await?))
+                Ok(Some(self.pipeline.hash_password(&password).await?.into()))
             }
             (None, Some(Received(hash))) => {
-                check_hash(&hash, self.settings.load().caps).await.map(Some)
+                let hash = check_hash(&hash, self.settings.load().caps).await?;
+                Ok(Some(hash.into()))
             }
             (None, None) => Ok(None),
         }

@@ -5,6 +5,7 @@ pub mod address;
 pub mod app_password;
 pub mod domain;
 pub mod limits;
+pub mod password_hash;
 pub mod service;
 pub mod state;
 pub mod template;
@@ -19,6 +20,7 @@ pub use self::{
     app_password::{AppPassword, AppPasswordId},
     domain::Domain,
     limits::Quota,
+    password_hash::PasswordHash,
     service::{Service, Services},
     state::{MailboxState, SetBy},
     template::{Template, TemplateName},
@@ -97,7 +99,7 @@ pub struct Mailbox {
     pub auth_source: AuthSource,
     /// `{SCHEME}…` of the local password. Kept while the source is external and
     /// valid again on return. Changes bump `generation`.
-    pub local_hash: Option<String>,
+    pub local_hash: Option<PasswordHash>,
     /// Counts every change of password or state: caches of verified passwords
     /// carry it and fall away with it.
     pub generation: u64,

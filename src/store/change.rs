@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mailbox::{Address, AuthSource, MailboxState, Quota, Services, SetBy, TemplateName};
+use crate::mailbox::{
+    Address, AuthSource, MailboxState, PasswordHash, Quota, Services, SetBy, TemplateName,
+};
 
 /// A new mailbox. What is left out comes from the template, then the domain.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -29,7 +31,7 @@ pub struct NewMailbox {
     pub auth_source: AuthSource,
     /// `{SCHEME}…`.
     #[serde(default)]
-    pub local_hash: Option<String>,
+    pub local_hash: Option<PasswordHash>,
     /// Services of the main password; else the template's, else all.
     #[serde(default)]
     pub services: Option<Services>,
@@ -67,7 +69,7 @@ pub struct MailboxChange {
     /// Who checks the main password.
     pub auth_source: Option<AuthSource>,
     /// `{SCHEME}…` of the local password.
-    pub local_hash: Option<Option<String>>,
+    pub local_hash: Option<Option<PasswordHash>>,
     /// Services of the main password.
     pub services: Option<Services>,
     /// Storage limit.

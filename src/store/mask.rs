@@ -70,7 +70,7 @@ mod tests {
         check("ann", false);
         check("*@example.com", false);
         check("ann?@example.org", false);
-        check("*x*", false);
+        check("*z*", false);
         check("ann.b@example.org?", false);
         check("ann.b@example.org*", true);
     }

@@ -11,6 +11,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
+    mailbox::PasswordHash,
     password::{self, Stored, Work},
     secret::Secret,
     store::Account,
@@ -30,7 +31,7 @@ impl Pipeline {
         account: &Account,
         password: &Secret,
     ) -> Result<(), Stop> {
-        let Some(hash) = account.mailbox.local_hash.as_deref() else {
+        let Some(hash) = account.mailbox.local_hash.as_ref().map(PasswordHash::as_str) else {
             case.trace.note("password", Outcome::Refused, || "the mailbox has none".to_owned());
             return Err(Stop::Rejected(Reason::NoPassword));
         };
@@ -135,7 +136,7 @@ fn slow_check(
     let password = password.clone();
     async move {
         pool.run(deadline, move || {
-            let hash = mailbox.local_hash.as_deref().unwrap_or_default();
+            let hash = mailbox.local_hash.as_ref().map_or("", PasswordHash::as_str);
             Stored::parse(hash)?.matches(password.expose(), &caps)
         })
         .await

@@ -87,14 +87,14 @@ impl Pipeline {
     }
 
     /// [`Pipeline::explain`] for somebody who does not know the password: what
-    /// would be in the way of a right main password.
+    /// would be in the way of a right main password. No verdict if nothing would.
     pub async fn explain_without_password(
         &self,
         name: &[u8],
         protocol: &str,
         rip: Option<IpAddr>,
         now: Timestamp,
-    ) -> Trace {
+    ) -> (Option<Verdict>, Trace) {
         let credentials = Credentials::Password {
             authcid: name.to_vec(),
             authzid: None,
@@ -113,11 +113,12 @@ impl Pipeline {
         let mut case = Case::new(&attempt, &current, Recorder::on());
         let outcome = self.way_to_main_password(&mut case, name).await;
         let trace = std::mem::replace(&mut case.trace, Recorder::off());
-        let sentence = match outcome {
-            Ok(()) => sentence::OPEN_TO_A_RIGHT_PASSWORD.to_owned(),
-            Err(stop) => sentence::of_verdict(&case.verdict(Err(stop))),
+        let verdict = outcome.err().map(|stop| case.verdict(Err(stop)));
+        let sentence = match &verdict {
+            None => sentence::OPEN_TO_A_RIGHT_PASSWORD.to_owned(),
+            Some(verdict) => sentence::of_verdict(verdict),
         };
-        trace.into_trace(sentence)
+        (verdict, trace.into_trace(sentence))
     }
 
     /// A refusal that needed no look at anybody: a dialogue that broke its

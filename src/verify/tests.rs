@@ -62,7 +62,7 @@ pub(super) fn mailbox(user: &str, hash: Option<String>) -> NewMailbox {
         state: None,
         set_by: SetBy::Administrator,
         auth_source: AuthSource::Local,
-        local_hash: hash,
+        local_hash: hash.map(Into::into),
         services: None,
         quota: None,
         tags: Vec::new(),

@@ -60,13 +60,15 @@ async fn goes_as_far_as_it_can_without_a_password() {
     let explain = |protocol: &'static str| {
         rig.pipeline.explain_without_password(b"ann@example.org", protocol, None, NOW)
     };
-    let trace = explain("imap").await;
+    let (verdict, trace) = explain("imap").await;
+    assert!(verdict.is_none());
     assert!(trace.sentence.starts_with("Nothing is in the way"), "{}", trace.sentence);
     let services = Some([Service::Smtp].into_iter().collect());
     rig.change("ann@example.org", MailboxChange { services, ..MailboxChange::default() }).await;
-    let trace = explain("imap").await;
+    let (verdict, trace) = explain("imap").await;
+    assert_eq!(word(&verdict.unwrap()), "service_not_allowed");
     assert_eq!(told(&trace).last(), Some(&("services", Outcome::Refused)));
-    assert!(explain("smtp").await.sentence.starts_with("Nothing is in the way"));
+    assert!(explain("smtp").await.1.sentence.starts_with("Nothing is in the way"));
 }
 
 #[tokio::test]
@@ -84,7 +86,8 @@ async fn tells_who_is_held_back() {
     let (decision, trace) = rig.pipeline.explain(password("ann@example.org", &phone)).await;
     assert_eq!(word(&decision.verdict), "ok");
     assert!(trace.steps.iter().all(|step| step.outcome != Outcome::Refused));
-    let trace = rig.pipeline.explain_without_password(b"ann@example.org", "imap", None, NOW).await;
+    let (_, trace) =
+        rig.pipeline.explain_without_password(b"ann@example.org", "imap", None, NOW).await;
     assert!(trace.sentence.contains("dovegate held-back lift"), "{}", trace.sentence);
 }
 

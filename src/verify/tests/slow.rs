@@ -43,7 +43,7 @@ async fn a_new_password_works_at_once_and_the_old_one_no_more() {
     let rig = Rig::new().await;
     rig.check(attempt(), "ok").await;
     rig.check(password("ann@example.org", "looking glass"), "wrong_password").await;
-    let local_hash = Some(Some(bcrypt("looking glass")));
+    let local_hash = Some(Some(bcrypt("looking glass").into()));
     rig.change("ann@example.org", MailboxChange { local_hash, ..MailboxChange::default() }).await;
     rig.check(attempt(), "wrong_password").await;
     rig.check(password("ann@example.org", "looking glass"), "ok").await;

@@ -155,8 +155,10 @@ pub(super) async fn changes_of_state_source_hash_or_services_count_the_generatio
     with_ann(&store).await;
     let none = MailboxChange::default;
     let state = |state| MailboxChange { state: Some((state, SetBy::Administrator)), ..none() };
-    let hash =
-        |hash: Option<&str>| MailboxChange { local_hash: Some(hash.map(str::to_owned)), ..none() };
+    let hash = |hash: Option<&str>| MailboxChange {
+        local_hash: Some(hash.map(|hash| hash.to_owned().into())),
+        ..none()
+    };
     let source = MailboxChange { auth_source: Some(AuthSource::Provider("corp".into())), ..none() };
     let services = MailboxChange { services: Some(Services::NONE), ..none() };
     let name = MailboxChange { display_name: Some("Ann".into()), ..none() };
