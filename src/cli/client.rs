@@ -18,10 +18,7 @@ use axum::{
     http::{Method, StatusCode, header},
 };
 use futures_util::StreamExt as _;
-use nix::{
-    sys::stat::{Mode, umask},
-    unistd::{AccessFlags, access},
-};
+use nix::unistd::{AccessFlags, access};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +32,7 @@ use crate::{
     api::{self, Caller, Page, Problem},
     clock::Timestamp,
     config::Config,
+    server,
     store::{self, SledStore, Store},
     verify::{self, Pipeline},
 };
@@ -99,9 +97,10 @@ impl Client {
         let folder = config.store_dir();
         check_folder(&folder, config.admin_socket(), missing)?;
         // Hashes are nobody else's to read, even where we make the folder.
-        umask(Mode::from_bits_truncate(0o077));
+        server::prepare_state_dir(&config.server)
+            .map_err(|error| Failure::refused(error.to_string()))?;
         let caller = Caller { uid: nix::unistd::getuid().as_raw() };
-        let assumed = ownership::assume(&config.server.state_dir, config.server.rights.as_ref())?;
+        let assumed = ownership::assume(&config.server.state_dir)?;
         let store: Arc<dyn Store> = Arc::new(open_store(&folder, config.admin_socket())?);
         let pipeline = Pipeline::open(config.verify.clone(), store.clone())
             .await

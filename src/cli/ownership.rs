@@ -2,16 +2,11 @@
 //! server runs would make files there that the server, which is not root, could
 //! not open at its next start. So the store is opened as its folder's owner.
 
-use std::{
-    fs,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown},
-    path::Path,
-};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 
 use super::failure::{Failure, Result};
-use crate::server::Rights;
 
 /// Acting as somebody else until dropped.
 #[derive(Debug)]
@@ -19,20 +14,13 @@ pub(super) struct Assumed {
     before: Option<(Uid, Gid)>,
 }
 
-/// Becomes the owner of `state_dir` if we are root. A folder that is not there
-/// is made, for the user whom the server becomes.
-pub(super) fn assume(state_dir: &Path, rights: Option<&Rights>) -> Result<Assumed> {
+/// Becomes the owner of `state_dir` if we are root.
+pub(super) fn assume(state_dir: &Path) -> Result<Assumed> {
     let (uid, gid) = (geteuid(), getegid());
     if !uid.is_root() {
         return Ok(Assumed { before: None });
     }
     let named = |error| Failure::refused(format!("{}: {error}", state_dir.display()));
-    if !state_dir.exists() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(named)?;
-        if let Some(rights) = rights {
-            chown(state_dir, Some(rights.uid), Some(rights.gid)).map_err(named)?;
-        }
-    }
     let owner = fs::metadata(state_dir).map_err(named)?;
     if owner.uid() == 0 {
         return Ok(Assumed { before: None });

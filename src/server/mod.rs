@@ -35,6 +35,7 @@ use self::{
 };
 pub use self::{
     listener::BindError,
+    rights::prepare_state_dir,
     settings::{Kind, Rights, Settings},
 };
 use crate::{store, telemetry, verify};

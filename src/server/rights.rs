@@ -20,12 +20,19 @@ use super::{
 /// Makes the folders that are not there, and keeps others out of every file
 /// that this process makes from now on.
 pub(super) fn prepare_folders(settings: &Settings) -> Result<(), Error> {
+    prepare_state_dir(settings)?;
+    make_named(&settings.run_dir, 0o755, settings)
+}
+
+/// The same, of the state alone: for commands that work without a server.
+pub fn prepare_state_dir(settings: &Settings) -> Result<(), Error> {
     umask(Mode::from_bits_truncate(0o077));
-    for (folder, mode) in [(&settings.state_dir, 0o700), (&settings.run_dir, 0o755)] {
-        make(folder, mode, settings.rights.as_ref())
-            .map_err(|error| Error::Folder { path: folder.display().to_string(), error })?;
-    }
-    Ok(())
+    make_named(&settings.state_dir, 0o700, settings)
+}
+
+fn make_named(folder: &Path, mode: u32, settings: &Settings) -> Result<(), Error> {
+    make(folder, mode, settings.rights.as_ref())
+        .map_err(|error| Error::Folder { path: folder.display().to_string(), error })
 }
 
 /// Makes a folder, and above it those that are missing, open to be passed.

@@ -495,6 +495,14 @@ fn nobody_else_reads_the_state() {
     assert_eq!((mode("data/state"), mode("data/state/store")), (0, 0));
 }
 
+/// DIR/run lies beside the state, and mail servers of other users look there.
+#[test]
+fn mail_servers_may_pass_the_folder_that_a_command_made() {
+    let data = Data::with_ann();
+    let mode = |name: &str| fs::metadata(data.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("data"), mode("data/state")), (0o755, 0o700));
+}
+
 #[test]
 fn root_leaves_no_files_of_his_own_to_the_server() {
     if !nix::unistd::geteuid().is_root() {
