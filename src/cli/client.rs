@@ -34,6 +34,7 @@ use crate::{
     config::Config,
     server,
     store::{self, SledStore, Store},
+    telemetry::{self, Level, Target},
     verify::{self, Pipeline},
 };
 
@@ -94,6 +95,10 @@ impl Client {
     }
 
     async fn own(config: &Config, missing: Missing) -> Result<Self> {
+        // What a server would write into its log has nowhere else to go. A log
+        // that is there already is as good.
+        let log = telemetry::Settings { target: Target::Stderr, level: Level::Warn };
+        let _there_already = telemetry::init(log, false);
         let folder = config.store_dir();
         check_folder(&folder, config.admin_socket(), missing)?;
         // Hashes are nobody else's to read, even where we make the folder.
