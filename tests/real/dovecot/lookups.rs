@@ -69,6 +69,9 @@ pub fn doveadm(version: Version, way: Way) {
             assert!(value("mail_path").is_some_and(|path| path.ends_with("ann/Maildir")), "{ann}");
         }
     }
+    // And it holds: Dovecot shows the limit in KiB, for ben there is none.
+    found(&rig, &["quota", "get", "-u", "ann@example.org"], "5242880");
+    found(&rig, &["quota", "get", "-u", "ben@example.org"], " - ");
     answered(&rig, &["user", "nobody@example.org"], 67, "doesn't exist");
     let everybody = found(&rig, &["user", "*"], "ann@example.org");
     assert_eq!(everybody.text, "ann@example.org\nben@example.org\n");

@@ -309,7 +309,8 @@ fn write_config(
     let at = |name: &str| folder.inside(name);
     let head = match version {
         Version::V23 => format!(
-            "ssl_cert = <{}\nssl_key = <{}\nmail_location = maildir:~/Maildir\n",
+            "ssl_cert = <{}\nssl_key = <{}\nmail_location = maildir:~/Maildir\n\
+             mail_plugins = quota\nplugin {{\n  quota = count:mailbox\n  quota_vsizes = yes\n}}\n",
             at("cert.pem"),
             at("key.pem")
         ),
@@ -317,7 +318,8 @@ fn write_config(
             "dovecot_config_version = 2.4.1\ndovecot_storage_version = 2.4.1\n\
              service submission-login {{\n  inet_listener submissions {{\n    port = 0\n  }}\n}}\n\
              ssl_server_cert_file = {}\nssl_server_key_file = {}\n\
-             mail_driver = maildir\nmail_path = ~/Maildir\n",
+             mail_driver = maildir\nmail_path = ~/Maildir\n\
+             mail_plugins {{\n  quota = yes\n}}\nquota mailbox {{\n  driver = count\n}}\n",
             at("cert.pem"),
             at("key.pem")
         ),
