@@ -174,8 +174,7 @@ fn priority(level: tracing::Level) -> u8 {
 const DOVECOT_LINE_BYTES: usize = 4000;
 
 /// `quirk_dovecot_log`: a child of Dovecot's master writes 0x01, a byte for the
-/// level (debug is 1), its process id, a space and the text; seen with 2.3.19
-/// and 2.4.1.
+/// level (debug is 1), its process id, a space and the text; seen with 2.3.19.1.
 fn dovecot_line(level: tracing::Level, line: &str) -> String {
     let kind = match level {
         tracing::Level::ERROR => '\x04',

@@ -88,13 +88,13 @@ impl Doors {
             door.stop.cancel();
             // Its place may be wanted for another.
             door.closed.cancelled().await;
-            tracing::info!(listener = %door.settings.load().endpoint, "closed");
+            tracing::debug!(listener = %door.settings.load().endpoint, "closed");
         }
         for settings in wanted.iter().filter(|settings| settings.kind != Kind::Admin) {
             let outcome = match self.list.at(&settings.endpoint) {
                 Some(door) => door.change(settings),
                 None => listener::bind(settings.clone()).and_then(|bound| {
-                    tracing::info!(listener = %settings.endpoint, "opened");
+                    tracing::debug!(listener = %settings.endpoint, "opened");
                     self.open(bound)
                 }),
             };

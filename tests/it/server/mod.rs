@@ -6,13 +6,17 @@ mod launch;
 
 use std::{
     fs,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        net::{UnixListener, UnixStream},
+    },
+    path::Path,
     time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
 
-use self::launch::{Launch, PATIENCE};
+use self::launch::{Launch, PATIENCE, Process};
 use crate::support::{
     client::{Client, Master, Target},
     plain,
@@ -109,22 +113,63 @@ fn what_is_beyond_the_reserve_waits_its_turn() {
     served.login(ANN, ANN_PASSWORD).expect("OK");
 }
 
+/// A server without a parent that hands anything over.
+fn start(folder: &Path, log: &str) -> Process {
+    let launch = Launch { folder, env: Vec::new(), fds: Vec::new(), before: "", log };
+    let mut process = launch.start();
+    process.wait_for("ready");
+    process
+}
+
+/// Started as root, it binds its sockets and becomes somebody without rights.
+#[test]
+fn root_is_dropped() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let (folder, _) = handed_over::prepared("user = \"nobody\"");
+    fs::remove_dir_all(folder.path().join("state")).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let process = start(folder.path(), "log");
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    for (field, id) in [("Uid:", nobody.uid.as_raw()), ("Gid:", nobody.gid.as_raw())] {
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        let ids: Vec<&str> = line.split_whitespace().skip(1).collect();
+        assert_eq!(ids, vec![id.to_string(); 4], "{line}");
+    }
+    let capabilities = status.lines().find(|line| line.starts_with("CapEff:")).unwrap();
+    assert!(capabilities.ends_with("0000000000000000"), "{capabilities}");
+    let state = fs::metadata(folder.path().join("state")).unwrap();
+    assert_eq!((state.uid(), state.mode() & 0o777), (nobody.uid.as_raw(), 0o700));
+    // It still works, on a store of its own.
+    let target = Target { sockets: folder.path().join("run"), patience: PATIENCE };
+    target.client("auth", 2).login(ANN, ANN_PASSWORD).expect("FAIL");
+}
+
+#[test]
+fn several_threads_serve_as_one_does() {
+    let world = World::with(&["limits.worker_threads = 2"]);
+    let mut clients: Vec<Client> = (0..20).map(|_| world.target.client("login", 2)).collect();
+    for _ in 0..5 {
+        let ask = |client: &mut Client| client.ask(ANN, ANN_PASSWORD);
+        let ids: Vec<u32> = clients.iter_mut().map(ask).collect();
+        for (client, id) in clients.iter_mut().zip(ids) {
+            client.reply(id).expect("OK");
+            world.target.master("master", 2).request(client, id, "").expect("USER");
+        }
+    }
+}
+
 #[test]
 fn stale_sockets_are_taken_over() {
     let (folder, _) = handed_over::prepared("");
-    let start = |log| {
-        let launch =
-            Launch { folder: folder.path(), env: Vec::new(), fds: Vec::new(), before: "", log };
-        let mut process = launch.start();
-        process.wait_for("ready");
-        process
-    };
-    let mut killed = start("first.log");
+    let mut killed = start(folder.path(), "first.log");
     killed.signal(Signal::SIGKILL);
     killed.wait();
     let target = Target { sockets: folder.path().join("run"), patience: PATIENCE };
     assert!(target.sockets.join("login").exists());
-    let _second = start("second.log");
+    let _second = start(folder.path(), "second.log");
     right_login(&target, "login");
 }
 
