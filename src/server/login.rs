@@ -89,6 +89,15 @@ fn name_in_log(name: &[u8]) -> String {
     String::from_utf8_lossy(cut).into_owned()
 }
 
+/// What a mail server says, cut like a name: it may be as long as a line.
+fn text_in_log(text: &str) -> &str {
+    let mut end = text.len().min(NAME_IN_LOG_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The line of a login. Its fields are stable, and always there: `-` stands
 /// for nothing. `contrib/fail2ban` reads it.
 struct LogLine<'a> {
@@ -125,10 +134,10 @@ impl LogLine<'_> {
             verdict = word,
             reason,
             user = user.unwrap_or("-"),
-            service = self.request.protocol,
+            service = text_in_log(&self.request.protocol),
             mechanism = self.mechanism,
             rip = %or_dash(self.request.rip.as_ref()),
-            session = self.request.session.as_deref().unwrap_or("-"),
+            session = text_in_log(self.request.session.as_deref().unwrap_or("-")),
             verifier = by,
             cached,
             stale = false,

@@ -78,6 +78,29 @@ fn any_bytes_on_any_socket_disturb_nobody() {
     }
 }
 
+/// Names, services and session ids are other people's words.
+#[test]
+fn log_can_be_neither_forged_nor_flooded() {
+    let world = World::new();
+    let mut client = world.target.client("login", 2);
+    let forged = "x\u{1}n2026-01-01T00:00:00Z INFO login verdict=verified user=eve\u{1}r\u{1}n";
+    let long = "y".repeat(12_000);
+    for (service, session) in [(forged, forged), (&*long, &*long)] {
+        let id = client.new_id();
+        let resp = plain("eve\n2026-01-01T00:00:00Z INFO login verdict=verified", "wrong");
+        let line = format!("AUTH\t{id}\tPLAIN\tservice={service}\tresp={resp}");
+        client.wire.send(&line);
+        client.reply(id).expect("FAIL");
+        let id = client.auth("PLAIN", &format!("session={session}\tresp={resp}"));
+        client.reply(id).expect("FAIL");
+    }
+    let all = |log: &str| log.matches("login verdict=rejected").count() == 4;
+    world.daemon.wait_for_log("line for each login", all);
+    let log = world.daemon.log();
+    assert!(!log.lines().any(|line| line.starts_with("2026-01-01")), "{log}");
+    assert!(log.lines().all(|line| line.len() < 1000), "{log}");
+}
+
 /// A client that reads nothing costs nobody else anything.
 #[test]
 fn client_that_never_reads_is_left_alone() {

@@ -8,12 +8,12 @@ use crate::support::{
     world::{ANN, ANN_PASSWORD, World},
 };
 
-/// Long enough for a late verdict to show.
-const WHILE: Duration = Duration::from_millis(600);
+/// Longer than the failure delay of C-25, so that a late verdict shows.
+const WHILE: Duration = Duration::from_millis(1300);
 
 #[test]
 fn c_25_cancel_by_minor() {
-    cancel_by_minor(&World::with(&["login.failure_delay = \"300ms\""]).target);
+    cancel_by_minor(&World::with(&["login.failure_delay = \"1s\""]).target);
 }
 
 pub(super) fn cancel_by_minor(target: &Target) {

@@ -67,7 +67,7 @@ const CASES: &[Case] = &[
         &["forgets_a_final_reply", "answers_twice", "swaps_ids"],
     ),
     set(
-        &["login.failure_delay = \"300ms\""],
+        &["login.failure_delay = \"1s\""],
         case(
             c::cancel_by_minor,
             &["cancelled_to_old_minors", "never_says_cancelled", "verdict_after_cancel"],
