@@ -153,7 +153,9 @@ impl From<store::Error> for Error {
             store::Error::Limit(_) => Self::new(Code::Limit, detail),
             store::Error::Conflict(_) => Self::new(Code::Conflict, detail),
             store::Error::Locked { .. } => Self::new(Code::Unavailable, detail),
-            store::Error::Schema { .. } => Self::new(Code::Internal, detail),
+            store::Error::Schema { .. } | store::Error::Damaged { .. } => {
+                Self::new(Code::Internal, detail)
+            }
             store::Error::Engine(_) => {
                 Self::new(Code::Unavailable, "the store failed; the log says how").log(detail)
             }

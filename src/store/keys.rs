@@ -14,6 +14,8 @@ use crate::mailbox::{Address, DomainName, MailboxId, TemplateName};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
+/// Number of the last commit to the log.
+pub(super) const COMMITS_KEY: &[u8] = &[0, 1];
 /// [`super::apply::Tally`] by name of the domain.
 pub(super) const TALLY: u8 = 1;
 /// Secrets by name.

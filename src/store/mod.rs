@@ -23,6 +23,7 @@ pub mod memory;
 mod records;
 pub mod sled;
 mod transfer;
+mod witness;
 mod write;
 
 use std::{net::IpAddr, sync::Arc};
@@ -77,6 +78,17 @@ pub enum Error {
     Locked {
         /// The folder.
         path: String,
+    },
+    /// What was acknowledged is not there any more.
+    #[error(
+        "{path} is damaged: {damage}. Restore a backup into an empty folder; to go on with what is \
+         left instead, remove {path}/acknowledged"
+    )]
+    Damaged {
+        /// The folder.
+        path: String,
+        /// How that shows.
+        damage: String,
     },
     /// The folder was written by a newer Dovegate.
     #[error("{path} has schema version {found}; this dovegate reads up to {known}")]

@@ -19,6 +19,9 @@
 //! which neither writes the file's length nor empties the disk's cache; so
 //! [`Engine::flush`] adds an `fdatasync`. Writers that wait together share one.
 //!
+//! **Damage.** Commits to the records are numbered, and the number is also said
+//! beside the log ([`super::witness`]): a log that lost its end is not opened.
+//!
 //! **One process.** sled locks its files; a second process gets
 //! [`Error::Locked`].
 
@@ -42,6 +45,7 @@ use super::{
     Error, Records,
     engine::{self, Changes, Engine, Visit},
     keys,
+    witness::Witness,
 };
 
 /// Version of the key layout and of the stored values.
@@ -73,7 +77,10 @@ impl SledStore {
     /// Opens the store in the folder `path`, or makes it. Blocks for the disk:
     /// what was written since the last opening is read again.
     pub fn open(path: impl AsRef<Path>, settings: &Settings) -> Result<Self, Error> {
-        Sled::open(path.as_ref(), settings).map(Self::over)
+        let path = path.as_ref();
+        // sled reads some damaged logs with a panic.
+        let opened = panic::catch_unwind(|| Sled::open(path, settings));
+        opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be read"))).map(Self::over)
     }
 }
 
@@ -93,7 +100,7 @@ impl Sled {
     fn open(path: &Path, settings: &Settings) -> Result<Self, Error> {
         let sixteenth = settings.cache_bytes / 16;
         // The lock of the records stands for all three.
-        let records = Log::open(path, sixteenth / 2)?;
+        let records = Log::open(path, sixteenth / 2)?.witnessed()?;
         let history = Later::open(path.join("history"), sixteenth * 3 / 8)?;
         let counters = Log::open(&path.join("counters"), sixteenth / 8)?;
         Ok(Self { open: ArcSwapOption::from_pointee(Open { records, counters, history }) })
@@ -235,7 +242,9 @@ struct Log {
     tree: ::sled::Db,
     /// sled's log file once more: sled lends nobody its own handle.
     file: File,
+    /// Number of the last commit, the ones of earlier processes included.
     commits: AtomicU64,
+    witness: Option<Witness>,
     committed_bytes: AtomicU64,
     /// How many commits are known to be on disk; `None` after a failure. What
     /// the kernel could not write once, it may not try again, so a later
@@ -252,19 +261,37 @@ impl Log {
             .open()
             .map_err(|error| opening_error(path, error))?;
         check_schema(&tree, path)?;
+        let commits = match tree.get(keys::COMMITS_KEY).map_err(Error::engine)? {
+            Some(stored) => engine::decode(&stored)?,
+            None => 0,
+        };
         let file = File::open(path.join("db")).map_err(Error::engine)?;
         let log = Self {
             path: path.to_owned(),
             cache_bytes,
             tree,
             file,
-            commits: AtomicU64::new(1),
+            commits: AtomicU64::new(commits),
+            witness: None,
             committed_bytes: AtomicU64::new(0),
-            synced: Mutex::new(Some(0)),
+            synced: Mutex::new(Some(commits)),
         };
-        log.flush()?;
+        log.sync()?;
         File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::engine)?;
         Ok(log)
+    }
+
+    /// Refuses a log that had more commits than it has, and keeps count from now
+    /// on.
+    fn witnessed(mut self) -> Result<Self, Error> {
+        let witness = Witness::open(&self.path).map_err(Error::engine)?;
+        let (acknowledged, found) = (witness.acknowledged(), *self.commits.get_mut());
+        if found < acknowledged {
+            let lost = acknowledged - found;
+            return Err(damaged(&self.path, &format!("its last {lost} changes are lost")));
+        }
+        self.witness = Some(witness);
+        Ok(self)
     }
 
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit) -> Result<ControlFlow<()>, Error> {
@@ -292,8 +319,11 @@ impl Log {
                 None => batch.remove(key),
             }
         }
+        // Callers come one at a time.
+        let number = self.commits.load(Ordering::Relaxed) + 1;
+        batch.insert(keys::COMMITS_KEY, engine::encode(&number)?);
         self.tree.apply_batch(batch).map_err(Error::engine)?;
-        self.commits.fetch_add(1, Ordering::Release);
+        self.commits.store(number, Ordering::Release);
         self.committed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -315,10 +345,17 @@ impl Log {
         // More may have come while we waited for the lock.
         let target = self.commits.load(Ordering::Acquire);
         *synced = None;
-        self.tree.flush().map_err(Error::engine)?;
-        self.file.sync_data().map_err(Error::engine)?;
+        self.sync()?;
         *synced = Some(target);
+        if let Some(witness) = &self.witness {
+            witness.acknowledge(target);
+        }
         Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.tree.flush().map_err(Error::engine)?;
+        self.file.sync_data().map_err(Error::engine)
     }
 }
 
@@ -346,6 +383,10 @@ fn check_schema(tree: &::sled::Db, path: &Path) -> Result<(), Error> {
         return Err(Error::Schema { path, found, known: SCHEMA });
     }
     Ok(())
+}
+
+fn damaged(path: &Path, damage: &str) -> Error {
+    Error::Damaged { path: path.display().to_string(), damage: damage.to_owned() }
 }
 
 /// sled says only in words that the lock is held.

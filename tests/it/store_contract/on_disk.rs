@@ -45,6 +45,32 @@ async fn a_newer_schema_is_refused() {
     assert!(matches!(refused, Error::Schema { found: 2, known: 1, .. }), "{refused}");
 }
 
+/// sled itself opens all of these, and has nothing to say about what is missing.
+#[tokio::test]
+async fn a_log_that_lost_what_was_acknowledged_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    fill(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    let log = folder.path().join("db");
+    let whole = std::fs::read(&log).unwrap();
+    let snapshots = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.to_string_lossy().contains("snap"))
+    };
+    snapshots().for_each(|path| std::fs::remove_file(path).unwrap());
+    for left in [&whole[..0], &whole[..whole.len() / 2]] {
+        std::fs::write(&log, left).unwrap();
+        let refused = SledStore::open(folder.path(), &Settings::default()).err().unwrap();
+        assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+        assert!(refused.to_string().contains("changes are lost"), "{refused}");
+    }
+    std::fs::write(&log, &whole).unwrap();
+    let again: Under = Arc::new(open(folder.path()));
+    assert!(again.account(&address("ann@example.org")).await.unwrap().is_some());
+}
+
 /// What a child of these tests does, and on which folder.
 const ROLE: &str = "DOVEGATE_TEST_STORE_ROLE";
 
