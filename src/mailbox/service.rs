@@ -15,11 +15,11 @@ pub enum Service {
     Pop3 = 1 << 1,
     /// Sending mail: SMTP and submission.
     Smtp = 1 << 2,
-    /// Filter scripts: ManageSieve.
+    /// Filter scripts: `ManageSieve`.
     Sieve = 1 << 3,
     /// Calendars and address books.
     Dav = 1 << 4,
-    /// ActiveSync.
+    /// `ActiveSync`.
     Eas = 1 << 5,
     /// Dovegate's own pages and webmail.
     Web = 1 << 6,

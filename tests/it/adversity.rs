@@ -84,8 +84,8 @@ fn log_can_be_neither_forged_nor_flooded() {
     let world = World::new();
     let mut client = world.target.client("login", 2);
     let forged = "x\u{1}n2026-01-01T00:00:00Z INFO login verdict=verified user=eve\u{1}r\u{1}n";
-    let long = "y".repeat(12_000);
-    for (service, session) in [(forged, forged), (&*long, &*long)] {
+    let endless = "y".repeat(12_000);
+    for (service, session) in [(forged, forged), (&*endless, &*endless)] {
         let id = client.new_id();
         let resp = plain("eve\n2026-01-01T00:00:00Z INFO login verdict=verified", "wrong");
         let line = format!("AUTH\t{id}\tPLAIN\tservice={service}\tresp={resp}");
