@@ -28,6 +28,11 @@ fn right_and_wrong_activated() {
 }
 
 #[test]
+fn socket_for_postfix_under_master() {
+    logins::socket_for_postfix(V23);
+}
+
+#[test]
 fn app_passwords_under_master() {
     logins::app_passwords(V23, UnderMaster);
 }

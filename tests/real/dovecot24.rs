@@ -27,6 +27,11 @@ fn right_and_wrong_activated() {
 }
 
 #[test]
+fn socket_for_postfix_under_master() {
+    logins::socket_for_postfix(V24);
+}
+
+#[test]
 fn app_passwords_under_master() {
     logins::app_passwords(V24, UnderMaster);
 }

@@ -1,13 +1,17 @@
 //! Logins by real mail clients over TLS.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
 
 use crate::support::{
     client::{
         Dialogue,
         Outcome::{self, In, Wrong},
-        imap_again, imap_authenticate_login, imap_login, imap_plain, pop3_plain, pop3_user_pass,
-        sieve_plain, submission_plain,
+        imap_again, imap_authenticate_login, imap_login, imap_plain, plain, pop3_plain,
+        pop3_user_pass, sieve_plain, submission_plain,
     },
     dovecot::{Rig, Version, Way},
 };
@@ -159,4 +163,21 @@ pub fn right_and_wrong(version: Version, way: Way) {
         check(&rig, "right", login, "ann@example.org", "wonderland", &In);
     }
     check(&rig, "wrong", IMAP_PLAIN, "ann@example.org", "Wonderland", &Wrong);
+}
+
+/// The further socket of under-master.conf: what Postfix and Exim find there.
+pub fn socket_for_postfix(version: Version) {
+    let Some(rig) = Rig::start(version, Way::UnderMaster) else { return };
+    rig.dovegate(&["domain", "add", "example.org"]);
+    rig.mailbox("ann@example.org", "wonderland", &[]);
+    let mut stream = UnixStream::connect(rig.folder.outside("private/auth")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+    // Minor 2 and the whole handshake at once mean type "auth".
+    assert_eq!(lines.next().as_deref(), Some("VERSION\t1\t2"));
+    assert!(lines.any(|line| line == "DONE"));
+    let request = "VERSION\t1\t0\nCPID\t7\nAUTH\t1\tPLAIN\tservice=smtp\tnologin\tresp=";
+    let response = plain("ann@example.org", "wonderland");
+    stream.write_all(format!("{request}{response}\n").as_bytes()).unwrap();
+    assert_eq!(lines.next().as_deref(), Some("OK\t1\tuser=ann@example.org"));
 }

@@ -288,6 +288,23 @@ fn contrib(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Takes the marks away from the listener for Postfix, and puts it into the
+/// test's folder: there need not be a Postfix.
+fn with_postfix_socket(folder: &Folder, text: &str) -> String {
+    let private = folder.make("private", 0o755, (0, 0));
+    let marked = |line: &&str| {
+        line.starts_with("  #unix_listener") || line.starts_with("  #  ") || *line == "  #}"
+    };
+    let lines = text.lines().map(|line| match Some(line).filter(marked) {
+        Some(line) => line.replacen('#', "", 1),
+        None => line.to_owned(),
+    });
+    let text: Vec<String> = lines.collect();
+    text.join("\n")
+        .replace("/var/spool/postfix/private", &private)
+        .replace("= postfix", "= dovecot")
+}
+
 /// The private configuration: it includes the file for administrators as it
 /// stands, and then sets what is particular to a test.
 fn write_config(
@@ -305,7 +322,8 @@ fn write_config(
         Way::UnderMaster => "under-master.conf",
         Way::OwnDaemon | Way::Activated | Way::Recorded => "own-daemon.conf",
     };
-    let included = folder.write(file, &contrib(&format!("{number}/{file}")));
+    let text = contrib(&format!("{number}/{file}"));
+    let included = folder.write(file, &with_postfix_socket(folder, &text));
     let at = |name: &str| folder.inside(name);
     let head = match version {
         Version::V23 => format!(
