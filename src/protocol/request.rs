@@ -181,9 +181,13 @@ fn once<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), Duplicate> {
     Ok(())
 }
 
+/// Longest text that is kept of a parameter, in bytes: a TLS server name has
+/// 255, everything else less. Thousands of requests may wait at a time.
+const MAX_TEXT_BYTES: usize = 255;
+
 /// Text for logs and comparisons; what is not UTF-8 becomes U+FFFD.
 fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).into_owned()
+    String::from_utf8_lossy(&value[..value.len().min(MAX_TEXT_BYTES)]).into_owned()
 }
 
 fn parsed<T: FromStr>(value: &[u8]) -> Option<T> {
@@ -227,6 +231,18 @@ mod tests {
             .map(|(name, value)| (name.as_str(), value.expose()))
             .collect();
         assert_eq!(forwarded, [("a", &b"1"[..]), ("b", b"x\ty")]);
+    }
+
+    #[test]
+    fn no_text_takes_more_room_than_it_needs() {
+        for name in ["protocol", "session", "local_name", "client_id", "ssl_ja3_hash"] {
+            let line = format!("\tprotocol=imap\t{name}={}", "x".repeat(8000));
+            let line = if name == "protocol" { &line[14..] } else { &line };
+            let request = AuthRequest::parse(line.as_bytes()).unwrap();
+            let texts = [request.session, request.local_name, request.client_id, request.ja3_hash];
+            let longest = texts.iter().flatten().map(String::len).max().unwrap_or(0);
+            assert_eq!(longest.max(request.protocol.len()), 255, "{name}");
+        }
     }
 
     #[test]

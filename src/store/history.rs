@@ -5,7 +5,9 @@
 //! **What is kept.** Rows for [`KEPT`], and beyond that the newest success of
 //! each protocol, so that "last login" never goes blank (as in mailcow). At
 //! most [`MAX_ROWS`] for each mailbox, of which [`MAX_REFUSED_ROWS`] refusals:
-//! guesses from many networks must not push out the owner's own logins.
+//! guesses from many networks must not push out the owner's own logins. What a
+//! protocol is called comes from outside, so of these there are at most
+//! [`MAX_PROTOCOLS`].
 
 use std::{
     cmp::Reverse,
@@ -36,10 +38,14 @@ const KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 const MAX_ROWS: usize = 200;
 /// Most rows of one mailbox that are no success.
 const MAX_REFUSED_ROWS: usize = 100;
+/// Most protocols whose newest success is kept for good: more than there are.
+const MAX_PROTOCOLS: usize = 32;
 /// The outcome of a success.
 const OK: &str = "ok";
 /// Most rows gathered between two flushes, about 10 MB.
 const MAX_GATHERED: usize = 50_000;
+/// Most of them for one mailbox, so that nobody takes the room of all.
+const MAX_GATHERED_OF_ONE: usize = 2 * MAX_ROWS;
 /// Longest protocol name that is kept, in bytes; it comes from outside.
 const MAX_PROTOCOL_BYTES: usize = 64;
 /// How often, and in how many diaries at a time, what is too old is searched
@@ -113,7 +119,8 @@ impl Diary {
         let (mut kept, mut refused) = (0, 0);
         self.uses.retain(|row| {
             let success = row.what.outcome == OK;
-            let newest_success = success && seen.insert(row.what.protocol.clone());
+            let newest_success =
+                success && seen.len() < MAX_PROTOCOLS && seen.insert(row.what.protocol.clone());
             let fresh = now.since(row.last()) <= KEPT;
             let room = kept < MAX_ROWS && (success || refused < MAX_REFUSED_ROWS);
             let keep = newest_success || (fresh && room);
@@ -168,7 +175,8 @@ pub(super) struct Taken {
     pub(super) mailboxes: Vec<(MailboxId, Rows)>,
     /// Uses that found no room.
     pub(super) lost: u64,
-    /// The latest moment that was ever recorded: the clock of what falls away.
+    /// The moment that was recorded last: the clock of what falls away. Not the
+    /// latest of all: a clock that was once ahead would empty every history.
     pub(super) latest: Timestamp,
 }
 
@@ -181,7 +189,7 @@ impl History {
         }
         let what = What { protocol, rip, app_password, outcome };
         let mut gathered = self.gathered();
-        gathered.latest = gathered.latest.max(now);
+        gathered.latest = now;
         gathered.add(mailbox, what, Counted { count: 1, first: now, last: now });
     }
 
@@ -227,10 +235,11 @@ impl History {
 
 impl Gathered {
     fn add(&mut self, mailbox: MailboxId, what: What, counted: Counted) {
-        let present = self.mailboxes.get_mut(&mailbox).and_then(|rows| rows.get_mut(&what));
-        if let Some(present) = present {
+        let rows = self.mailboxes.get_mut(&mailbox);
+        let has_room = rows.as_ref().is_none_or(|rows| rows.len() < MAX_GATHERED_OF_ONE);
+        if let Some(present) = rows.and_then(|rows| rows.get_mut(&what)) {
             present.absorb(counted);
-        } else if self.rows < MAX_GATHERED {
+        } else if has_room && self.rows < MAX_GATHERED {
             self.mailboxes.entry(mailbox).or_default().insert(what, counted);
             self.rows += 1;
         } else {

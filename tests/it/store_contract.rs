@@ -87,6 +87,8 @@ contract! {
         uses_are_listed_latest_first
         uses_of_a_removed_mailbox_are_not_written
         history_keeps_what_it_should
+        made_up_protocols_are_bounded
+        a_clock_that_was_ahead_empties_no_history
         gathered_history_is_bounded
         old_history_of_silent_mailboxes_is_swept
     }

@@ -93,14 +93,48 @@ pub(super) async fn history_keeps_what_it_should(store: Under) {
 
 pub(super) async fn gathered_history_is_bounded(store: Under) {
     let ann = with_ann(&store).await;
-    for number in 0..60_000_u32 {
-        let rip = Some(IpAddr::V4(Ipv4Addr::from_bits(number)));
-        store.record_use(UseKey { rip, ..used(ann, "imap", 0, "ok") }, NOW);
+    let from = |number: u32| Some(IpAddr::V4(Ipv4Addr::from_bits(number)));
+    for number in 0..60_000 {
+        store.record_use(UseKey { rip: from(number), ..used(ann, "imap", 0, "ok") }, NOW);
     }
     let rows = store.uses(Some(ann), usize::MAX).await.unwrap();
-    assert_eq!(rows.len(), 50_000);
-    let first = IpAddr::V4(Ipv4Addr::from_bits(0));
-    assert!(rows.iter().any(|row| row.rip == Some(first)));
+    assert_eq!(rows.len(), 400);
+    assert!(rows.iter().any(|row| row.rip == from(0)));
+    for (mailbox, number) in (0..200).flat_map(|mailbox| (0..400).map(move |n| (mailbox, n))) {
+        let key = UseKey { rip: from(number), ..used(MailboxId(mailbox), "imap", 0, "ok") };
+        store.record_use(key, NOW);
+    }
+    assert_eq!(store.uses(None, usize::MAX).await.unwrap().len(), 50_000);
+}
+
+/// What a mail server calls the protocol is kept, and cannot fill the disk.
+pub(super) async fn made_up_protocols_are_bounded(store: Under) {
+    let ann = with_ann(&store).await;
+    for second in 0..10 {
+        let now = NOW.after(Duration::from_secs(second));
+        for number in 0..100 {
+            let name = format!("protocol-{second}-{number}");
+            store.record_use(used(ann, &name, 1, "ok"), now);
+        }
+        store.flush_uses().await.unwrap();
+    }
+    assert!(store.uses(Some(ann), 1000).await.unwrap().len() <= 200);
+    store.record_use(used(ann, "imap", 1, "ok"), NOW.after(40 * DAY));
+    store.flush_uses().await.unwrap();
+    let rows = store.uses(Some(ann), 1000).await.unwrap();
+    assert_eq!((rows.len(), rows[0].protocol.as_str()), (32, "imap"));
+}
+
+pub(super) async fn a_clock_that_was_ahead_empties_no_history(store: Under) {
+    let ann = with_ann(&store).await;
+    let bob = with_mailbox(&store, "bob@example.org").await;
+    store.record_use(used(bob, "imap", 1, "ok"), NOW.after(5000 * DAY));
+    store.flush_uses().await.unwrap();
+    for network in 0..3 {
+        store.record_use(used(ann, "imap", network, "wrong_password"), NOW);
+    }
+    store.flush_uses().await.unwrap();
+    assert_eq!(store.uses(Some(ann), 10).await.unwrap().len(), 3);
 }
 
 pub(super) async fn old_history_of_silent_mailboxes_is_swept(store: Under) {
