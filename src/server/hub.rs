@@ -27,6 +27,11 @@ use crate::{
 /// process finishes and lets go of it meanwhile.
 pub(super) const HAND_OVER: Duration = Duration::from_secs(20);
 
+/// How long a stopping server waits for the REQUEST of a login. It comes as
+/// soon as the mail process runs; one that has not come by then will not, since
+/// Dovecot ends such processes when it reloads.
+const CLAIM: Duration = Duration::from_secs(2);
+
 /// The part that decides and remembers. There is none until the store is open.
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
@@ -144,7 +149,7 @@ impl Hub {
     pub(super) fn keeps_logins(&self) -> bool {
         let desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         let now = std::time::Instant::now();
-        desks.values().any(|desk| desk.is_waiting(now))
+        desks.values().any(|desk| desk.is_waiting(CLAIM, now))
     }
 
     /// What makes a new connection this one.

@@ -368,7 +368,7 @@ impl ClientSession {
         let names = Names { user, original: Some(&kept.original) };
         reply::ok(out, id, names, self.values());
         if let Some(place) = self.place() {
-            place.keep(id, kept, now + self.settings.request_timeout);
+            place.keep(id, kept, self.settings.request_timeout, now);
         }
     }
 

@@ -70,7 +70,15 @@ struct Seats {
 struct Seat {
     cookie: Cookie,
     live: bool,
-    kept: HashMap<u32, (Kept, Instant)>,
+    kept: HashMap<u32, Waiting>,
+}
+
+/// A kept login, and how long for.
+#[derive(Debug)]
+struct Waiting {
+    kept: Kept,
+    since: Instant,
+    deadline: Instant,
 }
 
 impl Desk {
@@ -108,19 +116,19 @@ impl Desk {
         let list = seats.by_cpid.get_mut(&request.cpid).ok_or(Refused::NoConnection)?;
         let seat = list.iter_mut().find(|seat| seat.cookie.ct_eq(&request.cookie));
         let seat = seat.ok_or(Refused::WrongCookie)?;
-        let (kept, deadline) = seat.kept.remove(&request.auth_id).ok_or(Refused::NoLogin)?;
+        let waiting = seat.kept.remove(&request.auth_id).ok_or(Refused::NoLogin)?;
         list.retain(Seat::is_of_use);
         if list.is_empty() {
             seats.by_cpid.remove(&request.cpid);
         }
-        if now < deadline { Ok(kept) } else { Err(Refused::NoLogin) }
+        if now < waiting.deadline { Ok(waiting.kept) } else { Err(Refused::NoLogin) }
     }
 
-    /// Whether a login waits for its REQUEST.
-    pub fn is_waiting(&self, now: Instant) -> bool {
+    /// Whether a login waits for its REQUEST since less than `patience`.
+    pub fn is_waiting(&self, patience: Duration, now: Instant) -> bool {
         let seats = self.seats();
         let mut kept = seats.by_cpid.values().flatten().flat_map(|seat| seat.kept.values());
-        kept.any(|(_, deadline)| now < *deadline)
+        kept.any(|waiting| now < waiting.deadline && now < waiting.since + patience)
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -156,7 +164,7 @@ impl Seat {
     }
 
     fn forget(&mut self, now: Instant) {
-        self.kept.retain(|_, (_, deadline)| now < *deadline);
+        self.kept.retain(|_, waiting| now < waiting.deadline);
     }
 }
 
@@ -169,9 +177,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Keeps a login until `deadline`.
-    pub fn keep(&self, id: u32, kept: Kept, deadline: Instant) {
-        self.with(|seat| seat.kept.insert(id, (kept, deadline)));
+    /// Keeps a login for as long as `limit`.
+    pub fn keep(&self, id: u32, kept: Kept, limit: Duration, now: Instant) {
+        let waiting = Waiting { kept, since: now, deadline: now + limit };
+        self.with(|seat| seat.kept.insert(id, waiting));
     }
 
     /// Gives a login up; says whether it was there.
@@ -181,7 +190,8 @@ impl Place {
 
     /// Whether a login with this id waits.
     pub fn holds(&self, id: u32, now: Instant) -> bool {
-        let waits = |seat: &mut Seat| seat.kept.get(&id).is_some_and(|(_, limit)| now < *limit);
+        let waits =
+            |seat: &mut Seat| seat.kept.get(&id).is_some_and(|waiting| now < waiting.deadline);
         self.with(waits).unwrap_or(false)
     }
 
@@ -254,10 +264,10 @@ mod tests {
         let (desk, now) = (Arc::new(Desk::new()), Instant::now());
         let first = desk.register(5, cookie(1), now).unwrap();
         assert_eq!(desk.register(5, cookie(2), now).err(), Some(Taken));
-        first.keep(7, kept(), now + LIMIT);
+        first.keep(7, kept(), LIMIT, now);
         drop(first);
         let second = desk.register(5, cookie(2), now).unwrap();
-        second.keep(7, kept(), now + LIMIT);
+        second.keep(7, kept(), LIMIT, now);
         assert_eq!(claim(&desk, 1, 7, now), None);
         assert_eq!(claim(&desk, 1, 7, now), Some(Refused::WrongCookie));
         assert_eq!(claim(&desk, 2, 7, now), None);
@@ -269,7 +279,7 @@ mod tests {
         let (desk, now) = (Arc::new(Desk::new()), Instant::now());
         for cpid in 1..100 {
             let place = desk.register(cpid, cookie(1), now).unwrap();
-            place.keep(7, kept(), now + LIMIT);
+            place.keep(7, kept(), LIMIT, now);
         }
         assert_eq!(desk.seats().by_cpid.len(), 99);
         let place = desk.register(100, cookie(1), now + LIMIT).unwrap();
@@ -282,10 +292,11 @@ mod tests {
     fn room_is_made_of_what_is_over_time() {
         let (desk, now) = (Arc::new(Desk::new()), Instant::now());
         let place = desk.register(5, cookie(1), now).unwrap();
-        place.keep(1, kept(), now + LIMIT);
-        place.keep(2, kept(), now + LIMIT);
-        assert!(!place.has_room(2, now) && desk.is_waiting(now));
-        assert!(!desk.is_waiting(now + LIMIT));
+        place.keep(1, kept(), LIMIT, now);
+        place.keep(2, kept(), LIMIT, now);
+        assert!(!place.has_room(2, now) && desk.is_waiting(LIMIT, now));
+        assert!(!desk.is_waiting(LIMIT, now + LIMIT));
+        assert!(!desk.is_waiting(LIMIT / 2, now + LIMIT / 2));
         assert!(place.has_room(2, now + LIMIT));
         assert!(!place.holds(1, now + LIMIT));
     }

@@ -105,7 +105,7 @@ impl Dialogue {
             mechanism: "PLAIN",
             request: Arc::new(request),
         };
-        place.keep(17, kept, self.now + TIMEOUT);
+        place.keep(17, kept, TIMEOUT, self.now);
         place
     }
 }
