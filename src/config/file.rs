@@ -281,6 +281,9 @@ impl Span {
 const UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
+/// A moment that much later can still be reckoned with everywhere.
+const LONGEST_SPAN_MILLIS: u64 = 36_500 * 86_400_000;
+
 impl FromStr for Span {
     type Err = String;
 
@@ -292,7 +295,9 @@ impl FromStr for Span {
             .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, *millis)))
             .ok_or_else(bad)?;
         let number: u64 = number.parse().map_err(|_| bad())?;
-        number.checked_mul(millis).map(|millis| Self(Duration::from_millis(millis))).ok_or_else(bad)
+        let millis = number.checked_mul(millis).filter(|millis| *millis <= LONGEST_SPAN_MILLIS);
+        let too_long = || format!("\"{text}\" is longer than a hundred years");
+        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or_else(too_long)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From [`File`] to [`Config`]: what needs two keys, the system's users or
 //! another room's rules to judge. Gathers every problem before it gives up.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::Path, time::Duration};
 
 use nix::unistd::{Group, User};
 
@@ -21,6 +21,13 @@ use crate::{
 
 /// Some clients give up after 5 s; work comes on top of the delay.
 const LONGEST_FAILURE_DELAY: Duration = Duration::from_secs(4);
+
+/// More that wait could not be meant, and is more than memory can hold.
+const MOST_WAITING: usize = 1_000_000;
+/// Each counter keeps its guesses.
+const MOST_GUESSES: usize = 10_000;
+/// About 20 GB of them.
+const MOST_COUNTERS: usize = 100_000_000;
 
 /// Mechanisms that the settings may name.
 const MECHANISMS: [&str; 3] = ["PLAIN", "LOGIN", "EXTERNAL"];
@@ -90,6 +97,11 @@ impl Check<'_> {
         }
     }
 
+    fn within(&mut self, value: usize, range: RangeInclusive<usize>, section: &str, key: &str) {
+        let reason = format!("from {} to {}", range.start(), range.end());
+        self.must(range.contains(&value), section, key, &reason);
+    }
+
     fn names(&mut self, written: &file::Names) -> NameRules {
         let further = written.further_local_characters.as_bytes();
         let allowed = |byte: &u8| {
@@ -119,7 +131,7 @@ impl Check<'_> {
             "at most 4s: some clients give up after 5 seconds",
         );
         self.must(!login.request_timeout.0.is_zero(), "login", "request_timeout", "more than 0s");
-        self.must(login.max_requests > 0, "login", "max_requests", "at least 1");
+        self.within(login.max_requests, 1..=MOST_WAITING, "login", "max_requests");
         self.must(limits.reserve > 0, "limits", "reserve", "at least 1");
         self.must(
             (1..=64).contains(&limits.worker_threads),
@@ -306,8 +318,14 @@ impl Check<'_> {
             self.problem("passwords", 0, "default_scheme", error.to_string());
             NewScheme::default()
         });
-        self.must(passwords.hash_queue > 0, "passwords", "hash_queue", "at least 1");
-        self.must(abuse.max_entries > 0, "abuse", "max_entries", "at least 1");
+        self.within(passwords.hash_threads, 0..=1024, "passwords", "hash_threads");
+        self.within(passwords.hash_queue, 1..=MOST_WAITING, "passwords", "hash_queue");
+        self.within(abuse.account_limit, 0..=MOST_GUESSES, "abuse", "account_limit");
+        self.within(abuse.network_limit, 0..=MOST_GUESSES, "abuse", "network_limit");
+        self.within(abuse.max_entries, 1..=MOST_COUNTERS, "abuse", "max_entries");
+        let lasts = "more than 0s: to count nothing, set account_limit and network_limit to 0";
+        self.must(!abuse.window.0.is_zero(), "abuse", "window", lasts);
+        self.must(!abuse.hold.0.is_zero(), "abuse", "hold", lasts);
         VerifySettings {
             names,
             failure_delay: written.login.failure_delay.0,

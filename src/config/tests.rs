@@ -44,6 +44,21 @@ fn problems_name_line_key_reason() {
     check("[userdb]\nuid = 0", &["d.toml:3: userdb.uid: never 0"]);
     check("[userdb]\nhome = \"/x/%q\"", &["d.toml:3: userdb.home: after %"]);
     check("[passwords]\nmax_argon2_memory = \"lots\"", &["d.toml:3: \"lots\" is not a size"]);
+    check(
+        "[passwords]\nhash_queue = 18446744073709551615\nhash_threads = 5000\n\
+         [abuse]\nnetwork_limit = 4000000000000000000\nwindow = \"0s\"",
+        &[
+            "d.toml:4: passwords.hash_threads: from 0 to 1024",
+            "d.toml:3: passwords.hash_queue: from 1 to 1000000",
+            "d.toml:6: abuse.network_limit: from 0 to 10000",
+            "d.toml:7: abuse.window: more than 0s",
+        ],
+    );
+    check("[login]\nmax_requests = 0", &["d.toml:3: login.max_requests: from 1"]);
+    check(
+        "[passwords]\nverified_cache_time = \"2000000d\"",
+        &["d.toml:3: \"2000000d\" is longer than a hundred years"],
+    );
     check("[abuse]\ntrusted_networks = [\"x\"]", &["d.toml:3: \"x\" is not a network"]);
     check("[admin]\nusers = [\"nobody-of-that-name\"]", &["d.toml:3: admin.users: there is no"]);
     check(
