@@ -12,7 +12,8 @@ pub enum Credentials {
         authcid: Vec<u8>,
         /// Whom to act as, if that is somebody else.
         authzid: Option<Vec<u8>>,
-        /// The password.
+        /// The password, whatever is in it: `password::unfit` says what no
+        /// password may have, once the name is known and can be logged.
         password: Secret,
     },
     /// A name that the mail server took from a verified client certificate
@@ -69,20 +70,6 @@ pub trait Mechanism: Send {
 
     /// Goes on with the answer to the last challenge.
     fn answer(&mut self, response: &[u8]) -> Step;
-}
-
-/// The one check that every password passes, whatever mechanism it came by: it
-/// is not empty, and has none of the bytes that no password may have. (Dovecot
-/// refuses 0x01, TAB, CR and LF; NUL ends a password for crypt(3) and bcrypt,
-/// so that all that share a beginning would be one.)
-pub(super) fn password(bytes: &[u8]) -> Result<Secret, Step> {
-    if bytes.is_empty() {
-        return Err(Step::Malformed("empty password"));
-    }
-    if bytes.iter().any(|byte| matches!(byte, 0 | 1 | b'\t' | b'\r' | b'\n')) {
-        return Err(Step::Malformed("password with a forbidden byte"));
-    }
-    Ok(Secret::new(bytes))
 }
 
 /// The authorization identity, if it names somebody else than `authcid`. Equal
