@@ -66,6 +66,24 @@ impl Settings {
         self.state_dir.join("store")
     }
 
+    /// Names of the settings in which `new` differs and that take effect at the
+    /// next start only.
+    pub fn differing_until_start(&self, new: &Self) -> Vec<&'static str> {
+        let admin = |settings: &Self| {
+            let mut listeners = settings.listeners.iter();
+            listeners.find(|listener| listener.kind == Kind::Admin).cloned()
+        };
+        let differing = [
+            (self.state_dir != new.state_dir, "state_dir"),
+            (self.run_dir != new.run_dir, "run_dir"),
+            (self.rights != new.rights, "user or group"),
+            (self.limits != new.limits, "limits.connections or limits.reserve"),
+            (self.worker_threads != new.worker_threads, "limits.worker_threads"),
+            (admin(self) != admin(new), "the listener of type admin"),
+        ];
+        differing.into_iter().filter(|(differs, _)| *differs).map(|(_, name)| name).collect()
+    }
+
     /// Where administrators are answered.
     pub fn admin_socket(&self) -> &Path {
         let admin = self.listeners.iter().find(|listener| listener.kind == Kind::Admin);
@@ -88,7 +106,7 @@ pub struct Rights {
 }
 
 /// How many connections at a time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Connections that are served in full; `None` takes what the limit of
     /// open files allows.

@@ -237,6 +237,9 @@ impl<O: Origin> Supervisor<O> {
         }
         match self.origin.read_again() {
             Ok(Rooms { server, verify, userdb }) => {
+                for setting in self.hub.settings.load().differing_until_start(&server) {
+                    tracing::warn!(setting, "takes effect at the next start");
+                }
                 self.hub.userdb.store(Arc::new(userdb));
                 self.hub.settings.store(Arc::new(server.clone()));
                 api.store(Arc::new(self.api_settings(&verify)));

@@ -44,3 +44,31 @@ fn reload_that_changes_a_sockets_mode_or_type_keeps_it_open() {
     assert_eq!(login.login(ANN, ANN_PASSWORD).word, "OK");
     assert_eq!(before.login(ANN, ANN_PASSWORD).word, "OK");
 }
+
+#[test]
+fn reload_says_what_only_a_start_changes() {
+    let world = World::new();
+    reload(&world.daemon, &["limits.worker_threads = 3", "limits.reserve = 10"]);
+    let log = world.daemon.log();
+    let waits: Vec<&str> =
+        log.lines().filter(|line| line.contains("takes effect at the next start")).collect();
+    assert_eq!(waits.len(), 2, "{log}");
+    assert!(waits[1].contains("setting=limits.worker_threads"), "{log}");
+}
+
+#[test]
+fn reload_of_broken_settings_keeps_the_old_ones() {
+    let world = World::new();
+    let mut before = world.target.client("login", 4);
+    for broken in ["login.failure_delay = \"never\"", "passwords.hash_queue = 18446744073709551615"]
+    {
+        let refusals = world.daemon.log().matches("settings not taken over").count();
+        world.daemon.configure(&[broken]);
+        world.daemon.signal(Signal::SIGHUP);
+        world.daemon.wait_for_log("refusal", |log| {
+            log.matches("settings not taken over").count() > refusals
+        });
+        assert_eq!(before.login(ANN, ANN_PASSWORD).word, "OK");
+        assert_eq!(world.target.client("auth", 2).login(ANN, ANN_PASSWORD).word, "OK");
+    }
+}
