@@ -125,7 +125,7 @@ pub enum Error {
     },
     /// Dovecot's master leaves too little memory.
     #[error(
-        "the address space is limited to {mebibytes} MiB: write `service auth {{ vsz_limit = 1G }}` \
+        "the address space is limited to {mebibytes} MiB: write `service auth {{ vsz_limit = 4G }}` \
          into Dovecot's configuration"
     )]
     AddressSpace {
