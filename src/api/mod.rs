@@ -1,6 +1,6 @@
 //! HTTP for administrators and programs: `/api/v1`.
 //!
-//! [`router`] is the one way to the state for everything that administers it:
+//! [`router()`] is the one way to the state for everything that administers it:
 //! the server serves it on its admin socket, and the command line calls it in
 //! its own process when no server runs. Who calls is a [`Caller`], which
 //! whoever serves the router puts into the request's extensions; a request

@@ -134,19 +134,19 @@ pub(super) struct Values {
     #[arg(long, conflicts_with = "tags")]
     no_tags: bool,
 
-    /// Numeric user id for Dovecot, or "default" for [userdb] uid
+    /// Numeric user id for Dovecot, or "default" for userdb.uid
     #[arg(long, value_name = "NUMBER")]
     uid: Option<OrDefault<u32>>,
 
-    /// Numeric group id for Dovecot, or "default" for [userdb] gid
+    /// Numeric group id for Dovecot, or "default" for userdb.gid
     #[arg(long, value_name = "NUMBER")]
     gid: Option<OrDefault<u32>>,
 
-    /// Home folder; "default" makes it anew from [userdb] home
+    /// Home folder; "default" makes it anew from userdb.home
     #[arg(long, value_name = "FOLDER")]
     home: Option<OrDefault<String>>,
 
-    /// Mail location, or "default" for [userdb] mail
+    /// Mail location, or "default" for userdb.mail
     #[arg(long, value_name = "LOCATION")]
     mail: Option<OrDefault<String>>,
 
