@@ -72,10 +72,26 @@ pub(super) async fn login(
     token: Option<TokenRequest>,
     minor: u32,
 ) -> Answer {
-    let account = kept.verified.account();
-    let Some(token) = token else { return found(hub, account, minor, None) };
     let Some(core) = hub.core().await else { return fail() };
-    found(hub, account, minor, Some(auth_token(&core, kept, token)))
+    // Minutes may have gone by.
+    let account = match core.store.account(kept.verified.user()).await {
+        Ok(Some(account)) if may_still_enter(&account, kept) => account,
+        Ok(_) => {
+            tracing::warn!(user = %kept.verified.user(), "REQUEST refused: switched off since");
+            return Answer::NotFound;
+        }
+        Err(error) => return store_failed(&error),
+    };
+    found(hub, &account, minor, token.map(|token| auth_token(&core, kept, token)))
+}
+
+/// Whether it is the mailbox that was logged in to, and switched on.
+fn may_still_enter(account: &Account, kept: &Kept) -> bool {
+    account.mailbox.id == kept.verified.account().mailbox.id && logs_in(account)
+}
+
+fn logs_in(account: &Account) -> bool {
+    account.mailbox.state == MailboxState::Active && account.domain.active
 }
 
 fn auth_token(core: &Core, kept: &Kept, token: TokenRequest) -> (String, String) {
@@ -108,8 +124,7 @@ fn found(hub: &Hub, account: &Account, minor: u32, further: Option<(String, Stri
 pub(super) async fn pass(hub: &Hub, name: &[u8]) -> Answer {
     match account(hub, name).await {
         Ok(account) => {
-            let logs_in = account.mailbox.state == MailboxState::Active && account.domain.active;
-            if logs_in {
+            if logs_in(&account) {
                 Answer::Found { name: account.mailbox.address.to_string(), fields: Vec::new() }
             } else {
                 Answer::NotFound

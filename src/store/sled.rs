@@ -26,6 +26,7 @@
 //! [`Error::Locked`].
 
 use std::{
+    fmt,
     fs::{self, DirBuilder, File},
     io,
     ops::ControlFlow,
@@ -322,7 +323,7 @@ impl Log {
         // Callers come one at a time.
         let number = self.commits.load(Ordering::Relaxed) + 1;
         batch.insert(keys::COMMITS_KEY, engine::encode(&number)?);
-        self.tree.apply_batch(batch).map_err(Error::engine)?;
+        self.tree.apply_batch(batch).map_err(failed_for_good)?;
         self.commits.store(number, Ordering::Release);
         self.committed_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(())
@@ -338,7 +339,7 @@ impl Log {
     fn flush(&self) -> Result<(), Error> {
         let target = self.commits.load(Ordering::Acquire);
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = synced.ok_or_else(|| Error::engine("the disk failed before"))?;
+        let known = synced.ok_or_else(|| failed_for_good("the disk failed before"))?;
         if known >= target {
             return Ok(());
         }
@@ -354,8 +355,8 @@ impl Log {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        self.tree.flush().map_err(Error::engine)?;
-        self.file.sync_data().map_err(Error::engine)
+        self.tree.flush().map_err(failed_for_good)?;
+        self.file.sync_data().map_err(failed_for_good)
     }
 }
 
@@ -383,6 +384,12 @@ fn check_schema(tree: &::sled::Db, path: &Path) -> Result<(), Error> {
         return Err(Error::Schema { path, found, known: SCHEMA });
     }
     Ok(())
+}
+
+/// After a write that failed, sled takes no more of them.
+fn failed_for_good(error: impl fmt::Display) -> Error {
+    let advice = "logins go on, and nothing is written until dovegate is started again";
+    Error::engine(format!("{error}; {advice}"))
 }
 
 fn damaged(path: &Path, damage: &str) -> Error {

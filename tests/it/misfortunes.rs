@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     daemon::Daemon,
-    world::{ANN, ANN_PASSWORD, World},
+    world::{ANN, ANN_PASSWORD, BOB, BOB_PASSWORD, World},
 };
 
 /// A listener at `run/NAME` of this daemon, as it stands in the settings.
@@ -71,4 +71,28 @@ fn reload_of_broken_settings_keeps_the_old_ones() {
         assert_eq!(before.login(ANN, ANN_PASSWORD).word, "OK");
         assert_eq!(world.target.client("auth", 2).login(ANN, ANN_PASSWORD).word, "OK");
     }
+}
+
+/// Between OK and REQUEST lie seconds, and an administrator may use them.
+#[test]
+fn request_for_a_mailbox_that_was_switched_off_meanwhile_is_refused() {
+    let world = World::new();
+    let mut client = world.target.client("login", 4);
+    let mut master = world.target.master("master", 4);
+    let logged_in = |client: &mut crate::support::client::Client, user, password| {
+        let id = client.ask(user, password);
+        client.reply(id).expect("OK");
+        id
+    };
+    let id = logged_in(&mut client, ANN, ANN_PASSWORD);
+    world.daemon.cli(&["mailbox", "set", ANN, "--state", "disabled"], "");
+    master.request(&client, id, "").expect("NOTFOUND");
+
+    let id = logged_in(&mut client, BOB, BOB_PASSWORD);
+    world.daemon.cli(&["mailbox", "remove", BOB], "");
+    world.daemon.add_mailbox(BOB, "another person", &[]);
+    master.request(&client, id, "").expect("NOTFOUND");
+
+    let id = logged_in(&mut client, BOB, "another person");
+    master.request(&client, id, "").expect("USER");
 }
