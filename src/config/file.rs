@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     mailbox::{DomainName, Quota},
-    server::settings::Kind,
+    server::settings::{Kind, TemporaryFailure},
     telemetry::{Level, Target},
 };
 
@@ -255,16 +255,6 @@ impl Listener {
 
 fn default_instance() -> String {
     "default".to_owned()
-}
-
-/// `temporary_failure`
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TemporaryFailure {
-    #[default]
-    Auto,
-    Close,
-    Fail,
 }
 
 /// A duration as written: `2s`, `500ms`, `10m`, `1h`, `90d`.

@@ -12,9 +12,7 @@ use super::{
 use crate::{
     mailbox::{NameRules, userdb},
     password::{Caps, NewScheme},
-    server::settings::{
-        Endpoint, Kind, Limits, ListenerSettings, Rights, Settings, TemporaryFailure,
-    },
+    server::settings::{Endpoint, Kind, Limits, ListenerSettings, Rights, Settings},
     telemetry,
     verify::{Settings as VerifySettings, penalty},
 };
@@ -234,7 +232,7 @@ impl Check<'_> {
                 kind: listener.kind,
                 endpoint,
                 instance: listener.instance.clone(),
-                temporary_failure: listener.temporary_failure.into(),
+                temporary_failure: listener.temporary_failure,
                 trusted_parameters: trusted,
             });
         }
@@ -374,16 +372,6 @@ impl Check<'_> {
             self.problem("userdb", 0, key, reason);
         }
         settings
-    }
-}
-
-impl From<file::TemporaryFailure> for TemporaryFailure {
-    fn from(written: file::TemporaryFailure) -> Self {
-        match written {
-            file::TemporaryFailure::Auto => Self::Auto,
-            file::TemporaryFailure::Close => Self::Close,
-            file::TemporaryFailure::Fail => Self::Fail,
-        }
     }
 }
 

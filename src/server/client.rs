@@ -10,12 +10,12 @@ use super::{
     hub::Hub,
     limits::Seat,
     login::{Question, login},
-    settings::{Kind, ListenerSettings, Settings, TemporaryFailure},
+    settings::{Kind, ListenerSettings, Settings},
 };
 use crate::{
     protocol::line::{Line, MAX_CLIENT_BYTES},
     sasl::MechanismName,
-    session::{self, Action, ClientSession, ClientSettings, ListenerKind, Ticket},
+    session::{Action, ClientSession, ClientSettings, ListenerKind, Ticket},
     verify::Verdict,
 };
 
@@ -39,11 +39,7 @@ pub(super) fn client_settings(
         kind,
         mechanisms: settings.mechanisms.iter().filter_map(find).collect(),
         trusted_parameters: listener.trusted_parameters,
-        temporary_failure: match listener.temporary_failure {
-            TemporaryFailure::Auto => session::TemporaryFailure::Auto,
-            TemporaryFailure::Close => session::TemporaryFailure::Close,
-            TemporaryFailure::Fail => session::TemporaryFailure::Fail,
-        },
+        temporary_failure: listener.temporary_failure,
         request_timeout: settings.request_timeout,
         max_requests: settings.max_requests,
     }

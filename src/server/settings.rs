@@ -8,6 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::session::TemporaryFailure;
 use crate::{mailbox::userdb, telemetry, verify};
 
 /// What every room that a server runs is told. A reload brings a new one.
@@ -173,18 +174,6 @@ impl Kind {
             Self::Master | Self::Admin => 0o600,
         }
     }
-}
-
-/// How an outage is said to a client that takes every FAIL for final.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum TemporaryFailure {
-    /// By closing to clients of minor 0 (Postfix, Exim), else by FAIL.
-    #[default]
-    Auto,
-    /// By closing.
-    Close,
-    /// By FAIL.
-    Fail,
 }
 
 /// One listener.

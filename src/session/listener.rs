@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sasl::MechanismName;
 
 /// What a socket of the client protocol is for.
@@ -39,7 +41,8 @@ impl ListenerKind {
 }
 
 /// How a client hears that we cannot tell whether a login is right.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TemporaryFailure {
     /// By `code=temp_fail` if its minor is 1 or more; one of minor 0 (Postfix,
     /// Exim) takes every FAIL for "wrong password", so its connection is closed
