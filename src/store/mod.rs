@@ -80,10 +80,7 @@ pub enum Error {
         path: String,
     },
     /// What was acknowledged is not there any more.
-    #[error(
-        "{path} is damaged: {damage}. Restore a backup into an empty folder; to go on with what is \
-         left instead, remove {path}/acknowledged"
-    )]
+    #[error("{path} is damaged: {damage}. Import a backup into an empty folder")]
     Damaged {
         /// The folder.
         path: String,

@@ -46,7 +46,7 @@ use super::{
     Error, Records,
     engine::{self, Changes, Engine, Visit},
     keys,
-    witness::Witness,
+    witness::{self, Witness},
 };
 
 /// Version of the key layout and of the stored values.
@@ -289,7 +289,12 @@ impl Log {
         let (acknowledged, found) = (witness.acknowledged(), *self.commits.get_mut());
         if found < acknowledged {
             let lost = acknowledged - found;
-            return Err(damaged(&self.path, &format!("its last {lost} changes are lost")));
+            let file = self.path.join(witness::FILE);
+            let damage = format!(
+                "its last {lost} changes are lost (to go on with what is left, remove {})",
+                file.display()
+            );
+            return Err(damaged(&self.path, &damage));
         }
         self.witness = Some(witness);
         Ok(self)
