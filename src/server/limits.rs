@@ -1,7 +1,7 @@
 //! How many connections there may be, and what the system must allow for that.
 //! A limit that would bite later, under load, is named at start.
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,12 +11,6 @@ use super::{Error, settings::Limits};
 /// Open files beside the connections: the store, standard streams, timers,
 /// look-ups of the administrators' HTTP.
 const OTHER_FILES: usize = 64;
-
-/// Address space below which the store or the threads that hash would fail
-/// under load: an empty store takes 0.9 GiB of it, one of a million mailboxes
-/// 1.3 GiB (`benches/store_scale.rs`), hardly any of it memory in use. Debian's
-/// Dovecot gives a service 256 MiB.
-const LEAST_ADDRESS_SPACE: rlim_t = 2 << 30;
 
 /// Seats for connections.
 #[derive(Clone, Debug)]
@@ -104,10 +98,20 @@ fn raise_open_files() -> Result<usize, Error> {
     Ok(usize::try_from(hard).unwrap_or(usize::MAX))
 }
 
+/// Address space below which the store or the threads that hash would fail
+/// under load: a store of a million mailboxes takes 1.3 GiB of it
+/// (`benches/store_scale.rs`), and glibc reserves 64 MiB for each of up to eight
+/// arenas a core. Hardly any of it is memory in use. Debian's Dovecot gives a
+/// service 256 MiB.
+fn least_address_space() -> rlim_t {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (2 << 30) + 8 * (64 << 20) * cores as rlim_t
+}
+
 /// Whether Dovecot's master leaves us the address space that we need.
 pub(super) fn check_address_space() -> Result<(), Error> {
     let (soft, _) = getrlimit(Resource::RLIMIT_AS).map_err(|error| Error::Limit(error.into()))?;
-    if soft < LEAST_ADDRESS_SPACE {
+    if soft < least_address_space() {
         return Err(Error::AddressSpace { mebibytes: soft >> 20 });
     }
     Ok(())

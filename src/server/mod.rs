@@ -125,8 +125,8 @@ pub enum Error {
     },
     /// Dovecot's master leaves too little memory.
     #[error(
-        "the address space is limited to {mebibytes} MiB: write `service auth {{ vsz_limit = 4G }}` \
-         into Dovecot's configuration"
+        "the address space is limited to {mebibytes} MiB: write `service auth {{ vsz_limit = 0 }}` \
+         (Dovecot 2.4: `vsz_limit = unlimited`) into Dovecot's configuration"
     )]
     AddressSpace {
         /// What there is.

@@ -103,7 +103,7 @@ impl Sled {
         // The lock of the records stands for all three.
         let records = Log::open(path, sixteenth / 2)?.witnessed()?;
         let history = Later::open(path.join("history"), sixteenth * 3 / 8)?;
-        let counters = Log::open(&path.join("counters"), sixteenth / 8)?;
+        let counters = open_counters(&path.join("counters"), sixteenth / 8)?;
         Ok(Self { open: ArcSwapOption::from_pointee(Open { records, counters, history }) })
     }
 
@@ -395,6 +395,22 @@ fn check_schema(tree: &::sled::Db, path: &Path) -> Result<(), Error> {
 fn failed_for_good(error: impl fmt::Display) -> Error {
     let advice = "logins go on, and nothing is written until dovegate is started again";
     Error::engine(format!("{error}; {advice}"))
+}
+
+/// Counters are worth less than a start: a log of them that cannot be read is
+/// set aside, and counting begins anew.
+fn open_counters(path: &Path, cache_bytes: u64) -> Result<Log, Error> {
+    let opened = panic::catch_unwind(|| Log::open(path, cache_bytes));
+    match opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be read"))) {
+        Err(error @ (Error::Damaged { .. } | Error::Engine(_))) => {
+            let aside = path.with_extension("damaged");
+            tracing::error!(%error, aside = %aside.display(), "the abuse counters begin anew");
+            let _before = fs::remove_dir_all(&aside);
+            fs::rename(path, &aside).map_err(Error::engine)?;
+            Log::open(path, cache_bytes)
+        }
+        opened => opened,
+    }
 }
 
 fn damaged(path: &Path, damage: &str) -> Error {

@@ -71,6 +71,21 @@ async fn a_log_that_lost_what_was_acknowledged_is_refused() {
     assert!(again.account(&address("ann@example.org")).await.unwrap().is_some());
 }
 
+#[tokio::test]
+async fn damaged_counters_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    fill(&store).await;
+    store.save_penalties(vec![(b"a".to_vec(), Some(b"1".to_vec()))]).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    std::fs::write(folder.path().join("counters/conf"), "nothing that sled would write").unwrap();
+    let again: Under = Arc::new(open(folder.path()));
+    assert!(again.penalties().await.unwrap().is_empty());
+    assert!(again.account(&address("ann@example.org")).await.unwrap().is_some());
+    assert!(folder.path().join("counters.damaged/conf").exists());
+}
+
 /// What a child of these tests does, and on which folder.
 const ROLE: &str = "DOVEGATE_TEST_STORE_ROLE";
 
