@@ -40,6 +40,8 @@ use crate::{
 
 /// A little more than the router takes, so that its own message wins.
 const READ_TIMEOUT: Duration = Duration::from_secs(70);
+/// How long another command, which works on the state as well, is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Items of one page of a listing.
 const PAGE: usize = 500;
 
@@ -314,7 +316,8 @@ fn check_folder(folder: &Path, socket: &Path, missing: Missing) -> Result {
 }
 
 fn open_store(folder: &Path, socket: &Path) -> Result<SledStore> {
-    SledStore::open(folder, &store::Settings::default()).map_err(|error| match error {
+    let opened = SledStore::open_within(folder, &store::Settings::default(), PATIENCE);
+    opened.map_err(|error| match error {
         store::Error::Locked { .. } => Failure::new(
             Exit::Temporary,
             format!(

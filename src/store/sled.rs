@@ -38,6 +38,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -55,6 +56,8 @@ const SCHEMA: u32 = 1;
 const HISTORY: &[u8] = &[keys::DIARY];
 /// Where the keys of the counters' log begin.
 const COUNTERS: &[u8] = &[keys::PENALTY];
+/// How often a folder that is held is tried again.
+const RETRY: Duration = Duration::from_millis(20);
 /// So many bytes of changes make a bulk that is read again at the end.
 const BULK_BYTES: u64 = 32 << 20;
 
@@ -82,6 +85,22 @@ impl SledStore {
         // sled reads some damaged logs with a panic.
         let opened = panic::catch_unwind(|| Sled::open(path, settings));
         opened.unwrap_or_else(|_| Err(damaged(path, "it cannot be read"))).map(Self::over)
+    }
+
+    /// [`SledStore::open`] that waits up to `patience` for another process to
+    /// let go of the folder.
+    pub fn open_within(
+        path: impl AsRef<Path>,
+        settings: &Settings,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let give_up = Instant::now() + patience;
+        loop {
+            match Self::open(&path, settings) {
+                Err(Error::Locked { .. }) if Instant::now() < give_up => thread::sleep(RETRY),
+                result => return result,
+            }
+        }
     }
 }
 
