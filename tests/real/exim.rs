@@ -17,13 +17,13 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     certificate,
-    dovegate::{Daemon, Dovegate},
+    dovegate::{Daemon, Dovegate, Socket},
     mailboxes::{self, ANN, AppPasswords, ODD, PASSWORD},
     place::{Folder, System, cache},
     process::Server,
     skip,
     smtp::{Smtp, send},
-    wait_for,
+    smtp_recordings, wait_for,
 };
 
 /// Whom Exim serves as, and Dovegate, too: a user of every Debian.
@@ -96,6 +96,18 @@ fn recovers_by_itself_when_dovegate_restarts() {
     }
     assert_eq!(client.plain(ODD, PASSWORD), 435);
     assert_eq!(client.plain(ANN, PASSWORD), 235);
+}
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record() {
+    let site = Site::start().expect("a recording needs the program");
+    let path = site.folder.outside("exim-auth");
+    let socket = Socket { path, owner: site.folder.system.user(USER), mode: 0o660 };
+    let program = "Exim 4.96 (Debian 12)";
+    let Site { dovegate, folder, plain, .. } = &site;
+    let further = [smtp_recordings::BROKEN_BASE64];
+    smtp_recordings::record("exim-4.96", program, *plain, socket, dovegate, folder, &further);
 }
 
 impl Site {

@@ -10,9 +10,11 @@ use std::{
 use nix::sys::signal::Signal;
 
 use crate::support::{
+    dovegate::Socket,
     mailboxes::{self, ANN, ODD, PASSWORD},
     postfix::{Site, Way},
     smtp::{Smtp, send},
+    smtp_recordings,
 };
 
 #[test]
@@ -135,4 +137,15 @@ fn the_longest_delay_is_shorter_than_postfix_waits() {
     }
     // Held back for guesses, but not locked out.
     assert_eq!(Smtp::connect(site.ports.plain).plain(ANN, &site.app.sending), 235);
+}
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record() {
+    let site = Site::start(Way::Unix { chroot: true }, &[]).expect("a recording needs the program");
+    let path = site.folder.outside("queue").join("private/auth");
+    let socket = Socket { path, owner: site.folder.system.user("postfix"), mode: 0o660 };
+    let program = "Postfix 3.7.11 (Debian 12), smtpd";
+    let Site { dovegate, folder, ports, .. } = &site;
+    smtp_recordings::record("postfix-3.7", program, ports.plain, socket, dovegate, folder, &[]);
 }

@@ -11,6 +11,7 @@ pub mod postfix;
 pub mod process;
 pub mod recorder;
 pub mod smtp;
+pub mod smtp_recordings;
 
 use std::{
     env,
