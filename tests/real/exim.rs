@@ -107,7 +107,7 @@ fn record() {
     let program = "Exim 4.96 (Debian 12)";
     let Site { dovegate, folder, plain, .. } = &site;
     let further = [smtp_recordings::BROKEN_BASE64];
-    smtp_recordings::record("exim-4.96", program, *plain, socket, dovegate, folder, &further);
+    smtp_recordings::record("exim-4.96", program, *plain, &socket, dovegate, folder, &further);
 }
 
 impl Site {

@@ -147,5 +147,5 @@ fn record() {
     let socket = Socket { path, owner: site.folder.system.user("postfix"), mode: 0o660 };
     let program = "Postfix 3.7.11 (Debian 12), smtpd";
     let Site { dovegate, folder, ports, .. } = &site;
-    smtp_recordings::record("postfix-3.7", program, ports.plain, socket, dovegate, folder, &[]);
+    smtp_recordings::record("postfix-3.7", program, ports.plain, &socket, dovegate, folder, &[]);
 }

@@ -32,7 +32,7 @@ pub fn record(
     file: &str,
     program: &str,
     port: u16,
-    socket: Socket,
+    socket: &Socket,
     dovegate: &Dovegate,
     folder: &Folder,
     further: &[Exchange],
@@ -42,7 +42,7 @@ pub fn record(
     let behind = socket.path.with_extension("behind");
     fs::rename(&socket.path, &behind).unwrap();
     let recorder = Recorder::default();
-    recorder.relay("auth", &socket, behind);
+    recorder.relay("auth", socket, behind);
     for (name, what, bring_about) in EXCHANGES.iter().chain(further) {
         recorder.begin();
         bring_about(&mut Smtp::connect(port));
