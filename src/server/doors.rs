@@ -264,12 +264,16 @@ impl Task {
             let peer = peer.unwrap_or(Peer { uid: u32::MAX, gid: u32::MAX, pid: 0 });
             let strangers = Strangers::of(&settings, self.door.has_known_rights);
             let restricted = strangers.include(peer);
+            let seat = if restricted { seat.for_stranger() } else { Some(seat) };
+            if seat.is_none() {
+                return tracing::debug!(uid = peer.uid, "strangers have all seats they may have");
+            }
             let peer = PeerCredentials { uid: peer.uid, gid: peer.gid, pid: peer.pid };
             let master_settings = Arc::new(master_settings(kind, &all));
             let desk = hub.desk(&settings.instance);
             let session = MasterSession::new(master_settings, hub.spid, peer, restricted, desk);
             let master = Master::new(Arc::clone(&hub), session, all.max_requests);
-            connections.spawn(run(hub, settings, stream, master, Some(seat)));
+            connections.spawn(run(hub, settings, stream, master, seat));
         }
     }
 }

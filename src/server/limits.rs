@@ -12,11 +12,17 @@ use super::{Error, settings::Limits};
 /// look-ups of the administrators' HTTP.
 const OTHER_FILES: usize = 64;
 
+/// Strangers get one in so many seats.
+const STRANGERS_SHARE: usize = 8;
+
 /// Seats for connections.
 #[derive(Clone, Debug)]
 pub(super) struct Seats {
     full: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
+    /// What strangers may take of them together: anybody on the machine may
+    /// connect to a `userdb` socket, and must not leave a mail server without.
+    strangers: Arc<Semaphore>,
 }
 
 /// The place of one connection, given back when dropped.
@@ -25,13 +31,15 @@ pub(super) struct Seat {
     seats: Seats,
     permit: OwnedSemaphorePermit,
     is_full: bool,
+    _stranger: Option<OwnedSemaphorePermit>,
 }
 
 impl Seats {
     /// So many of each.
     pub(super) fn new(connections: usize, reserve: usize) -> Self {
-        let full = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
-        Self { full, reserve: Arc::new(Semaphore::new(reserve)) }
+        let of = |seats: usize| Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
+        let strangers = (connections / STRANGERS_SHARE).max(1);
+        Self { full: of(connections), reserve: of(reserve), strangers: of(strangers) }
     }
 
     /// Waits for a seat; a full one is taken first.
@@ -44,11 +52,17 @@ impl Seats {
             permit = reserve => (permit, false),
         };
         let permit = permit.expect("the semaphores are never closed");
-        Seat { seats: self.clone(), permit, is_full }
+        Seat { seats: self.clone(), permit, is_full, _stranger: None }
     }
 }
 
 impl Seat {
+    /// The seat for a stranger; `None` if strangers have all that they may.
+    pub(super) fn for_stranger(self) -> Option<Self> {
+        let share = self.seats.strangers.clone().try_acquire_owned().ok()?;
+        Some(Self { _stranger: Some(share), ..self })
+    }
+
     /// Whether this connection is served in full. One from the reserve moves up
     /// as soon as there is room.
     pub(super) fn is_full(&mut self) -> bool {
@@ -133,6 +147,17 @@ mod tests {
         drop(first);
         assert!(second.is_full());
         assert!(!seats.take().await.is_full());
+    }
+
+    #[tokio::test]
+    async fn strangers_leave_seats_for_others() {
+        let seats = Seats::new(16, 1);
+        let first = seats.take().await.for_stranger().unwrap();
+        let _second = seats.take().await.for_stranger().unwrap();
+        assert!(seats.take().await.for_stranger().is_none());
+        assert!(seats.take().await.is_full());
+        drop(first);
+        assert!(seats.take().await.for_stranger().is_some());
     }
 
     #[test]
