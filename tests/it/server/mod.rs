@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _},
-        net::{UnixListener, UnixStream},
+        net::{UnixDatagram, UnixListener, UnixStream},
     },
     path::Path,
     time::{Duration, Instant},
@@ -145,6 +145,34 @@ fn root_is_dropped() {
     // It still works, on a store of its own.
     let target = Target { sockets: folder.path().join("run"), patience: PATIENCE };
     target.client("auth", 2).login(ANN, ANN_PASSWORD).expect("FAIL");
+}
+
+/// What systemd hears of a service with `Type=notify`.
+#[test]
+fn systemd_hears_of_start_reload_and_stop() {
+    let (folder, _) = handed_over::prepared("");
+    let path = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut bytes = [0; 512];
+        let length = systemd.recv(&mut bytes).expect("a message for systemd");
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let env = vec![("NOTIFY_SOCKET".to_owned(), path.display().to_string())];
+    let launch = Launch { folder: folder.path(), env, fds: Vec::new(), before: "", log: "log" };
+    let mut process = launch.start();
+    assert_eq!(heard().trim(), "READY=1");
+    // It serves by then.
+    let target = Target { sockets: folder.path().join("run"), patience: PATIENCE };
+    target.client("auth", 2).login(ANN, ANN_PASSWORD);
+    process.signal(Signal::SIGHUP);
+    let reloading = heard();
+    assert!(reloading.contains("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(heard().trim(), "READY=1");
+    process.signal(Signal::SIGTERM);
+    assert_eq!(heard().trim(), "STOPPING=1");
+    process.wait_for("stopped");
 }
 
 #[test]
