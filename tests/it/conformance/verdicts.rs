@@ -76,6 +76,11 @@ pub(super) fn failure_delay(target: &Target) {
         let took = start.elapsed();
         assert!(took >= Duration::from_secs(2), "{id} came after {took:?}");
     }
+    // No hash is run for these, so nothing but chance can change their order.
+    let asked: Vec<u32> =
+        (0..40).map(|n| client.ask(&format!("nobody{n}@example.net"), "wrong")).collect();
+    let answered: Vec<u32> = asked.iter().map(|_| client.any_reply().expect("FAIL").id).collect();
+    assert_ne!(answered, asked, "a batch is answered in the order of its questions");
 }
 
 #[test]
