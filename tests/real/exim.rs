@@ -6,7 +6,7 @@
 
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Command,
@@ -19,7 +19,7 @@ use crate::support::{
     certificate,
     dovegate::{Daemon, Dovegate, Socket},
     mailboxes::{self, ANN, AppPasswords, ODD, PASSWORD},
-    place::{Folder, System, cache},
+    place::{Folder, System, cache, free_ports},
     process::Server,
     skip,
     smtp::{Smtp, send},
@@ -124,8 +124,7 @@ impl Site {
             return None;
         }
         let folder = system.folder();
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [plain, tls] = listeners.map(|listener| listener.local_addr().unwrap().port());
+        let [plain, tls] = free_ports();
         let socket = folder.inside("exim-auth");
         let listener = include_str!("../../contrib/exim/dovegate.toml")
             .replace("/run/dovegate/exim-auth", &socket)

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
     thread,
@@ -13,7 +12,7 @@ use std::{
 use super::{
     certificate,
     dovegate::{Daemon, Dovegate, Socket},
-    place::{Folder, System},
+    place::{Folder, System, free_ports},
     process::{Server, show},
     recorder::Recorder,
     skip, wait_for,
@@ -60,18 +59,8 @@ pub struct Ports {
 
 impl Ports {
     fn free() -> Self {
-        // All are held until the last is chosen, so that they differ.
-        let held: Vec<TcpListener> =
-            (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let port = |i: usize| held[i].local_addr().unwrap().port();
-        Self {
-            imap: port(0),
-            imaps: port(1),
-            pop3s: port(2),
-            sieve: port(3),
-            submission: port(4),
-            lmtp: port(5),
-        }
+        let [imap, imaps, pop3s, sieve, submission, lmtp] = free_ports();
+        Self { imap, imaps, pop3s, sieve, submission, lmtp }
     }
 }
 

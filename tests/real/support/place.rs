@@ -2,12 +2,34 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use tempfile::TempDir;
+
+/// Ports on 127.0.0.1 that a server can be told to listen on. They lie below
+/// those that the kernel gives to connections, which could otherwise take one
+/// before the server does, and none is given out twice.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Another run of these tests begins elsewhere.
+    let offset = std::process::id().wrapping_mul(97);
+    [(); N].map(|()| {
+        loop {
+            let number = offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+            let port = u16::try_from(FIRST + number).expect("the range ends at 32,000");
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
+}
 
 /// A root folder with programs in it.
 #[derive(Clone, Debug)]

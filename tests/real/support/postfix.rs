@@ -2,20 +2,15 @@
 //! files of `contrib/postfix`. The machine's own is left alone.
 
 use std::{
-    fmt::Write as _,
-    fs,
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
-    path::Path,
-    process::Command,
-    time::Duration,
+    fmt::Write as _, fs, net::TcpStream, os::unix::process::CommandExt, path::Path,
+    process::Command, time::Duration,
 };
 
 use super::{
     certificate,
     dovegate::{Daemon, Dovegate},
     mailboxes::{self, AppPasswords},
-    place::{Folder, System},
+    place::{Folder, System, free_ports},
     process::Server,
     skip, wait_for,
 };
@@ -94,9 +89,7 @@ impl Site {
 
 impl Ports {
     fn free() -> Self {
-        let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [submission, submissions, plain, auth] =
-            listeners.map(|listener| listener.local_addr().unwrap().port());
+        let [submission, submissions, plain, auth] = free_ports();
         Self { submission, submissions, plain, auth }
     }
 }
