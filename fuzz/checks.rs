@@ -121,9 +121,14 @@ fn client(kind: ListenerKind, data: &[u8]) {
 
 fn verdict(which: u8) -> Verdict {
     if which == b'u' {
-        return Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store });
+        return Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store, asked: None });
     }
-    Verdict::Rejected(Rejected { user: None, reason: Reason::WrongPassword, app_password: None })
+    Verdict::Rejected(Rejected {
+        user: None,
+        reason: Reason::WrongPassword,
+        app_password: None,
+        asked: None,
+    })
 }
 
 fn master(kind: MasterKind, restricted: bool, data: &[u8]) {

@@ -68,7 +68,7 @@ impl From<&Mailbox> for View {
     fn from(mailbox: &Mailbox) -> Self {
         let auth_source = match &mailbox.auth_source {
             AuthSource::Local => "local",
-            AuthSource::Provider(name) => name,
+            AuthSource::Provider(name) => name.as_str(),
         };
         Self {
             id: mailbox.id.to_string(),
@@ -345,6 +345,7 @@ pub(super) async fn change(
         display_name: change.display_name,
         state: change.state.map(|state| (state, SetBy::Administrator)),
         auth_source: None,
+        bound: None,
         local_hash: None,
         services: change.services,
         quota: change.quota_bytes,

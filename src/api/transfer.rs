@@ -33,6 +33,9 @@ pub struct ImportOptions {
 /// What an import took over, or would.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Counts {
+    /// Providers.
+    #[serde(default)]
+    pub providers: u64,
     /// Domains.
     pub domains: u64,
     /// Templates.
@@ -50,6 +53,7 @@ impl Counts {
     pub fn count(&mut self, record: &Record) {
         match record {
             Record::Header { .. } => {}
+            Record::Provider(_) => self.providers += 1,
             Record::Domain(_) => self.domains += 1,
             Record::Template(_) => self.templates += 1,
             Record::Mailbox(_) => self.mailboxes += 1,
@@ -60,6 +64,7 @@ impl Counts {
 
     /// Adds what another request took over.
     pub fn add(&mut self, other: Self) {
+        self.providers += other.providers;
         self.domains += other.domains;
         self.templates += other.templates;
         self.mailboxes += other.mailboxes;

@@ -153,10 +153,10 @@ impl Import {
 
 fn said(counts: Counts, dry_run: bool) -> String {
     let verb = if dry_run { "Would take over" } else { "Took over" };
-    let Counts { domains, templates, mailboxes, app_passwords, uses } = counts;
+    let Counts { providers, domains, templates, mailboxes, app_passwords, uses } = counts;
     let end = if dry_run { " Nothing was changed." } else { "" };
     format!(
-        "{verb} {domains} domains, {templates} templates, {mailboxes} mailboxes, \
+        "{verb} {providers} providers, {domains} domains, {templates} templates, {mailboxes} mailboxes, \
          {app_passwords} app passwords and {uses} rows of login history.{end}"
     )
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DomainName, Quota};
+use super::{DomainName, ProviderName, Quota};
 use crate::clock::Timestamp;
 
 /// One domain, as stored.
@@ -16,7 +16,7 @@ pub struct Domain {
     /// the whole domain fall away.
     pub generation: u64,
     /// The identity provider that speaks for it.
-    pub provider: Option<String>,
+    pub provider: Option<ProviderName>,
     /// Most mailboxes; `None` is no limit.
     pub max_mailboxes: Option<u64>,
     /// Quota of a mailbox that names none.

@@ -1,11 +1,12 @@
-//! Plain values with invariants: what a mailbox, a domain, a template and an
-//! app password are. No I/O, no clock, no secrets in clear.
+//! Plain values with invariants: what a mailbox, a domain, a template, an app
+//! password and an identity provider are. No I/O, no clock, no secrets in clear.
 
 pub mod address;
 pub mod app_password;
 pub mod domain;
 pub mod limits;
 pub mod password_hash;
+pub mod provider;
 pub mod service;
 pub mod state;
 pub mod template;
@@ -21,6 +22,7 @@ pub use self::{
     domain::Domain,
     limits::Quota,
     password_hash::PasswordHash,
+    provider::{NamedProvider, Provider, ProviderName},
     service::{Service, Services},
     state::{MailboxState, SetBy},
     template::{Template, TemplateName},
@@ -69,7 +71,7 @@ pub enum AuthSource {
     #[default]
     Local,
     /// The identity provider of this name.
-    Provider(String),
+    Provider(ProviderName),
 }
 
 /// The person at a provider to whom a mailbox belongs. The provider's id, not
@@ -77,7 +79,7 @@ pub enum AuthSource {
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Binding {
     /// Name of the provider.
-    pub provider: String,
+    pub provider: ProviderName,
     /// The provider's own id of the person (`sub`).
     pub subject: String,
 }

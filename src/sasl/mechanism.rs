@@ -16,6 +16,13 @@ pub enum Credentials {
         /// password may have, once the name is known and can be logged.
         password: Secret,
     },
+    /// A name and a bearer token (XOAUTH2, OAUTHBEARER).
+    Bearer {
+        /// Whose mailbox it shall open.
+        user: Vec<u8>,
+        /// The token, whatever is in it.
+        token: Secret,
+    },
     /// A name that the mail server took from a verified client certificate
     /// (EXTERNAL, on trusted listeners alone).
     Certificate {
@@ -45,7 +52,7 @@ impl Credentials {
         match self {
             Self::Password { authcid, .. } => authcid,
             Self::Certificate { name, .. } => name,
-            Self::AuthToken { user, .. } => user,
+            Self::AuthToken { user, .. } | Self::Bearer { user, .. } => user,
         }
     }
 }
@@ -113,6 +120,9 @@ pub(super) fn outcome(step: &Step) -> String {
             authzid.as_deref().map_or("-".to_owned(), text),
             text(password.expose())
         ),
+        Step::Done(Credentials::Bearer { user, token }) => {
+            format!("{} with {}", text(user), text(token.expose()))
+        }
         Step::Done(Credentials::Certificate { name, authzid }) => {
             format!("{} as {}", text(name), authzid.as_deref().map_or("-".to_owned(), text))
         }

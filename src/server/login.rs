@@ -79,7 +79,7 @@ async fn decide(
 }
 
 fn unavailable(cause: Cause) -> Decision {
-    let verdict = Verdict::Unavailable(Unavailable { user: None, cause });
+    let verdict = Verdict::Unavailable(Unavailable { user: None, cause, asked: None });
     Decision { verdict, answer_after: std::time::Duration::ZERO, guess: false }
 }
 
@@ -109,23 +109,30 @@ struct LogLine<'a> {
 
 impl LogLine<'_> {
     fn write(&self, decision: &Decision) {
-        let (user, word, reason, app_password, by, cached) = match &decision.verdict {
+        let (user, word, reason, app_password, by, (cached, stale)) = match &decision.verdict {
             Verdict::Verified(verified) => {
                 let id = match verified.by() {
                     VerifiedBy::AppPassword(id) => Some(*id),
                     _ => None,
                 };
                 let by = verifier(verified.by());
-                (Some(verified.user()), "verified", "-", id, by, verified.cached())
+                (
+                    Some(verified.user()),
+                    "verified",
+                    "-",
+                    id,
+                    by,
+                    (verified.cached(), verified.stale()),
+                )
             }
             Verdict::Rejected(rejected) => {
                 let id = rejected.app_password;
                 let by = if id.is_some() { "app_password" } else { "-" };
-                (rejected.user.as_ref(), "rejected", rejected.reason.name(), id, by, false)
+                (rejected.user.as_ref(), "rejected", rejected.reason.name(), id, by, (false, false))
             }
             Verdict::Unavailable(unavailable) => {
                 let cause = unavailable.cause.name();
-                (unavailable.user.as_ref(), "unavailable", cause, None, "-", false)
+                (unavailable.user.as_ref(), "unavailable", cause, None, "-", (false, false))
             }
         };
         let user = user.map(Address::as_str).or(self.name.as_deref());
@@ -140,7 +147,7 @@ impl LogLine<'_> {
             session = text_in_log(self.request.session.as_deref().unwrap_or("-")),
             verifier = by,
             cached,
-            stale = false,
+            stale,
             app_password_id = %or_dash(app_password.as_ref()),
             guess = decision.guess,
             elapsed_ms,
@@ -153,6 +160,7 @@ fn verifier(by: &VerifiedBy) -> &'static str {
     match by {
         VerifiedBy::AppPassword(_) => "app_password",
         VerifiedBy::LocalPassword => "local_password",
+        VerifiedBy::Token(_) => "token",
         VerifiedBy::Certificate => "certificate",
         VerifiedBy::AuthToken { .. } => "auth_token",
     }

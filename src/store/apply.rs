@@ -192,6 +192,7 @@ pub(super) fn change_mailbox(
     }
     set(&mut new.display_name, change.display_name);
     set(&mut new.auth_source, change.auth_source);
+    set(&mut new.bound, change.bound);
     set(&mut new.local_hash, change.local_hash);
     set(&mut new.services, change.services);
     set(&mut new.quota, change.quota);

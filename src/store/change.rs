@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::mailbox::{
-    Address, AuthSource, MailboxState, PasswordHash, Quota, Services, SetBy, TemplateName,
+    Address, AuthSource, Binding, MailboxState, PasswordHash, ProviderName, Quota, Services, SetBy,
+    TemplateName,
 };
 
 /// A new mailbox. What is left out comes from the template, then the domain.
@@ -68,6 +69,9 @@ pub struct MailboxChange {
     pub state: Option<(MailboxState, SetBy)>,
     /// Who checks the main password.
     pub auth_source: Option<AuthSource>,
+    /// The person at a provider to whom it belongs; the inner `None` leaves it
+    /// to the next login to say.
+    pub bound: Option<Option<Binding>>,
     /// `{SCHEME}…` of the local password.
     pub local_hash: Option<Option<PasswordHash>>,
     /// Services of the main password.
@@ -96,7 +100,7 @@ pub struct DomainChange {
     /// Whether its mailboxes may log in.
     pub active: Option<bool>,
     /// The provider that speaks for it.
-    pub provider: Option<Option<String>>,
+    pub provider: Option<Option<ProviderName>>,
     /// Most mailboxes.
     pub max_mailboxes: Option<Option<u64>>,
     /// Quota of a mailbox that names none.

@@ -48,6 +48,11 @@ impl<'a, E: Engine> Draft<'a, E> {
         Self { engine, changes: Changes::new() }
     }
 
+    /// What was there before.
+    pub(super) fn engine(&self) -> &'a E {
+        self.engine
+    }
+
     /// The value under `key`.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         match self.changes.get(key) {

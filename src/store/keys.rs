@@ -10,7 +10,7 @@
 //! what many small ones do.
 
 use super::Error;
-use crate::mailbox::{Address, DomainName, MailboxId, TemplateName};
+use crate::mailbox::{Address, DomainName, MailboxId, ProviderName, TemplateName};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
@@ -20,6 +20,8 @@ pub(super) const COMMITS_KEY: &[u8] = &[0, 1];
 pub(super) const TALLY: u8 = 1;
 /// Secrets by name.
 pub(super) const SECRET: u8 = 2;
+/// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
+pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
 pub(super) const DOMAIN: u8 = 16;
 /// [`crate::mailbox::Template`] by name.
@@ -43,6 +45,11 @@ fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         key.extend_from_slice(part);
     }
     key
+}
+
+/// Key of a provider.
+pub(super) fn provider(name: &ProviderName) -> Vec<u8> {
+    key(PROVIDER, &[name.as_str().as_bytes()])
 }
 
 /// Key of a domain.

@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
-        TemplateName, domain::LimitError,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
+        NamedProvider, ProviderName, Template, TemplateName, domain::LimitError,
     },
 };
 
@@ -54,7 +54,7 @@ pub enum Error {
     /// What was named is not there.
     #[error("{what} {name} does not exist")]
     NotFound {
-        /// "domain", "mailbox", "template", "app password".
+        /// "domain", "mailbox", "template", "app password", "provider".
         what: &'static str,
         /// Its name.
         name: String,
@@ -205,6 +205,17 @@ pub trait Store: Send + Sync + 'static {
     /// Takes an empty domain away; [`Error::Conflict`] while it has mailboxes.
     async fn remove_domain(&self, name: &DomainName) -> Result<(), Error>;
 
+    /// Makes a provider.
+    async fn create_provider(&self, new: NamedProvider) -> Result<(), Error>;
+    /// One provider.
+    async fn provider(&self, name: &ProviderName) -> Result<Option<NamedProvider>, Error>;
+    /// All providers by name (there are few).
+    async fn providers(&self) -> Result<Vec<NamedProvider>, Error>;
+    /// Puts `new` in the place of the provider of its name.
+    async fn replace_provider(&self, new: NamedProvider) -> Result<(), Error>;
+    /// Takes a provider away; [`Error::Conflict`] while a domain names it.
+    async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error>;
+
     /// Makes a template, or replaces one and counts its revision up.
     async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error>;
     /// One template.
@@ -237,6 +248,17 @@ pub trait Store: Send + Sync + 'static {
         &self,
         address: &Address,
         change: MailboxChange,
+        now: Timestamp,
+    ) -> Result<Account, Error>;
+    /// Binds a mailbox to its person at a provider, in the transaction that
+    /// checks that it is still the mailbox `id` and still unbound; to the same
+    /// person again changes nothing. [`Error::Conflict`] if it is another
+    /// person's by now.
+    async fn bind_mailbox(
+        &self,
+        address: &Address,
+        id: MailboxId,
+        person: Binding,
         now: Timestamp,
     ) -> Result<Account, Error>;
     /// Takes a mailbox away with its app passwords and history.
@@ -309,6 +331,8 @@ pub enum Record {
         /// Version of the format.
         schema: u32,
     },
+    /// An identity provider, with its client's secret.
+    Provider(Box<NamedProvider>),
     /// A domain.
     Domain(Domain),
     /// A template.

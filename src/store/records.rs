@@ -22,8 +22,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
-        TemplateName,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
+        NamedProvider, ProviderName, Template, TemplateName,
     },
 };
 
@@ -173,6 +173,36 @@ impl<E: Engine> Store for Records<E> {
         self.write(move |draft| write::remove_domain(draft, &name)).await
     }
 
+    async fn create_provider(&self, new: NamedProvider) -> Result<(), Error> {
+        self.write(move |draft| write::create_provider(draft, &new)).await
+    }
+
+    async fn provider(&self, name: &ProviderName) -> Result<Option<NamedProvider>, Error> {
+        let value = engine::get::<String>(self.engine(), &keys::provider(name))?;
+        value.map(|value| write::provider_of(&value)).transpose()
+    }
+
+    async fn providers(&self) -> Result<Vec<NamedProvider>, Error> {
+        self.blocking(|inner| {
+            let values = list::values::<String>(&inner.engine, keys::PROVIDER, None, usize::MAX)?;
+            values.iter().map(|value| write::provider_of(value)).collect()
+        })
+        .await
+    }
+
+    async fn replace_provider(&self, new: NamedProvider) -> Result<(), Error> {
+        self.write(move |draft| write::replace_provider(draft, &new)).await
+    }
+
+    async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error> {
+        let name = name.clone();
+        self.write(move |draft| {
+            let domains = list::values(draft.engine(), keys::DOMAIN, None, usize::MAX)?;
+            write::remove_provider(draft, &name, &domains)
+        })
+        .await
+    }
+
     async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error> {
         self.write(move |draft| write::put_template(draft, template)).await.map(Arc::new)
     }
@@ -228,6 +258,17 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Account, Error> {
         let address = address.clone();
         self.write(move |draft| write::update_mailbox(draft, &address, change, now)).await
+    }
+
+    async fn bind_mailbox(
+        &self,
+        address: &Address,
+        id: MailboxId,
+        person: Binding,
+        now: Timestamp,
+    ) -> Result<Account, Error> {
+        let address = address.clone();
+        self.write(move |draft| write::bind_mailbox(draft, &address, id, person, now)).await
     }
 
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error> {

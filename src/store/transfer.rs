@@ -63,11 +63,15 @@ fn position(key: &[u8], records: usize) -> Vec<u8> {
 fn start(mut after: Vec<u8>) -> (Vec<u8>, usize) {
     let count = after.split_off(after.len().saturating_sub(2));
     let seen = count.try_into().map_or(0, u16::from_be_bytes);
-    (after.max(vec![keys::DOMAIN]), usize::from(seen))
+    (after.max(vec![keys::PROVIDER]), usize::from(seen))
 }
 
 fn records(key: &[u8], value: &[u8]) -> Result<Vec<Record>, Error> {
     Ok(match key.first() {
+        Some(&keys::PROVIDER) => {
+            let provider = write::provider_of(&engine::decode::<String>(value)?)?;
+            vec![Record::Provider(Box::new(provider))]
+        }
         Some(&keys::DOMAIN) => vec![Record::Domain(engine::decode(value)?)],
         Some(&keys::TEMPLATE) => vec![Record::Template(engine::decode(value)?)],
         Some(&keys::MAILBOX) => vec![Record::Mailbox(engine::decode(value)?)],
@@ -95,6 +99,7 @@ pub(super) fn import(draft: &mut Draft<impl Engine>, record: Record) -> Result<(
             "the export has version {schema}; this dovegate reads up to {EXPORT_SCHEMA}"
         ))),
         Record::Header { .. } => Ok(()),
+        Record::Provider(provider) => write::put_provider(draft, &provider),
         Record::Domain(domain) => draft.put(keys::domain(&domain.name), &domain),
         Record::Template(template) => draft.put(keys::template(&template.name), &template),
         Record::Mailbox(mailbox) => import_mailbox(draft, &mailbox),

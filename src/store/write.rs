@@ -14,8 +14,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Domain, DomainName, Mailbox, MailboxId, Template,
-        TemplateName,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
+        NamedProvider, ProviderName, Template, TemplateName,
     },
 };
 
@@ -26,6 +26,63 @@ pub(super) struct Holdings {
     pub(super) address: Address,
     /// Its app passwords.
     pub(super) app_passwords: Vec<AppPassword>,
+}
+
+/// A provider as its value says it: JSON, since its keys come and go with
+/// releases, and postcard would need a new schema for each.
+pub(super) fn provider_of(value: &str) -> Result<NamedProvider, Error> {
+    serde_json::from_str(value).map_err(Error::engine)
+}
+
+/// Makes a provider.
+pub(super) fn create_provider(
+    draft: &mut Draft<impl Engine>,
+    new: &NamedProvider,
+) -> Result<(), Error> {
+    if draft.get::<String>(&keys::provider(&new.name))?.is_some() {
+        return Err(Error::taken("provider", &new.name));
+    }
+    put_provider(draft, new)
+}
+
+/// Changes a provider.
+pub(super) fn replace_provider(
+    draft: &mut Draft<impl Engine>,
+    new: &NamedProvider,
+) -> Result<(), Error> {
+    if draft.get::<String>(&keys::provider(&new.name))?.is_none() {
+        return Err(Error::missing("provider", &new.name));
+    }
+    put_provider(draft, new)
+}
+
+/// Writes a provider, whether it is there or not.
+pub(super) fn put_provider(
+    draft: &mut Draft<impl Engine>,
+    new: &NamedProvider,
+) -> Result<(), Error> {
+    let value = serde_json::to_string(new).map_err(Error::engine)?;
+    draft.put(keys::provider(&new.name), &value)
+}
+
+/// Takes a provider away that speaks for none of `domains`, which are all.
+pub(super) fn remove_provider(
+    draft: &mut Draft<impl Engine>,
+    name: &ProviderName,
+    domains: &[Arc<Domain>],
+) -> Result<(), Error> {
+    if draft.get::<String>(&keys::provider(name))?.is_none() {
+        return Err(Error::missing("provider", name));
+    }
+    if let Some(domain) = domains.iter().find(|domain| domain.provider.as_ref() == Some(name)) {
+        let text = format!(
+            "provider {name} still speaks for domain {}: give the domain another one first, or none",
+            domain.name
+        );
+        return Err(Error::Conflict(text));
+    }
+    draft.remove(keys::provider(name));
+    Ok(())
 }
 
 /// Makes a domain.
@@ -128,6 +185,27 @@ pub(super) fn update_mailbox(
         replace_mailbox(draft, &old, &new)?;
     }
     Ok(Account { mailbox: Arc::new(new), domain: Arc::new(domain) })
+}
+
+/// Binds a mailbox to its person, if nobody else's it is.
+pub(super) fn bind_mailbox(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    id: MailboxId,
+    person: Binding,
+    now: Timestamp,
+) -> Result<Account, Error> {
+    let mut mailbox = mailbox(draft, address)?;
+    let domain = domain(draft, &address.domain())?;
+    if mailbox.id != id || mailbox.bound.as_ref().is_some_and(|bound| *bound != person) {
+        return Err(Error::Conflict(format!("mailbox {address} belongs to another person")));
+    }
+    if mailbox.bound.is_none() {
+        mailbox.bound = Some(person);
+        mailbox.modified = now;
+        draft.put(keys::mailbox(address), &mailbox)?;
+    }
+    Ok(Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) })
 }
 
 /// Takes a mailbox away with all that is its own.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
+    Asked, Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
     current::Current,
     penalty::{Announced, Standing},
     trace::{Outcome, Recorder},
@@ -39,6 +39,10 @@ pub(super) struct Case<'a> {
     pub(super) app_password: Option<AppPasswordId>,
     /// Whether the answer was known before.
     pub(super) cached: bool,
+    /// Whether that answer is not fresh any more.
+    pub(super) stale: bool,
+    /// What a provider had to do with it.
+    pub(super) asked: Option<Box<Asked>>,
     /// Keeps the check of a main password announced until it is counted.
     pub(super) announced: Option<Announced<'a>>,
     /// Keeps the place in the network's gate for as long.
@@ -57,6 +61,8 @@ impl<'a> Case<'a> {
             account: None,
             app_password: None,
             cached: false,
+            stale: false,
+            asked: None,
             announced: None,
             gate: None,
             trace,
@@ -173,17 +179,19 @@ impl<'a> Case<'a> {
 
     /// The proof: called where a check was passed, and nowhere else.
     pub(super) fn verified(&self, account: Account, by: VerifiedBy) -> Verified {
-        Verified { account, by, cached: self.cached }
+        Verified { account, by, cached: self.cached, stale: self.stale }
     }
 
     pub(super) fn verdict(self, outcome: Result<Verified, Stop>) -> Verdict {
-        let Self { user, app_password, .. } = self;
+        let Self { user, app_password, asked, .. } = self;
         match outcome {
             Ok(verified) => Verdict::Verified(verified),
             Err(Stop::Rejected(reason)) => {
-                Verdict::Rejected(Rejected { user, reason, app_password })
+                Verdict::Rejected(Rejected { user, reason, app_password, asked })
             }
-            Err(Stop::Unavailable(cause)) => Verdict::Unavailable(Unavailable { user, cause }),
+            Err(Stop::Unavailable(cause)) => {
+                Verdict::Unavailable(Unavailable { user, cause, asked })
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ impl Pipeline {
                 let user = case.name(authcid, authzid.as_deref())?;
                 self.password(case, &user, password).await
             }
+            Credentials::Bearer { .. } => Err(Stop::Rejected(Reason::NoProvider)),
             Credentials::Certificate { name, authzid } => {
                 let user = case.name(name, authzid.as_deref())?;
                 let account = self.account(case, &user).await?;

@@ -36,7 +36,7 @@ pub use self::{
 
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, AppPasswordId},
+    mailbox::{Address, AppPasswordId, ProviderName},
     sasl::Credentials,
     store::Account,
 };
@@ -95,6 +95,7 @@ pub struct Verified {
     account: Account,
     by: VerifiedBy,
     cached: bool,
+    stale: bool,
 }
 
 /// Without the account, which has the stored hash in it: with `{PLAIN}` that is
@@ -116,6 +117,8 @@ pub enum VerifiedBy {
     AppPassword(AppPasswordId),
     /// The local password.
     LocalPassword,
+    /// A bearer token that this provider vouches for.
+    Token(ProviderName),
     /// A certificate that the mail server verified.
     Certificate,
     /// A token of an earlier login, for this service.
@@ -141,9 +144,16 @@ impl Verified {
         &self.by
     }
 
-    /// Whether a slow hash was spared because it had verified before.
+    /// Whether a slow hash or a question to the provider was spared because the
+    /// answer was known from before.
     pub fn cached(&self) -> bool {
         self.cached
+    }
+
+    /// Whether it rides on an answer that is not fresh any more, because the
+    /// provider cannot be asked.
+    pub fn stale(&self) -> bool {
+        self.stale
     }
 }
 
@@ -193,7 +203,7 @@ impl Verified {
             modified: Timestamp(0),
         };
         let account = Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) };
-        Self { account, by, cached: false }
+        Self { account, by, cached: false, stale: false }
     }
 }
 
@@ -206,6 +216,21 @@ pub struct Rejected {
     pub reason: Reason,
     /// The app password that was recognised, if one was.
     pub app_password: Option<AppPasswordId>,
+    /// What a provider had to do with it.
+    pub asked: Option<Box<Asked>>,
+}
+
+/// What a provider had to do with a refusal or an outage.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The provider.
+    pub provider: ProviderName,
+    /// What it said, in words: for the log and `explain`.
+    pub detail: String,
+    /// Scopes that tokens need, for the mechanism's error challenge.
+    pub scope: Option<String>,
+    /// Address of its discovery document, where it has one: for the challenge.
+    pub openid_configuration: Option<String>,
 }
 
 /// We cannot tell.
@@ -215,6 +240,8 @@ pub struct Unavailable {
     pub user: Option<Address>,
     /// What is in the way: for the log and `explain`, never for the client.
     pub cause: Cause,
+    /// What a provider had to do with it.
+    pub asked: Option<Box<Asked>>,
 }
 
 /// Why a login was refused. [`Reason::name`] is the stable word in logs,
@@ -257,6 +284,39 @@ pub enum Reason {
     BadAuthToken,
     /// The dialogue broke the mechanism's grammar.
     BadResponse,
+    /// No provider speaks for the domain, so no token opens its mailboxes.
+    NoProvider,
+    /// The mailbox's auth source is not the domain's provider.
+    TokenSource,
+    /// The mailbox's passwords are checked by a provider that checks none.
+    ProviderPassword,
+    /// Has not the form of a token.
+    TokenMalformed,
+    /// A token that is over.
+    TokenExpired,
+    /// A token that the provider refuses: revoked, signed out, unknown.
+    TokenInactive,
+    /// A token that the provider did not sign.
+    TokenSignature,
+    /// A token whose signature proves nothing.
+    TokenAlgorithm,
+    /// No access token: an ID token, a refresh token.
+    TokenType,
+    /// A token of another issuer.
+    TokenIssuer,
+    /// A token for another audience.
+    TokenAudience,
+    /// A token of a client that may not.
+    TokenClient,
+    /// A token without a required scope.
+    TokenScope,
+    /// A token of another user.
+    TokenUser,
+    /// The mailbox is not bound yet, and the provider has not verified the
+    /// address.
+    UnverifiedEmail,
+    /// The mailbox belongs to another person at the provider, or at another one.
+    AddressReassigned,
 }
 
 impl Reason {
@@ -299,6 +359,22 @@ impl Reason {
             Self::HeldBack => "held_back",
             Self::BadAuthToken => "bad_auth_token",
             Self::BadResponse => "bad_response",
+            Self::NoProvider => "no_provider",
+            Self::TokenSource => "token_source",
+            Self::ProviderPassword => "provider_password",
+            Self::TokenMalformed => "token_malformed",
+            Self::TokenExpired => "token_expired",
+            Self::TokenInactive => "token_inactive",
+            Self::TokenSignature => "token_signature",
+            Self::TokenAlgorithm => "token_algorithm",
+            Self::TokenType => "token_type",
+            Self::TokenIssuer => "token_issuer",
+            Self::TokenAudience => "token_audience",
+            Self::TokenClient => "token_client",
+            Self::TokenScope => "token_scope",
+            Self::TokenUser => "token_user",
+            Self::UnverifiedEmail => "unverified_email",
+            Self::AddressReassigned => "address_reassigned",
         }
     }
 }
@@ -318,6 +394,26 @@ pub enum Cause {
     CostAboveCap,
     /// The auth source of the mailbox is not configured.
     NoSuchProvider,
+    /// The provider cannot be reached.
+    ProviderUnreachable,
+    /// No TLS with the provider.
+    ProviderTls,
+    /// The provider did not answer in time.
+    ProviderSlow,
+    /// The provider says that it cannot.
+    ProviderStatus,
+    /// The provider's answer is not what the protocol asks for.
+    ProviderMalformed,
+    /// The provider refuses our own client.
+    ProviderCredentials,
+    /// Our settings do not fit the provider.
+    ProviderSettings,
+    /// The provider is asked as much as it may be.
+    ProviderBusy,
+    /// The provider failed just now, and is not asked for a moment.
+    ProviderDown,
+    /// The answer was outdated while it came, twice.
+    Purged,
     /// A fault of the program itself.
     Internal,
     /// We are stopping.
@@ -334,6 +430,16 @@ impl Cause {
             Self::UnknownScheme => "unknown_scheme",
             Self::CostAboveCap => "cost_above_cap",
             Self::NoSuchProvider => "no_such_provider",
+            Self::ProviderUnreachable => "provider_unreachable",
+            Self::ProviderTls => "provider_tls",
+            Self::ProviderSlow => "provider_slow",
+            Self::ProviderStatus => "provider_status",
+            Self::ProviderMalformed => "provider_malformed",
+            Self::ProviderCredentials => "provider_credentials",
+            Self::ProviderSettings => "provider_settings",
+            Self::ProviderBusy => "provider_busy",
+            Self::ProviderDown => "provider_down",
+            Self::Purged => "purged",
             Self::Internal => "internal",
             Self::Stopping => "stopping",
         }

@@ -15,6 +15,9 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
             match verified.by() {
                 VerifiedBy::AppPassword(id) => format!("{user} logs in with app password {id}."),
                 VerifiedBy::LocalPassword => format!("{user} logs in with the main password."),
+                VerifiedBy::Token(provider) => {
+                    format!("{user} logs in with a token of {provider}.")
+                }
                 VerifiedBy::Certificate => format!("{user} logs in with a certificate."),
                 VerifiedBy::AuthToken { .. } => format!("{user} logs in with a session's token."),
             }
@@ -76,6 +79,54 @@ fn refusal(reason: Reason, user: &str) -> String {
         }
         Reason::BadAuthToken => "the token does not fit.".to_owned(),
         Reason::BadResponse => "the login dialogue was malformed.".to_owned(),
+        Reason::NoProvider => {
+            "no provider speaks for the domain, so no token opens its mailboxes. \
+             Name one: dovegate domain set --provider."
+                .to_owned()
+        }
+        Reason::TokenSource => format!(
+            "the mailbox takes no tokens of this provider. Change that: dovegate mailbox set \
+             {user} --auth-source, or tokens_for_local of the provider."
+        ),
+        Reason::ProviderPassword => {
+            "the mailbox's provider checks no passwords here; a token or an app password may."
+                .to_owned()
+        }
+        Reason::TokenMalformed => "this is no token at all.".to_owned(),
+        Reason::TokenExpired => {
+            "the token is over. The mail program has to get a new one.".to_owned()
+        }
+        Reason::TokenInactive => {
+            "the provider does not know the token any more: signed out, revoked, or never its own."
+                .to_owned()
+        }
+        Reason::TokenSignature => "the provider has not signed the token.".to_owned(),
+        Reason::TokenAlgorithm => {
+            "the token's signature is of a kind that proves nothing.".to_owned()
+        }
+        Reason::TokenType => {
+            "it is no access token. The mail program sends the wrong one.".to_owned()
+        }
+        Reason::TokenIssuer => "the token is from another issuer.".to_owned(),
+        Reason::TokenAudience => {
+            "the token is for another audience than the provider's settings name.".to_owned()
+        }
+        Reason::TokenClient => {
+            "the token was given to a client that the provider's settings do not list.".to_owned()
+        }
+        Reason::TokenScope => {
+            "the token lacks a scope that the provider's settings require.".to_owned()
+        }
+        Reason::TokenUser => "the token is of another user.".to_owned(),
+        Reason::UnverifiedEmail => {
+            "the provider has not verified this address, and the mailbox is nobody's yet. Have \
+             the address verified there."
+                .to_owned()
+        }
+        Reason::AddressReassigned => format!(
+            "the mailbox belongs to another person at the provider. If it shall change hands: \
+             dovegate mailbox set {user} --unbind."
+        ),
     }
 }
 
@@ -89,6 +140,18 @@ fn obstacle(cause: Cause) -> &'static str {
             "the stored password hash is dearer than the configuration allows ([passwords] max_…)."
         }
         Cause::NoSuchProvider => "the mailbox's auth source is not configured.",
+        Cause::ProviderUnreachable => "the provider cannot be reached: dovegate provider test.",
+        Cause::ProviderTls => "there is no TLS with the provider: dovegate provider test.",
+        Cause::ProviderSlow => "the provider did not answer in time.",
+        Cause::ProviderStatus => "the provider says that it cannot.",
+        Cause::ProviderMalformed => "the provider's answer makes no sense: dovegate provider test.",
+        Cause::ProviderCredentials => {
+            "the provider refuses our own client: dovegate provider test."
+        }
+        Cause::ProviderSettings => "our settings do not fit the provider: dovegate provider test.",
+        Cause::ProviderBusy => "the provider is asked as much as it may be already.",
+        Cause::ProviderDown => "the provider failed just now, and is asked again in a moment.",
+        Cause::Purged => "the provider's answer was outdated while it came, twice.",
         Cause::Internal => "of a fault in the program; the log has it.",
         Cause::Stopping => "the server is stopping.",
     }

@@ -319,7 +319,7 @@ async fn a_hash_that_cannot_be_checked_is_our_fault() {
     }
     rig.add("bob@example.org", None).await;
     rig.check(password("bob@example.org", "wonderland"), "no_password").await;
-    let auth_source = Some(AuthSource::Provider("corp".to_owned()));
+    let auth_source = Some(AuthSource::Provider("corp".parse().unwrap()));
     rig.change("ann@example.org", MailboxChange { auth_source, ..MailboxChange::default() }).await;
     rig.check(password("ann@example.org", "wonderland"), "no_such_provider").await;
 }

@@ -99,8 +99,19 @@ const TABLE: &[Room] = &[
             Only("api", &["Settings"]),
             Only("session", &["Settings"]),
             Only("verify", &["Settings", "penalty"]),
+            Only("idp", &["Settings", "Problem"]),
             Only("store", &["Settings"]),
             Only("password", &["Caps", "NewScheme"]),
+        ],
+    },
+    Room {
+        name: "idp",
+        may: &[
+            All("telemetry"),
+            Only(
+                "mailbox",
+                &["DomainName", "NamedProvider", "Provider", "ProviderName", "provider"],
+            ),
         ],
     },
     Room { name: "protocol", may: &[] },

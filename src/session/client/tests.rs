@@ -35,15 +35,20 @@ fn verified() -> Verdict {
 fn rejected(reason: Reason) -> Verdict {
     let Verdict::Verified(verified) = verified() else { unreachable!() };
     let user = Some(verified.user().clone());
-    Verdict::Rejected(Rejected { user, reason, app_password: None })
+    Verdict::Rejected(Rejected { user, reason, app_password: None, asked: None })
 }
 
 fn malformed() -> Verdict {
-    Verdict::Rejected(Rejected { user: None, reason: Reason::BadResponse, app_password: None })
+    Verdict::Rejected(Rejected {
+        user: None,
+        reason: Reason::BadResponse,
+        app_password: None,
+        asked: None,
+    })
 }
 
 fn unavailable() -> Verdict {
-    Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store })
+    Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store, asked: None })
 }
 
 fn encoded(data: &[u8]) -> String {

@@ -159,7 +159,10 @@ pub(super) async fn changes_of_state_source_hash_or_services_count_the_generatio
         local_hash: Some(hash.map(|hash| hash.to_owned().into())),
         ..none()
     };
-    let source = MailboxChange { auth_source: Some(AuthSource::Provider("corp".into())), ..none() };
+    let source = MailboxChange {
+        auth_source: Some(AuthSource::Provider("corp".parse().unwrap())),
+        ..none()
+    };
     let services = MailboxChange { services: Some(Services::NONE), ..none() };
     let name = MailboxChange { display_name: Some("Ann".into()), ..none() };
     for (step, generation) in [

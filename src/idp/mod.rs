@@ -1,0 +1,155 @@
+//! Asks the identity provider, and believes nothing that it need not.
+//!
+//! A [`Provider`] is one identity provider, with one HTTP client for every call
+//! to it. [`Provider::check_token`] says whether a bearer token is good by
+//! everything that was configured; whose mailbox it opens is not decided here.
+//!
+//! Three answers, as everywhere: the provider vouches for the token, it refuses
+//! it, or it cannot be asked. What is slow, down, malformed or our own fault is
+//! never a refusal.
+
+mod provider;
+pub mod settings;
+
+use std::fmt;
+
+pub use self::{
+    provider::{Provider, Status},
+    settings::{Problem, Settings},
+};
+use crate::clock::Timestamp;
+
+/// What asking about a token came to, and what was seen on the way.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The result.
+    pub answer: Answer,
+    /// What was asked and found, in this order: for `explain`. Holds nothing of
+    /// the token but its claims.
+    pub steps: Vec<Step>,
+}
+
+/// What a provider says of a token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// It vouches for it, and every configured condition was shown.
+    Active(Token),
+    /// It is not good.
+    Refused(Refusal),
+    /// It could not be asked.
+    Unavailable(Outage),
+}
+
+/// Whom a good token speaks of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// The provider's own id of the person (`sub`).
+    pub subject: String,
+    /// The configured user claim as it came; not canonical.
+    pub user: Option<String>,
+    /// Whether the user claim may be believed: the address is verified, or the
+    /// claim is one that people cannot write.
+    pub user_is_verified: bool,
+    /// Until when the token is good, where that is known.
+    pub expires: Option<Timestamp>,
+}
+
+/// Why a token is not good.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The reason.
+    pub why: Refused,
+    /// In words, for the log and `explain`: bounded, printable, nothing of the
+    /// token but its claims.
+    pub detail: String,
+}
+
+/// Reasons for which a token is not good.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Refused {
+    /// No token at all by its form.
+    Malformed,
+    /// Over.
+    Expired,
+    /// Not active at the provider: revoked, signed out, unknown; it does not
+    /// always say which.
+    Inactive,
+    /// Signed by a key that is not the provider's, or not truly signed.
+    Signature,
+    /// An algorithm that proves nothing (`none`, HS*).
+    Algorithm,
+    /// No access token (an ID token, a refresh token).
+    Type,
+    /// From another issuer.
+    Issuer,
+    /// For another audience.
+    Audience,
+    /// Of a client that is not among the allowed ones.
+    Client,
+    /// Without a required scope.
+    Scope,
+}
+
+/// Why a provider could not be asked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outage {
+    /// The cause.
+    pub cause: OutageCause,
+    /// In words, for the log, `explain` and `provider test`: bounded, printable,
+    /// without secrets.
+    pub detail: String,
+}
+
+/// Causes for which a provider cannot be asked.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OutageCause {
+    /// Name, route or port: no connection.
+    Unreachable,
+    /// No TLS: certificate, version.
+    Tls,
+    /// No answer in time.
+    Slow,
+    /// It says itself that it cannot (5xx, 429), or something no provider says
+    /// here (a redirect, a status of its own).
+    Status,
+    /// What came is not what the protocol asks for.
+    Malformed,
+    /// It does not know our client, or not by this secret.
+    Credentials,
+    /// Our settings do not fit what it says of itself (another issuer, no such
+    /// endpoint).
+    Settings,
+    /// We ask as much as we may already.
+    Busy,
+    /// It failed just now, and is not asked again for a moment.
+    Down,
+}
+
+/// One thing that was asked or checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// What: "discovery", "introspection", "userinfo", "signature", "issuer",
+    /// "audience", "client", "scopes", "type", "expiry".
+    pub name: &'static str,
+    /// What was found.
+    pub detail: String,
+    /// What it came to.
+    pub outcome: StepOutcome,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StepOutcome {
+    /// Passed.
+    Ok,
+    /// The token is refused, or the provider cannot be asked.
+    Failed,
+    /// It had nothing to say.
+    NotApplicable,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}

@@ -1,0 +1,427 @@
+//! From a provider as written to one as meant: URLs, methods and conditions
+//! checked once. What cannot work together is named by key, reason and way out.
+
+use std::{fs, path::Path, time::Duration};
+
+use url::Url;
+
+use crate::{
+    clock::Span,
+    mailbox::{
+        DomainName, NamedProvider, Provider, ProviderName,
+        provider::{ClientAuth, Kind, Method, UnverifiedEmail},
+    },
+    secret::Secret,
+};
+
+/// Largest certificate or secret file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Postfix waits 10 s for a verdict, and a login may need two requests.
+const MAX_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// One thing that is wrong with a provider as written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong, and the way out.
+    pub reason: String,
+}
+
+/// A provider as meant.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name.
+    pub name: ProviderName,
+    /// Kind of server.
+    pub kind: Kind,
+    /// Under which `/.well-known/openid-configuration` is asked; none where the
+    /// endpoints alone are configured.
+    pub base: Option<Url>,
+    /// What tokens must name as their issuer. `base` where nothing else is said.
+    pub issuer: Option<String>,
+    /// Endpoints that win over discovery's.
+    pub endpoints: Endpoints,
+    /// Our client.
+    pub client: Option<Client>,
+    /// How tokens are checked, in this order; never empty.
+    pub methods: Vec<Method>,
+    /// What a token must show.
+    pub conditions: Conditions,
+    /// Claim that names the mailbox.
+    pub user_claim: String,
+    /// People cannot write that claim themselves.
+    pub user_claim_is_trusted: bool,
+    /// What an unverified address counts.
+    pub unverified_email: UnverifiedEmail,
+    /// Completes a user claim without a domain.
+    pub default_domain: Option<DomainName>,
+    /// Tokens open local mailboxes, too.
+    pub tokens_for_local: bool,
+    /// How long a checked token is not asked about again.
+    pub token_cache: Duration,
+    /// TLS.
+    pub tls: Tls,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for a whole answer.
+    pub timeout: Duration,
+}
+
+/// Endpoints as configured.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Endpoints {
+    /// RFC 7662.
+    pub introspection: Option<Url>,
+    /// OpenID Connect Core §5.3.
+    pub userinfo: Option<Url>,
+    /// Key set.
+    pub jwks: Option<Url>,
+}
+
+/// Our client at the provider.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// How it proves itself.
+    pub auth: ClientAuth,
+}
+
+/// What a token must show, beside being good.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Conditions {
+    /// All of these scopes.
+    pub scopes: Vec<String>,
+    /// One of these audiences.
+    pub audience: Vec<String>,
+    /// One of these clients.
+    pub clients: Vec<String>,
+    /// A signed token need not say what it is.
+    pub untyped_tokens: bool,
+}
+
+/// Whose certificates are believed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tls {
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Believe any certificate.
+    pub ignore_errors: bool,
+}
+
+impl Settings {
+    /// Checks `named` and reads the files that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn mean(named: &NamedProvider) -> Result<Self, Vec<Problem>> {
+        let NamedProvider { name, provider } = named;
+        let mut check = Check { problems: Vec::new() };
+        let base = check.base(provider);
+        let client = check.client(provider);
+        let endpoints = check.endpoints(provider, client.is_some());
+        let methods = check.methods(provider, client.is_some());
+        let conditions = check.conditions(provider, &methods);
+        check.reachable(&methods, base.as_ref(), &endpoints, provider);
+        let issuer = provider.issuer.clone().or_else(|| base.as_ref().map(issuer_of));
+        if let Some(issuer) = &provider.issuer {
+            check.url("issuer", Some(issuer));
+        }
+        let settings = Self {
+            name: name.clone(),
+            kind: provider.kind,
+            issuer,
+            base,
+            endpoints,
+            client,
+            methods,
+            conditions,
+            user_claim: check.user_claim(provider),
+            user_claim_is_trusted: provider.user_claim_is_trusted,
+            unverified_email: provider.unverified_email,
+            default_domain: provider.default_domain.clone(),
+            tokens_for_local: provider.tokens_for_local,
+            token_cache: check.token_cache(provider.token_cache),
+            tls: check.tls(provider),
+            connect_timeout: check.timeout("connect_timeout", provider.connect_timeout, 3),
+            timeout: check.timeout("timeout", provider.timeout, 5),
+        };
+        if check.problems.is_empty() { Ok(settings) } else { Err(check.problems) }
+    }
+
+    /// What an administrator should hear at each start, and in `provider test`:
+    /// settings that work and are not safe.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.tls.ignore_errors {
+            warnings.push(
+                "ignore_ssl_errors believes any certificate: whoever stands between can read \
+                 tokens and say who may log in; set ca_file instead"
+                    .to_owned(),
+            );
+        }
+        let shows_clients = self.methods.iter().any(|method| *method != Method::Userinfo);
+        if self.conditions.clients.is_empty() && self.conditions.audience.is_empty() {
+            let way_out = if shows_clients {
+                "list those of your mail programs in clients"
+            } else {
+                "userinfo cannot show whose it is; use introspection and list your mail programs \
+                 in clients"
+            };
+            warnings.push(format!("tokens of every client of the provider are taken: {way_out}"));
+        }
+        let urls = [&self.base, &self.endpoints.introspection, &self.endpoints.userinfo];
+        let urls = urls.into_iter().chain([&self.endpoints.jwks]).flatten();
+        for url in urls.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
+            warnings.push(format!("tokens and secrets cross the network in clear to {url}"));
+        }
+        warnings
+    }
+}
+
+/// Issuers are compared as text, and have no slash at the end unless they have a
+/// path that ends so.
+fn issuer_of(base: &Url) -> String {
+    base.as_str().trim_end_matches('/').to_owned()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+struct Check {
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    fn problem(&mut self, key: &'static str, reason: impl Into<String>) {
+        self.problems.push(Problem { key, reason: reason.into() });
+    }
+
+    fn url(&mut self, key: &'static str, text: Option<&String>) -> Option<Url> {
+        let text = text?;
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) => {
+                self.problem(key, format!("\"{text}\" is not a URL: {error}"));
+                return None;
+            }
+        };
+        let plain = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            self.problem(key, format!("\"{text}\" is not an http or https URL"));
+        } else if !plain || url.fragment().is_some() {
+            self.problem(key, "a URL here has no user, password or fragment");
+        } else {
+            return Some(url);
+        }
+        None
+    }
+
+    fn base(&mut self, provider: &Provider) -> Option<Url> {
+        let mut url = self.url("server_url", provider.server_url.as_ref());
+        if url.as_ref().is_some_and(|url| url.query().is_some()) {
+            self.problem("server_url", "the address of a server has no query");
+        }
+        match (provider.kind, &provider.realm) {
+            (Kind::Keycloak, realm) => {
+                if provider.server_url.is_none() {
+                    self.problem("server_url", "kind keycloak needs it: the root of the server");
+                }
+                match realm.as_deref().filter(|realm| !realm.is_empty()) {
+                    None => self.problem("realm", "kind keycloak needs it"),
+                    Some(realm) => {
+                        if let Some(url) = &mut url
+                            && let Ok(mut path) = url.path_segments_mut()
+                        {
+                            path.pop_if_empty().extend(["realms", realm]);
+                        }
+                    }
+                }
+            }
+            (Kind::Oidc, Some(_)) => {
+                self.problem("realm", "kind oidc has none: server_url is the issuer");
+            }
+            (Kind::Oidc, None) => {}
+        }
+        url
+    }
+
+    fn client(&mut self, provider: &Provider) -> Option<Client> {
+        let secret = match (&provider.client_secret, &provider.client_secret_file) {
+            (Some(_), Some(_)) => {
+                self.problem("client_secret_file", "client_secret is set, too: one of both");
+                return None;
+            }
+            (Some(secret), None) => Secret::from(secret.expose()),
+            (None, Some(path)) => {
+                let bytes = self.file("client_secret_file", path)?;
+                Secret::new(bytes.trim_ascii())
+            }
+            (None, None) => return None,
+        };
+        if secret.is_empty() {
+            self.problem("client_secret", "the secret is empty");
+            return None;
+        }
+        match provider.client_id.as_ref().filter(|id| !id.is_empty()) {
+            Some(id) => Some(Client { id: id.clone(), secret, auth: provider.client_auth }),
+            None => {
+                self.problem("client_id", "there is a client_secret, and no client_id");
+                None
+            }
+        }
+    }
+
+    fn endpoints(&mut self, provider: &Provider, has_client: bool) -> Endpoints {
+        let introspection = self.url("introspection_url", provider.introspection_url.as_ref());
+        let userinfo = self.url("userinfo_url", provider.userinfo_url.as_ref());
+        let jwks = self.url("jwks_url", provider.jwks_url.as_ref());
+        // docker-mailserver calls the userinfo endpoint so.
+        let is_userinfo = !has_client && !provider.methods.contains(&Method::Introspection);
+        if is_userinfo && introspection.is_some() {
+            if userinfo.is_some() {
+                let reason = "without client_id and client_secret it is a userinfo URL, and \
+                              userinfo_url is set, too";
+                self.problem("introspection_url", reason);
+            }
+            return Endpoints { introspection: None, userinfo: introspection, jwks };
+        }
+        Endpoints { introspection, userinfo, jwks }
+    }
+
+    fn methods(&mut self, provider: &Provider, has_client: bool) -> Vec<Method> {
+        let methods = match provider.methods.as_slice() {
+            [] if has_client => vec![Method::Introspection],
+            [] => vec![Method::Userinfo],
+            methods => methods.to_vec(),
+        };
+        let twice = |method| methods.iter().filter(|other| **other == method).count() > 1;
+        if methods.iter().any(|method| twice(*method)) {
+            self.problem("methods", "names a method twice");
+        }
+        if methods.contains(&Method::Introspection) && !has_client {
+            let reason = "introspection needs client_id and client_secret (or client_secret_file)";
+            self.problem("methods", reason);
+        }
+        methods
+    }
+
+    /// What userinfo cannot show must not be required where userinfo may answer.
+    fn conditions(&mut self, provider: &Provider, methods: &[Method]) -> Conditions {
+        let required = [
+            ("scopes", &provider.scopes, "a scope"),
+            ("audience", &provider.audience, "an audience"),
+            ("clients", &provider.clients, "a client"),
+        ];
+        for (key, values, what) in required {
+            if values.iter().any(String::is_empty) {
+                self.problem(key, "has an empty entry");
+            }
+            if values.is_empty() || !methods.contains(&Method::Userinfo) {
+                continue;
+            }
+            let (its, way_out) = if methods.len() == 1 {
+                ("its only method", "Add introspection or jwt to methods in its place")
+            } else {
+                ("one of its methods", "Take userinfo out of methods")
+            };
+            self.problem(
+                key,
+                format!("is required, but {its}, userinfo, cannot show {what}. {way_out}, or remove {key}."),
+            );
+        }
+        Conditions {
+            scopes: provider.scopes.clone(),
+            audience: provider.audience.clone(),
+            clients: provider.clients.clone(),
+            untyped_tokens: provider.untyped_tokens,
+        }
+    }
+
+    fn reachable(
+        &mut self,
+        methods: &[Method],
+        base: Option<&Url>,
+        endpoints: &Endpoints,
+        provider: &Provider,
+    ) {
+        if base.is_some() || provider.server_url.is_some() || provider.kind == Kind::Keycloak {
+            return;
+        }
+        for method in methods {
+            let (endpoint, key) = match method {
+                Method::Introspection => (&endpoints.introspection, "introspection_url"),
+                Method::Userinfo => (&endpoints.userinfo, "userinfo_url"),
+                Method::Jwt => (&endpoints.jwks, "jwks_url"),
+            };
+            if endpoint.is_none() {
+                self.problem("server_url", format!("needed, unless {key} is set"));
+            }
+        }
+        if methods.contains(&Method::Jwt) && provider.issuer.is_none() {
+            self.problem("issuer", "method jwt needs it where there is no server_url");
+        }
+    }
+
+    fn user_claim(&mut self, provider: &Provider) -> String {
+        let claim = provider.user_claim.clone().unwrap_or_else(|| "email".to_owned());
+        if claim.is_empty() {
+            self.problem("user_claim", "is empty");
+        }
+        if claim != "email" && !provider.user_claim_is_trusted {
+            let reason = format!(
+                "people can often write \"{claim}\" themselves, and so name any mailbox: if they \
+                 cannot, set user_claim_is_trusted = true"
+            );
+            self.problem("user_claim", reason);
+        }
+        claim
+    }
+
+    fn token_cache(&mut self, written: Option<Span>) -> Duration {
+        let time = written.unwrap_or(Span::seconds(60)).0;
+        if time > Duration::from_secs(3600) {
+            self.problem("token_cache", "at most 1h: a revoked token works as long");
+        }
+        time
+    }
+
+    fn timeout(&mut self, key: &'static str, written: Option<Span>, default: u64) -> Duration {
+        let time = written.unwrap_or(Span::seconds(default)).0;
+        if time.is_zero() || time > MAX_TIMEOUT {
+            self.problem(key, "more than 0s, and at most 8s: Postfix gives up after 10 seconds");
+        }
+        time
+    }
+
+    fn tls(&mut self, provider: &Provider) -> Tls {
+        let ca_pem = provider.ca_file.as_ref().and_then(|path| self.file("ca_file", path));
+        Tls { ca_pem, ignore_errors: provider.ignore_ssl_errors }
+    }
+
+    fn file(&mut self, key: &'static str, path: &Path) -> Option<Vec<u8>> {
+        if !path.is_absolute() {
+            self.problem(key, format!("{}: an absolute path is needed", path.display()));
+            return None;
+        }
+        let size = fs::metadata(path).map(|about| about.len());
+        let read = match size {
+            Ok(size) if size > MAX_FILE_BYTES => {
+                self.problem(key, format!("{} is too large", path.display()));
+                return None;
+            }
+            Ok(_) => fs::read(path),
+            Err(error) => Err(error),
+        };
+        read.inspect_err(|error| self.problem(key, format!("{}: {error}", path.display()))).ok()
+    }
+}

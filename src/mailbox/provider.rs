@@ -1,0 +1,297 @@
+//! An identity provider as an administrator describes it: in `dovegate.toml`,
+//! over the API, in the store. Which of these go together, and what they come
+//! to, is `idp`'s matter.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::DomainName;
+use crate::clock::Span;
+
+/// Name of a provider: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with
+/// a letter. `local` is nobody's: it is the word for the store itself.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProviderName(String);
+
+impl ProviderName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ProviderName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let allowed = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+        };
+        if name == "local" {
+            return Err("\"local\" means the store itself and names no provider".to_owned());
+        }
+        let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
+        if begins && name.len() <= 64 && name.bytes().all(allowed) {
+            Ok(Self(name))
+        } else {
+            Err("a provider's name has 1 to 64 lower-case letters, digits, - and _, and begins \
+                 with a letter"
+                .to_owned())
+        }
+    }
+}
+
+impl From<ProviderName> for String {
+    fn from(name: ProviderName) -> Self {
+        name.0
+    }
+}
+
+impl FromStr for ProviderName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        name.to_owned().try_into()
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What kind of server a provider is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Keycloak, with everything that its Admin REST API offers besides.
+    Keycloak,
+    /// Any OpenID provider: tokens alone.
+    Oidc,
+}
+
+/// How a token is checked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// RFC 7662: asked with our own client's credentials; shows everything.
+    Introspection,
+    /// OpenID Connect Core §5.3: asked with the token itself; shows the person,
+    /// but neither client nor audience nor scopes.
+    Userinfo,
+    /// By its signature (RFC 7519, keys by discovery); shows no revocation.
+    Jwt,
+}
+
+/// How our client proves itself (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// `Authorization: Basic`.
+    #[default]
+    Basic,
+    /// In the form that is posted.
+    Post,
+}
+
+/// What an address counts that the provider has not verified, where a mailbox
+/// is to be bound to its person.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnverifiedEmail {
+    /// Nothing. A provider that says nothing of it has not verified it.
+    #[default]
+    Refuse,
+    /// As much as a verified one: where people cannot write it themselves.
+    Accept,
+}
+
+/// The secret of our client, as stored and exported. Not shown where it is
+/// formatted.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// The secret itself. Each call is a place to look at in a review.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ClientSecret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(…)")
+    }
+}
+
+/// A provider as written; absent means the default that stands with each key in
+/// `contrib/dovegate.toml`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, as written")]
+pub struct Provider {
+    /// Kind of server.
+    pub kind: Kind,
+    /// Where the server is. `keycloak`: its root, with the `/auth` of old
+    /// releases where that is in use. `oidc`: the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_url: Option<String>,
+    /// Realm of a `keycloak`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// Release of the server. Accepted because mailcow asks for it; nothing
+    /// depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What tokens name as their issuer, where the server is asked at another
+    /// address than people use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Introspection endpoint, where discovery does not name it. Alone, without
+    /// client credentials, it is a userinfo URL: docker-mailserver's one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_url: Option<String>,
+    /// Userinfo endpoint, where discovery does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_url: Option<String>,
+    /// Key set, where discovery does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// Our client at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<ClientSecret>,
+    /// File that holds the secret instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_file: Option<PathBuf>,
+    /// How our client proves itself.
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+    /// Certificates (PEM) to trust besides the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Believe any certificate: for trying things out.
+    #[serde(default)]
+    pub ignore_ssl_errors: bool,
+    /// How tokens are checked, in this order. Empty: introspection where there
+    /// are client credentials, else userinfo.
+    #[serde(default)]
+    pub methods: Vec<Method>,
+    /// Scopes that a token must all have.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Audiences of which a token must have one.
+    #[serde(default)]
+    pub audience: Vec<String>,
+    /// Clients that may have got the token: one of them must be its `azp` or
+    /// `client_id`.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Whether a signed token that does not say what it is may be an access
+    /// token.
+    #[serde(default)]
+    pub untyped_tokens: bool,
+    /// Claim that names the mailbox; `email` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_claim: Option<String>,
+    /// People cannot write that claim themselves. Needed for any claim but
+    /// `email`.
+    #[serde(default)]
+    pub user_claim_is_trusted: bool,
+    /// What an address counts that is not verified.
+    #[serde(default)]
+    pub unverified_email: UnverifiedEmail,
+    /// Completes a user claim without a domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_domain: Option<DomainName>,
+    /// Tokens open the local mailboxes of the provider's domains, too.
+    #[serde(default)]
+    pub tokens_for_local: bool,
+    /// How long a checked token is not asked about again; 60 s where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_cache: Option<Span>,
+    /// Longest wait for a connection; 3 s where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<Span>,
+    /// Longest wait for a whole answer; 5 s where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+impl Provider {
+    /// One of `kind` with nothing else said.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            server_url: None,
+            realm: None,
+            version: None,
+            issuer: None,
+            introspection_url: None,
+            userinfo_url: None,
+            jwks_url: None,
+            client_id: None,
+            client_secret: None,
+            client_secret_file: None,
+            client_auth: ClientAuth::default(),
+            ca_file: None,
+            ignore_ssl_errors: false,
+            methods: Vec::new(),
+            scopes: Vec::new(),
+            audience: Vec::new(),
+            clients: Vec::new(),
+            untyped_tokens: false,
+            user_claim: None,
+            user_claim_is_trusted: false,
+            unverified_email: UnverifiedEmail::default(),
+            default_domain: None,
+            tokens_for_local: false,
+            token_cache: None,
+            connect_timeout: None,
+            timeout: None,
+        }
+    }
+}
+
+/// A provider under its name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct NamedProvider {
+    /// Unique name; the store's key.
+    pub name: ProviderName,
+    /// What it is.
+    pub provider: Provider,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["corp", "a", "b-2_c"] {
+            assert!(name.parse::<ProviderName>().is_ok(), "{name}");
+        }
+        for name in ["", "local", "Corp", "1a", "-a", "a b", "a.b", &"a".repeat(65)] {
+            assert!(name.parse::<ProviderName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn secret_is_not_shown() {
+        let mut provider = Provider::new(Kind::Oidc);
+        provider.client_secret = Some("wonderland".to_owned().into());
+        assert!(!format!("{provider:?}").contains("wonderland"));
+    }
+}
