@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     clock::Span,
-    mailbox::{DomainName, Quota},
+    mailbox::{DomainName, Provider, ProviderName, Quota, provider::ClientSecret},
     server::settings::{Kind, TemporaryFailure},
     telemetry::{Level, Target},
 };
@@ -32,6 +32,9 @@ pub(crate) struct File {
     pub(crate) userdb: Userdb,
     pub(crate) limits: Limits,
     pub(crate) admin: Admin,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(serialize_with = "without_secrets")]
+    pub(crate) provider: BTreeMap<ProviderName, Provider>,
     pub(crate) listener: Vec<Listener>,
 }
 
@@ -50,6 +53,7 @@ impl Default for File {
             userdb: Userdb::default(),
             limits: Limits::default(),
             admin: Admin::default(),
+            provider: BTreeMap::new(),
             listener: Vec::new(),
         }
     }
@@ -208,6 +212,23 @@ impl Default for Limits {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
     pub(crate) users: Vec<String>,
+}
+
+/// Stands where a secret would, in what is shown.
+const NOT_SHOWN: &str = "(not shown)";
+
+/// `[provider.NAME]` for people to see. A secret leaves its place marked: what
+/// is shown says that there is one, and can be read back.
+fn without_secrets<S: Serializer>(
+    providers: &BTreeMap<ProviderName, Provider>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(providers.iter().map(|(name, provider)| {
+        let mut provider = provider.clone();
+        let hidden = || ClientSecret::from(NOT_SHOWN.to_owned());
+        provider.client_secret = provider.client_secret.map(|_| hidden());
+        (name, provider)
+    }))
 }
 
 /// `[[listener]]`

@@ -1,7 +1,10 @@
 //! From [`File`] to [`Config`]: what needs two keys, the system's users or
 //! another room's rules to judge. Gathers every problem before it gives up.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap, net::SocketAddr, ops::RangeInclusive, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use nix::unistd::{Group, User};
 
@@ -10,7 +13,8 @@ use super::{
     file::{self, File},
 };
 use crate::{
-    mailbox::{NameRules, userdb},
+    idp::{Problem as ProviderProblem, Settings as ProviderSettings},
+    mailbox::{NameRules, NamedProvider, Provider, ProviderName, userdb},
     password::{Caps, NewScheme},
     server::settings::{Endpoint, Kind, Limits, ListenerSettings, Rights, Settings},
     telemetry,
@@ -342,7 +346,28 @@ impl Check<'_> {
                 max_entries: abuse.max_entries,
                 trusted_networks: abuse.trusted_networks.iter().map(|network| network.0).collect(),
             },
+            providers: self.providers(&written.provider),
         }
+    }
+
+    fn providers(
+        &mut self,
+        written: &BTreeMap<ProviderName, Provider>,
+    ) -> Vec<Arc<ProviderSettings>> {
+        let mut providers = Vec::new();
+        for (name, provider) in written {
+            let named = NamedProvider { name: name.clone(), provider: provider.clone() };
+            match ProviderSettings::mean(&named) {
+                Ok(settings) => providers.push(Arc::new(settings)),
+                Err(problems) => {
+                    let section = format!("provider.{name}");
+                    for ProviderProblem { key, reason } in problems {
+                        self.problem(&section, 0, key, reason);
+                    }
+                }
+            }
+        }
+        providers
     }
 
     fn mechanisms(&mut self, written: &[String]) -> Vec<String> {
@@ -385,6 +410,7 @@ fn line_of(text: &str, section: &str, place: usize, key: &str) -> Option<usize> 
         let line = line.trim();
         if line.starts_with('[') {
             let name = line.split(']').next().unwrap_or_default().trim_matches(['[', ' ']);
+            let name = name.replace(['"', '\''], "");
             inside = name == section && seen == place;
             seen += usize::from(name == section);
             head = if inside { Some(number) } else { head };

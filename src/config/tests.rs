@@ -182,6 +182,11 @@ fn the_example_lists_every_key() {
         listener.extend(one.as_table().unwrap().clone());
     }
     check_keys(&listener, "listener", "[[listener]]\ntype = \"auth\"\n");
+    let mut provider = toml::Table::new();
+    for one in example["provider"].as_table().unwrap().values() {
+        provider.extend(one.as_table().unwrap().clone());
+    }
+    check_keys(&provider, "provider", "[provider.corp]\nkind = \"oidc\"\n");
 }
 
 /// A file with an unknown key is answered with the names of all known ones.
@@ -195,13 +200,89 @@ fn check_keys(example: &toml::Table, section: &str, head: &str) {
     assert_eq!(listed, known, "section [{section}]");
 }
 
+/// The defaults that the example names for a provider are those that hold: taken
+/// out, nothing changes.
+#[test]
+fn the_example_names_the_defaults_of_a_provider() {
+    const BARE: &str = "[provider.corp]\nkind = \"keycloak\"\n\
+                        server_url = \"https://keycloak.example.org\"\nrealm = \"mail\"\n\
+                        client_id = \"mailgate\"\nclient_secret = \"x\"\n";
+    const DEFAULTS: [&str; 12] = [
+        "issuer",
+        "client_auth",
+        "ignore_ssl_errors",
+        "methods",
+        "untyped_tokens",
+        "user_claim",
+        "user_claim_is_trusted",
+        "unverified_email",
+        "tokens_for_local",
+        "token_cache",
+        "connect_timeout",
+        "timeout",
+    ];
+    let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix('#'));
+    let corp =
+        lines.skip_while(|line| *line != "[provider.corp]").take_while(|line| !line.is_empty());
+    let corp: Vec<&str> = corp.collect();
+    let named = DEFAULTS.map(|key| {
+        let line = corp.iter().find(|line| line.split(" =").next() == Some(key));
+        *line.unwrap_or_else(|| panic!("the example does not name {key}"))
+    });
+    let meant = |text: &str| format!("{:?}", load(text, None).unwrap().verify.providers);
+    assert_eq!(meant(&format!("{BARE}{}", named.join("\n"))), meant(BARE));
+}
+
+#[test]
+fn providers_are_checked() {
+    let keycloak = "[provider.corp]\nkind = \"keycloak\"\n\
+                    server_url = \"https://keycloak.example.org\"\nrealm = \"mail\"\n";
+    check(keycloak, &[]);
+    check(
+        &format!("{keycloak}methods = [\"userinfo\"]\naudience = [\"mail\"]"),
+        &["d.toml:7: provider.corp.audience: is required, but its only method, userinfo, cannot"],
+    );
+    check("[provider.corp]", &["d.toml:2: missing field `kind`"]);
+    check("[provider.Corp]\nkind = \"oidc\"", &["d.toml:2: a provider's name has"]);
+    check("[provider.local]\nkind = \"oidc\"", &["d.toml:2: \"local\" means the store"]);
+    check("[provider.corp]\nkind = \"ldap\"", &["d.toml:3: unknown variant `ldap`"]);
+    check(
+        "[provider.corp]\nkind = \"oidc\"\n[login]\nfailure_delay = \"9s\"\n\
+         [provider.\"other\"]\nkind = \"keycloak\"\nserver_url = \"ftp://example.org\"",
+        &[
+            "d.toml:5: login.failure_delay",
+            "d.toml:2: provider.corp.server_url: needed, unless userinfo_url is set",
+            "d.toml:8: provider.other.server_url: \"ftp://example.org\" is not an http",
+            "d.toml:6: provider.other.realm: kind keycloak needs it",
+        ],
+    );
+    check(
+        &format!("{keycloak}client_id = \"a\"\nclient_secret_file = \"/nowhere/secret\""),
+        &["d.toml:7: provider.corp.client_secret_file: /nowhere/secret: No such file"],
+    );
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let text = "[provider.corp]\nkind = \"oidc\"\nserver_url = \"https://login.example.org\"\n\
+                client_id = \"mailgate\"\nclient_secret = \"wonderland\"";
+    let config = load(text, None).unwrap();
+    let shown = config.show();
+    assert!(shown.contains("client_secret = \"(not shown)\""), "{shown}");
+    assert!(!format!("{shown}{config:?}").contains("wonderland"));
+}
+
 #[test]
 fn what_is_shown_reads_back() {
-    let shown = load(
-        &example_in_full().replace("dovenull", "root").replace("\"dovegate\"", "\"root\""),
-        None,
-    )
-    .unwrap()
-    .show();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "secret").unwrap();
+    let file = file.to_str().unwrap();
+    let text = example_in_full()
+        .replace("dovenull", "root")
+        .replace("\"dovegate\"", "\"root\"")
+        .replace("/etc/dovegate/corp-ca.pem", file)
+        .replace("/etc/dovegate/other-secret", file);
+    let shown = load(&text, None).unwrap().show();
     assert_eq!(load(&shown, None).unwrap().show(), shown);
 }

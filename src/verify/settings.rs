@@ -1,9 +1,10 @@
 //! What an administrator can set about logins.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::penalty;
 use crate::{
+    idp,
     mailbox::NameRules,
     password::{Caps, NewScheme},
 };
@@ -36,6 +37,8 @@ pub struct Settings {
     pub verified_cache_time: Duration,
     /// Counters of guesses.
     pub abuse: penalty::Settings,
+    /// Providers declared in the file: they win over the store's of the same name.
+    pub providers: Vec<Arc<idp::Settings>>,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             verified_cache_entries: 100_000,
             verified_cache_time: Duration::from_secs(3600),
             abuse: penalty::Settings::default(),
+            providers: Vec::new(),
         }
     }
 }
