@@ -33,6 +33,8 @@ pub struct Problem {
 pub struct Settings {
     /// Its name.
     pub name: ProviderName,
+    /// As written: for administrators, who change it so.
+    pub written: Provider,
     /// Kind of server.
     pub kind: Kind,
     /// Under which `/.well-known/openid-configuration` is asked; none where the
@@ -132,6 +134,7 @@ impl Settings {
         }
         let settings = Self {
             name: name.clone(),
+            written: provider.clone(),
             kind: provider.kind,
             issuer,
             base,
@@ -413,9 +416,13 @@ impl Check {
             self.problem(key, format!("{}: an absolute path is needed", path.display()));
             return None;
         }
-        let size = fs::metadata(path).map(|about| about.len());
-        let read = match size {
-            Ok(size) if size > MAX_FILE_BYTES => {
+        let read = match fs::metadata(path) {
+            // A pipe or a device could be read for ever.
+            Ok(about) if !about.is_file() => {
+                self.problem(key, format!("{} is not a file", path.display()));
+                return None;
+            }
+            Ok(about) if about.len() > MAX_FILE_BYTES => {
                 self.problem(key, format!("{} is too large", path.display()));
                 return None;
             }
