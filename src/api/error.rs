@@ -168,7 +168,9 @@ impl From<verify::Error> for Error {
         match error {
             verify::Error::Store(error) => error.into(),
             verify::Error::Password(error) => Self::bad_request(error.to_string()),
-            verify::Error::Unavailable(_) => Self::new(Code::Unavailable, error.to_string()),
+            verify::Error::Unavailable(_) | verify::Error::Interrupted => {
+                Self::new(Code::Unavailable, error.to_string())
+            }
         }
     }
 }

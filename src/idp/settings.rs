@@ -28,8 +28,8 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// A provider as meant.
-#[derive(Clone, Debug)]
+/// A provider as meant. Equal ones would do the same.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Its name.
     pub name: ProviderName,
@@ -90,6 +90,13 @@ pub struct Client {
     pub secret: Secret,
     /// How it proves itself.
     pub auth: ClientAuth,
+}
+
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { id, secret, auth } = self;
+        *id == other.id && secret.ct_eq(other.secret.expose()) && *auth == other.auth
+    }
 }
 
 /// What a token must show, beside being good.

@@ -244,6 +244,9 @@ impl<O: Origin> Supervisor<O> {
                 self.hub.settings.store(Arc::new(server.clone()));
                 api.store(Arc::new(self.api_settings(&verify)));
                 core.pipeline.reload(verify);
+                if let Err(error) = core.pipeline.load_providers().await {
+                    tracing::error!(%error, "identity providers are used as they were");
+                }
                 doors.reload(&server.listeners).await;
                 tracing::info!(listeners = doors.list().names(), "reloaded");
             }

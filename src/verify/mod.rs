@@ -18,6 +18,7 @@ mod local_password;
 pub mod penalty;
 mod pipeline;
 mod pool;
+mod providers;
 mod random;
 mod sentence;
 mod settings;
@@ -30,6 +31,7 @@ pub use self::{
     cache::CacheStatus,
     penalty::{HeldBack, Subject},
     pipeline::{Error, Pipeline},
+    providers::{Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
     trace::Trace,
 };

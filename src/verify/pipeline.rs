@@ -11,6 +11,7 @@ use super::{
     case::Case,
     current::Current,
     penalty::Penalty,
+    providers::Registry,
     random::random,
     sentence, settle,
     trace::Recorder,
@@ -36,6 +37,9 @@ pub enum Error {
     /// Not now.
     #[error("the password cannot be hashed now: {}", .0.name())]
     Unavailable(Cause),
+    /// The work was given up in the middle: the process ends.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// Decides about logins. One for the whole server.
@@ -44,21 +48,26 @@ pub struct Pipeline {
     pub(super) penalty: Penalty,
     pub(super) guess_secret: [u8; 32],
     pub(super) token_secret: [u8; 32],
+    pub(super) registry: Registry,
     current: ArcSwap<Current>,
 }
 
 impl Pipeline {
-    /// Loads the keys and the counters.
+    /// Loads the keys, the counters and the providers.
     pub async fn open(settings: Settings, store: Arc<dyn Store>) -> Result<Self, Error> {
         let token_secret = store.secret("auth_token", random).await?;
         let guess_secret = store.secret("guesses", random).await?;
         let penalty = Penalty::default();
         penalty.restore(store.penalties().await?, Timestamp::now(), &settings.abuse);
         let current = ArcSwap::from_pointee(Current::new(settings));
-        Ok(Self { store, penalty, guess_secret, token_secret, current })
+        let registry = Registry::default();
+        let pipeline = Self { store, penalty, guess_secret, token_secret, registry, current };
+        pipeline.load_providers().await?;
+        Ok(pipeline)
     }
 
-    /// Takes new settings over. Logins under way end with the old ones.
+    /// Takes new settings over. Logins under way end with the old ones. Providers
+    /// follow with [`Pipeline::load_providers`].
     pub fn reload(&self, settings: Settings) {
         let before = self.current.load_full();
         self.current.store(Arc::new(before.after(settings)));
@@ -206,7 +215,6 @@ impl Pipeline {
         Arc::clone(&self.current.load().names)
     }
 
-    #[cfg(test)]
     pub(super) fn current(&self) -> Arc<Current> {
         self.current.load_full()
     }

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod explain;
+mod providers;
 mod slow;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
