@@ -13,6 +13,7 @@ mod dovecot23;
 mod dovecot24;
 mod exim;
 mod fail2ban;
+mod keycloak;
 mod postfix;
 mod support;
 mod systemd;

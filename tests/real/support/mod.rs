@@ -5,6 +5,8 @@ pub mod certificate;
 pub mod client;
 pub mod dovecot;
 pub mod dovegate;
+pub mod http;
+pub mod keycloak;
 pub mod mailboxes;
 pub mod place;
 pub mod postfix;

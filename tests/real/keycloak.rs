@@ -1,0 +1,32 @@
+//! Bearer tokens of a real Keycloak. Needs Java and the Keycloak that
+//! `contrib/test-setup` builds.
+
+use serde_json::json;
+
+use crate::support::{
+    http,
+    keycloak::{DESKTOP, DOVEGATE, Keycloak, REALM},
+};
+
+/// The rig itself: what every other test takes for granted.
+#[test]
+fn gives_tokens_and_takes_them_back() {
+    let Some(keycloak) = Keycloak::shared() else { return };
+    keycloak.add_person("rita", "rita@example.org", true);
+    let tokens = keycloak.tokens(REALM, "rita", DESKTOP, "openid mail");
+    let userinfo = keycloak.endpoint(REALM, "userinfo");
+    let person = http::get(&userinfo, &tokens.access).good();
+    assert_eq!(person["email"], json!("rita@example.org"));
+    assert_eq!(person["email_verified"], json!(true));
+    assert_eq!(introspect(keycloak, &tokens.access)["aud"], json!(["mail", "account"]));
+
+    keycloak.sign_out(&tokens);
+    let refused = http::get(&userinfo, &tokens.access);
+    assert_eq!(refused.status, 401, "{refused:?}");
+    assert_eq!(introspect(keycloak, &tokens.access), json!({ "active": false }));
+}
+
+fn introspect(keycloak: &Keycloak, token: &str) -> serde_json::Value {
+    let form = [("client_id", DOVEGATE), ("client_secret", "secret-of-dovegate"), ("token", token)];
+    http::post(&keycloak.endpoint(REALM, "token/introspect"), &form).good()
+}

@@ -1,0 +1,297 @@
+//! A real Keycloak: one for all tests of a run, or one for a test that stops it.
+//! `tests/real/keycloak` has its start script and its two realms.
+//!
+//! Everybody's password is `password-of-NAME`, every client's secret
+//! `secret-of-NAME`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Mutex, OnceLock},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    certificate,
+    http::{self, Answer},
+    place::{System, cache, free_ports},
+    process::show,
+    skip, wait_for,
+};
+
+/// The realm whose people are at example.org.
+pub const REALM: &str = "example";
+/// A realm of somebody else, who says of one of his people that she is
+/// ann@example.org, too.
+pub const ELSEWHERE: &str = "elsewhere";
+
+/// The client that asks about tokens.
+pub const DOVEGATE: &str = "dovegate";
+/// A public client, as mail programs are.
+pub const DESKTOP: &str = "desktop";
+/// Webmail.
+pub const ROUNDCUBE: &str = "roundcube";
+/// A client whose tokens live three seconds.
+pub const BRIEF: &str = "brief";
+/// A client whose tokens have no `sub`, `email` and `aud`.
+pub const LIGHTWEIGHT: &str = "lightweight";
+/// A client that has nothing to do with mail.
+pub const WIKI: &str = "wiki";
+/// A client whose tokens have no scope at all.
+pub const BARE: &str = "bare";
+
+/// Its first start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+const START: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/keycloak/start");
+/// The version stands in the start script.
+const BUILT: &str = "keycloak-26.2.5";
+
+/// One instance.
+#[derive(Debug)]
+pub struct Keycloak {
+    folder: PathBuf,
+    http_port: u16,
+    https_port: u16,
+    running: Mutex<Option<Running>>,
+}
+
+/// The script that runs it. It stops Keycloak when its stdin ends, so also when
+/// this process does.
+#[derive(Debug)]
+struct Running {
+    script: Child,
+    _lifeline: ChildStdin,
+}
+
+/// What a sign-in gives.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The access token.
+    pub access: String,
+    /// The refresh token.
+    pub refresh: Option<String>,
+    /// The ID token.
+    pub id: Option<String>,
+}
+
+impl Keycloak {
+    /// The one of this run of the tests; `None`, with a line that says so, where
+    /// it cannot run.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Keycloak> = OnceLock::new();
+        if let Some(why) = missing() {
+            skip(&why);
+            return None;
+        }
+        Some(SHARED.get_or_init(Self::start))
+    }
+
+    /// One for a test that stops it.
+    pub fn own() -> Option<Self> {
+        if let Some(why) = missing() {
+            skip(&why);
+            return None;
+        }
+        Some(Self::start())
+    }
+
+    fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("dg-keycloak-").tempdir().unwrap().keep();
+        certificate::make_in(&folder);
+        let [http_port, https_port] = free_ports();
+        let keycloak = Self { folder, http_port, https_port, running: Mutex::new(None) };
+        keycloak.run();
+        keycloak
+    }
+
+    /// Starts it, again after [`Keycloak::stop`].
+    pub fn run(&self) {
+        let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut script = Command::new(START)
+            .arg("run")
+            .arg(&self.folder)
+            .args([self.http_port, self.https_port].map(|port| port.to_string()))
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let lifeline = script.stdin.take().expect("piped");
+        let mut running = Running { script, _lifeline: lifeline };
+        wait_for("Keycloak", PATIENCE, || {
+            if running.script.try_wait().unwrap().is_some() {
+                show("keycloak", &self.log());
+                panic!("Keycloak ended");
+            }
+            let port = std::net::TcpStream::connect(("127.0.0.1", self.http_port));
+            let ready = port.is_ok() && http::get(&self.issuer(ELSEWHERE), "").status == 200;
+            // Its start takes the machine; asking all the time would delay it.
+            thread::sleep(Duration::from_millis(if ready { 0 } else { 200 }));
+            ready.then_some(())
+        });
+        *self.running.lock().unwrap() = Some(running);
+    }
+
+    /// Stops it; its database stays for the next [`Keycloak::run`].
+    pub fn stop(&self) {
+        let mut running = self.running.lock().unwrap().take().expect("it runs");
+        let pid = Pid::from_raw(running.script.id().try_into().expect("process ids are small"));
+        kill(pid, Signal::SIGTERM).unwrap();
+        running.script.wait().unwrap();
+    }
+
+    /// Sends a signal to Keycloak itself.
+    pub fn signal(&self, signal: Signal) {
+        let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), signal).unwrap();
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("keycloak.log")
+    }
+
+    /// Its root, in the clear.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// Its root, behind a certificate that it signed itself.
+    pub fn secure_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.https_port)
+    }
+
+    /// The port of [`Keycloak::url`].
+    pub fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
+    /// That certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("cert.pem")
+    }
+
+    /// Issuer of a realm, as long as it is asked at [`Keycloak::url`].
+    pub fn issuer(&self, realm: &str) -> String {
+        format!("{}/realms/{realm}", self.url())
+    }
+
+    /// An endpoint of a realm.
+    pub fn endpoint(&self, realm: &str, name: &str) -> String {
+        format!("{}/protocol/openid-connect/{name}", self.issuer(realm))
+    }
+
+    /// A person of [`REALM`] signs in at a client: an access token with these
+    /// scopes.
+    pub fn token(&self, person: &str, client: &str, scope: &str) -> String {
+        self.tokens(REALM, person, client, scope).access
+    }
+
+    /// A person of a realm signs in at a client.
+    pub fn tokens(&self, realm: &str, person: &str, client: &str, scope: &str) -> Tokens {
+        let answer = self.try_sign_in(&self.url(), realm, person, client, scope);
+        let text = |key| answer.text(key);
+        let access = text("access_token");
+        Tokens {
+            access: access.unwrap_or_else(|| panic!("{person} at {client}: {answer:?}")),
+            refresh: text("refresh_token"),
+            id: text("id_token"),
+        }
+    }
+
+    /// A person signs in at a client, at the address of the server that `root`
+    /// gives. Whoever asks for no scope leaves it out: an empty one is an error.
+    pub fn try_sign_in(
+        &self,
+        root: &str,
+        realm: &str,
+        person: &str,
+        client: &str,
+        scope: &str,
+    ) -> Answer {
+        let (secret, password) = (format!("secret-of-{client}"), format!("password-of-{person}"));
+        let mut form = vec![
+            ("grant_type", "password"),
+            ("client_id", client),
+            ("username", person),
+            ("password", &password),
+        ];
+        if client != DESKTOP {
+            form.push(("client_secret", &secret));
+        }
+        if !scope.is_empty() {
+            form.push(("scope", scope));
+        }
+        http::post(&format!("{root}/realms/{realm}/protocol/openid-connect/token"), &form)
+    }
+
+    /// Ends the session of tokens that [`DESKTOP`] got, as signing out does.
+    pub fn sign_out(&self, tokens: &Tokens) {
+        let refresh = tokens.refresh.as_deref().expect("people get one");
+        let form = [("client_id", DESKTOP), ("refresh_token", refresh)];
+        http::post(&self.endpoint(REALM, "logout"), &form).good();
+    }
+
+    /// Makes a person with this address at [`REALM`]; gives her id.
+    pub fn add_person(&self, name: &str, address: &str, verified: bool) -> String {
+        let password = format!("password-of-{name}");
+        let person = json!({
+            "username": name, "email": address, "emailVerified": verified, "enabled": true,
+            "firstName": name, "lastName": "Somebody",
+            "credentials": [{ "type": "password", "value": password, "temporary": false }],
+        });
+        let made = self.admin(Method::POST, "users", &person);
+        let id = made.location.as_deref().and_then(|path| path.rsplit('/').next());
+        id.unwrap_or_else(|| panic!("{made:?}")).to_owned()
+    }
+
+    /// Changes members of a person.
+    pub fn change_person(&self, id: &str, change: &Value) {
+        self.admin(Method::PUT, &format!("users/{id}"), change).good();
+    }
+
+    /// A request to the Admin REST API of [`REALM`].
+    pub fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "keeper"),
+            ("client_secret", "secret-of-keeper"),
+        ];
+        let answer = http::post(&self.endpoint(REALM, "token"), &form);
+        let token = answer.text("access_token").unwrap_or_else(|| panic!("{answer:?}"));
+        let url = format!("{}/admin/realms/{REALM}/{path}", self.url());
+        http::send_json(method, &url, &token, body)
+    }
+}
+
+impl Drop for Keycloak {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            show("keycloak", &self.log());
+        }
+        if let Some(Running { mut script, _lifeline }) = self.running.lock().unwrap().take() {
+            drop(_lifeline);
+            drop(script.wait());
+        }
+        // A stopped one has left it.
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn missing() -> Option<String> {
+    if !cache().join(BUILT).join("bin/kc.sh").exists() {
+        return Some("Keycloak is not built".to_owned());
+    }
+    let system = System::here();
+    let java = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/java"));
+    let has_java = java.is_some_and(|java| java.exists()) || system.has("/usr/bin/java");
+    (!has_java).then(|| "Java is not installed".to_owned())
+}
