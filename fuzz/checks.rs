@@ -14,13 +14,13 @@ use dovegate::{
         line::{Framer, MAX_CLIENT_BYTES, MAX_MASTER_BYTES},
         master, reply,
     },
-    sasl::MechanismName,
+    sasl::{Credentials, MechanismName, Step},
     session::{
         Action, Answer, ClientSession, ClientSettings, ConnectionIds, Desk, ListenerKind,
         MasterAction, MasterKind, MasterSession, MasterSettings, PeerCredentials, TemporaryFailure,
         Ticket,
     },
-    verify::{Cause, Reason, Rejected, Unavailable, Verdict},
+    verify::{Asked, Cause, Reason, Rejected, Unavailable, Verdict},
 };
 
 const MAX_REQUESTS: usize = 8;
@@ -43,6 +43,45 @@ pub(super) fn master_line(line: &[u8]) {
     if let Ok(master::Line::Command(command)) = master::parse(line) {
         let _names = (command.id(), command.needs_master());
     }
+}
+
+/// One message to the mechanism that the first byte chooses. What is read from a
+/// message with a token says the same when it is written anew.
+pub(super) fn sasl(data: &[u8]) {
+    let (&which, message) = data.split_first().unwrap_or((&b'X', b""));
+    let mechanism = match which {
+        b'P' => MechanismName::Plain,
+        b'L' => MechanismName::Login,
+        b'E' => MechanismName::External,
+        b'D' => MechanismName::DovecotToken,
+        b'O' => MechanismName::Oauthbearer,
+        _ => MechanismName::Xoauth2,
+    };
+    let Some((user, token)) = bearer(mechanism, message) else { return };
+    assert!(!user.is_empty() && !token.is_empty());
+    assert!(!token.iter().any(|byte| b"\0\x01\r\n".contains(byte)) && !user.contains(&0));
+    let anew = match mechanism {
+        MechanismName::Xoauth2 => [b"user=", &user[..], b"\x01auth=Bearer ", &token, b"\x01\x01"],
+        _ => [b"n,a=", &saslname(&user)[..], b",\x01auth=Bearer ", &token, b"\x01\x01"],
+    };
+    assert_eq!(bearer(mechanism, &anew.concat()), Some((user, token)));
+}
+
+/// Name and token that the mechanism reads from the message.
+fn bearer(mechanism: MechanismName, message: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    match mechanism.begin(Some(b"ann")).start(Some(message)) {
+        Step::Done(Credentials::Bearer { user, token }) => Some((user, token.expose().to_vec())),
+        _ => None,
+    }
+}
+
+fn saslname(name: &[u8]) -> Vec<u8> {
+    let escaped = name.iter().map(|byte| match byte {
+        b',' => b"=2C",
+        b'=' => b"=3D",
+        byte => std::slice::from_ref(byte),
+    });
+    escaped.collect::<Vec<_>>().concat()
 }
 
 /// A whole connection. The first byte chooses the socket; lines that begin with
@@ -114,7 +153,8 @@ fn client(kind: ListenerKind, data: &[u8]) {
             Some(Action::AwaitCpid | Action::Close(_)) => break,
             None => {}
         }
-        assert!(session.pending() <= MAX_REQUESTS);
+        assert!(session.pending() <= session.open_requests());
+        assert!(session.open_requests() <= MAX_REQUESTS);
     }
     check_replies(&mut out);
 }
@@ -123,11 +163,17 @@ fn verdict(which: u8) -> Verdict {
     if which == b'u' {
         return Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store, asked: None });
     }
+    let asked = Asked {
+        provider: "corp".parse().expect("a name"),
+        detail: String::new(),
+        scope: Some("\"".repeat(512)),
+        openid_configuration: Some("\\".repeat(512)),
+    };
     Verdict::Rejected(Rejected {
         user: None,
         reason: Reason::WrongPassword,
         app_password: None,
-        asked: None,
+        asked: Some(Box::new(asked)),
     })
 }
 

@@ -87,6 +87,11 @@ impl<'a> Reply<'a> {
         }
     }
 
+    fn names(self, names: Option<Names<'_>>) -> Self {
+        self.optional("user", names.map(|names| names.user.as_bytes()))
+            .optional("original_user", names.and_then(|names| names.original()))
+    }
+
     fn fields<'f>(self, fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
         fields.into_iter().fold(self, |reply, (name, value)| reply.field(name, value.as_bytes()))
     }
@@ -157,20 +162,27 @@ impl<'a> Names<'a> {
 
 /// `OK`: logged in. `user` stands first, since some read no further.
 pub fn ok(out: &mut BytesMut, id: u32, names: Names<'_>, values: Values) {
-    Reply::to(out, "OK", id)
-        .values(values)
-        .field("user", names.user.as_bytes())
-        .optional("original_user", names.original())
-        .end();
+    Reply::to(out, "OK", id).values(values).names(Some(names)).end();
 }
 
 /// `FAIL`: not logged in, and nothing about why.
 pub fn fail(out: &mut BytesMut, id: u32, names: Option<Names<'_>>, values: Values) {
-    Reply::to(out, "FAIL", id)
-        .values(values)
-        .optional("user", names.map(|names| names.user.as_bytes()))
-        .optional("original_user", names.and_then(|names| names.original()))
-        .end();
+    Reply::to(out, "FAIL", id).values(values).names(names).end();
+}
+
+/// `FAIL … resp=`: not logged in, with the mechanism's last message. For clients
+/// that said `final-resp-ok`.
+pub fn fail_with_message(
+    out: &mut BytesMut,
+    id: u32,
+    names: Option<Names<'_>>,
+    message: &[u8],
+    values: Values,
+) {
+    let reply = Reply::to(out, "FAIL", id).values(values).names(names);
+    reply.out.put_slice(b"\tresp=");
+    base64::encode_into(reply.out, message);
+    reply.end();
 }
 
 /// `FAIL … code=`, with a text that the user may see.
@@ -304,6 +316,15 @@ mod tests {
         check("FAIL\t2\n", |out| fail(out, 2, None, Values::Escaped));
         check("FAIL\t2\tuser=ann@example.org\toriginal_user=Ann\n", |out| {
             fail(out, 2, Some(ANN), Values::Escaped);
+        });
+        check("FAIL\t2\tuser=ann@example.org\toriginal_user=Ann\tresp=e30=\n", |out| {
+            fail_with_message(out, 2, Some(ANN), b"{}", Values::Escaped);
+        });
+        check("FAIL\t2\tuser=ann@example.org\tresp=e30=\n", |out| {
+            fail_with_message(out, 2, Some(TAB), b"{}", Values::Plain);
+        });
+        check("FAIL\t2\tresp=\n", |out| {
+            fail_with_message(out, 2, None, b"", Values::Escaped);
         });
         check("FAIL\t2\tcode=temp_fail\n", |out| fail_with_code(out, 2, "temp_fail", None));
         check("FAIL\t2\tcode=c\treason=two words\n", |out| {

@@ -13,13 +13,6 @@ use crate::secret::Secret;
 pub struct DovecotToken;
 
 impl Mechanism for DovecotToken {
-    fn start(&mut self, initial: Option<&[u8]>) -> Step {
-        match initial {
-            Some(message) => self.answer(message),
-            None => Step::Challenge(Vec::new()),
-        }
-    }
-
     fn answer(&mut self, message: &[u8]) -> Step {
         let parts: Vec<&[u8]> = message.splitn(6, |&byte| byte == 0).collect();
         let [service, session_pid, user, session, token] = parts[..] else {

@@ -17,13 +17,6 @@ impl External {
 }
 
 impl Mechanism for External {
-    fn start(&mut self, initial: Option<&[u8]>) -> Step {
-        match initial {
-            Some(message) => self.answer(message),
-            None => Step::Challenge(Vec::new()),
-        }
-    }
-
     fn answer(&mut self, message: &[u8]) -> Step {
         let Some(name) = self.name.take() else {
             return Step::Malformed("no verified certificate with a name");

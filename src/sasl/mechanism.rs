@@ -72,8 +72,14 @@ pub enum Step {
 /// One running dialogue. Made for one AUTH, dropped at its end.
 pub trait Mechanism: Send {
     /// Begins. `initial` is the initial response: `None` where the client sent
-    /// none, which is not the same as an empty one.
-    fn start(&mut self, initial: Option<&[u8]>) -> Step;
+    /// none, which is not the same as an empty one. Most mechanisms are one
+    /// message of the client's, which an empty challenge asks for.
+    fn start(&mut self, initial: Option<&[u8]>) -> Step {
+        match initial {
+            Some(message) => self.answer(message),
+            None => Step::Challenge(Vec::new()),
+        }
+    }
 
     /// Goes on with the answer to the last challenge.
     fn answer(&mut self, response: &[u8]) -> Step;

@@ -1,7 +1,8 @@
 //! The mechanisms there are: their names, how they are announced, how they begin.
 
 use super::{
-    Mechanism, dovecot_token::DovecotToken, external::External, login::Login, plain::Plain,
+    Mechanism, dovecot_token::DovecotToken, external::External, login::Login,
+    oauthbearer::Oauthbearer, plain::Plain, xoauth2::Xoauth2,
 };
 
 /// A mechanism by name.
@@ -11,6 +12,10 @@ pub enum MechanismName {
     Plain,
     /// draft-murchison-sasl-login: two questions.
     Login,
+    /// Google's: a bearer token.
+    Xoauth2,
+    /// RFC 7628: a bearer token.
+    Oauthbearer,
     /// RFC 4422 appendix A: the TLS certificate proves who it is.
     External,
     /// Dovecot's own: a token that an earlier login was given.
@@ -19,26 +24,41 @@ pub enum MechanismName {
 
 impl MechanismName {
     /// Every mechanism.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Login, Self::External, Self::DovecotToken];
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Login,
+        Self::Xoauth2,
+        Self::Oauthbearer,
+        Self::External,
+        Self::DovecotToken,
+    ];
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::Xoauth2 => "XOAUTH2",
+            Self::Oauthbearer => "OAUTHBEARER",
             Self::External => "EXTERNAL",
             Self::DovecotToken => "DOVECOT-TOKEN",
         }
     }
 
     /// What MECH says of it. Mail servers hide `plaintext` from connections
-    /// without TLS, and `private` from everybody.
+    /// without TLS, and `private` from everybody. A bearer token is as good as a
+    /// password to whoever overhears it.
     pub fn flags(self) -> &'static [&'static str] {
         match self {
-            Self::Plain | Self::Login => &["plaintext"],
+            Self::Plain | Self::Login | Self::Xoauth2 | Self::Oauthbearer => &["plaintext"],
             Self::External => &[],
             Self::DovecotToken => &["private"],
         }
+    }
+
+    /// Whether it brings a bearer token, which only a provider can check.
+    pub fn is_bearer(self) -> bool {
+        matches!(self, Self::Xoauth2 | Self::Oauthbearer)
     }
 
     /// The mechanism of this name, however it is spelt: Postfix passes the mail
@@ -53,6 +73,8 @@ impl MechanismName {
         match self {
             Self::Plain => Box::new(Plain),
             Self::Login => Box::new(Login::default()),
+            Self::Xoauth2 => Box::new(Xoauth2),
+            Self::Oauthbearer => Box::new(Oauthbearer),
             Self::External => Box::new(External::new(certificate)),
             Self::DovecotToken => Box::new(DovecotToken),
         }

@@ -12,13 +12,6 @@ use crate::secret::Secret;
 pub struct Plain;
 
 impl Mechanism for Plain {
-    fn start(&mut self, initial: Option<&[u8]>) -> Step {
-        match initial {
-            Some(message) => self.answer(message),
-            None => Step::Challenge(Vec::new()),
-        }
-    }
-
     fn answer(&mut self, message: &[u8]) -> Step {
         let mut parts = message.split(|&byte| byte == 0);
         let (Some(actor), Some(authcid), Some(word), None) =

@@ -18,8 +18,8 @@ use crate::{
         client::{self, Auth, Command, Cont},
         reply::{self, Names, Values},
     },
-    sasl::{Credentials, Mechanism, MechanismName, Step},
-    verify::Verdict,
+    sasl::{Credentials, Mechanism, MechanismName, Step, TokenError, TokenRefusal},
+    verify::{Reason, Rejected, Verdict},
 };
 
 /// What makes a connection this one.
@@ -99,14 +99,17 @@ enum Stage {
     Verifying {
         /// The name as it came; none if the dialogue broke before.
         original: Option<Vec<u8>>,
-        mechanism: &'static str,
+        mechanism: MechanismName,
         request: Arc<AuthRequest>,
     },
+    /// It is refused, and was told why in a challenge. The client answers that
+    /// before it takes this FAIL.
+    Refused { fail: BytesMut },
 }
 
 struct Dialogue {
     running: Box<dyn Mechanism>,
-    mechanism: &'static str,
+    mechanism: MechanismName,
     request: Arc<AuthRequest>,
 }
 
@@ -172,6 +175,7 @@ impl ClientSession {
         match verdict {
             Verdict::Verified(verified) => {
                 let original = original.unwrap_or_default();
+                let mechanism = mechanism.name();
                 let kept = Kept { verified: verified.clone(), original, mechanism, request };
                 self.succeed(id, kept, now, out);
             }
@@ -179,7 +183,11 @@ impl ClientSession {
                 let original = original.as_deref();
                 let user = rejected.user.as_ref();
                 let names = user.map(|user| Names { user: user.as_str(), original });
-                reply::fail(out, id, names, self.values());
+                let message = last_message(mechanism, rejected);
+                match message {
+                    Some(message) => self.refuse_with(&message, id, names, &request, now, out),
+                    None => reply::fail(out, id, names, self.values()),
+                }
             }
             Verdict::Unavailable(_) => self.fail_temporarily(id, out),
         }
@@ -280,7 +288,7 @@ impl ClientSession {
         let mut running = name.begin(certificate);
         let step = running.start(initial.as_ref().map(|data| data.as_slice()));
         let request = Arc::new(request);
-        self.advance(id, Dialogue { running, mechanism: name.name(), request }, step, now, out)
+        self.advance(id, Dialogue { running, mechanism: name, request }, step, now, out)
     }
 
     /// The initial response, decoded. An empty one is none at all before minor 2
@@ -301,6 +309,11 @@ impl ClientSession {
             Some(Stage::Verifying { .. }) => {
                 reply::fail_with_reason(out, id, "unexpected continuation");
                 return self.close_when_due();
+            }
+            // The answer to a refusal says nothing, whatever it is.
+            Some(Stage::Refused { fail }) => {
+                out.extend_from_slice(&fail);
+                return None;
             }
             None => {
                 let reason =
@@ -339,6 +352,7 @@ impl ClientSession {
         let original = credentials.as_ref().ok().map(|credentials| credentials.name().to_vec());
         let stage = Stage::Verifying { original, mechanism, request: Arc::clone(&request) };
         let ticket = self.requests.insert(id, stage, now);
+        let mechanism = mechanism.name();
         Some(match credentials {
             Ok(credentials) => Action::Verify { ticket, request, credentials, mechanism },
             Err(why) => Action::Malformed { ticket, request, mechanism, why },
@@ -369,6 +383,30 @@ impl ClientSession {
         reply::ok(out, id, names, self.values());
         if let Some(place) = self.place() {
             place.keep(id, kept, self.settings.request_timeout, now);
+        }
+    }
+
+    /// FAIL with the mechanism's last message: in the line itself for clients that
+    /// take it there, else as a challenge before it.
+    fn refuse_with(
+        &mut self,
+        message: &[u8],
+        id: u32,
+        names: Option<Names<'_>>,
+        request: &AuthRequest,
+        now: Instant,
+        out: &mut BytesMut,
+    ) {
+        if request.final_resp_ok {
+            reply::fail_with_message(out, id, names, message, self.values());
+        } else if self.closing {
+            // No answer would be taken any more.
+            reply::fail(out, id, names, self.values());
+        } else {
+            let mut fail = BytesMut::new();
+            reply::fail(&mut fail, id, names, self.values());
+            reply::cont(out, id, message);
+            self.requests.insert(id, Stage::Refused { fail }, now);
         }
     }
 
@@ -416,6 +454,23 @@ impl ClientSession {
     fn values(&self) -> Values {
         if self.minor() == 0 { Values::Plain } else { Values::Escaped }
     }
+}
+
+/// What a refused client is told in its mechanism's own words. A mailbox's state
+/// is not its business: whatever is wrong besides grammar and scope is the token.
+fn last_message(mechanism: MechanismName, rejected: &Rejected) -> Option<Vec<u8>> {
+    let error = match rejected.reason {
+        Reason::BadResponse => TokenError::InvalidRequest,
+        Reason::TokenScope => TokenError::InsufficientScope,
+        _ => TokenError::InvalidToken,
+    };
+    let asked = rejected.asked.as_deref();
+    let refusal = TokenRefusal {
+        error,
+        scope: asked.and_then(|asked| asked.scope.as_deref()),
+        openid_configuration: asked.and_then(|asked| asked.openid_configuration.as_deref()),
+    };
+    refusal.message(mechanism)
 }
 
 fn invalid_base64(id: u32, out: &mut BytesMut) {

@@ -38,7 +38,7 @@ const MAY_ALL: &[&str] = &["main", "lib", "cli"];
 
 /// The verdict, and what it is made of.
 const VERDICT: &[&str] =
-    &["Verdict", "Verified", "VerifiedBy", "Rejected", "Reason", "Unavailable", "Cause"];
+    &["Verdict", "Verified", "VerifiedBy", "Rejected", "Reason", "Unavailable", "Cause", "Asked"];
 
 /// The table. A room that is not in it, [`OPEN_TO_ALL`] or [`MAY_ALL`] does not
 /// exist.

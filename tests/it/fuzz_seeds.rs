@@ -30,6 +30,11 @@ fn master_line() {
 }
 
 #[test]
+fn sasl() {
+    replay("sasl", checks::sasl);
+}
+
+#[test]
 fn session() {
     replay("session", checks::session);
 }

@@ -9,8 +9,10 @@ use super::*;
 use crate::{
     protocol::{base64, master::Request},
     session::{ListenerKind, Refused},
-    verify::{Cause, Reason, Rejected, Unavailable, Verified, VerifiedBy},
+    verify::{Asked, Cause, Reason, Rejected, Unavailable, Verified, VerifiedBy},
 };
+
+mod bearer;
 
 const COOKIE: [u8; 16] = [7; 16];
 const TIMEOUT: Duration = Duration::from_secs(150);
@@ -20,7 +22,13 @@ const SECOND: Duration = Duration::from_secs(1);
 fn settings(kind: ListenerKind) -> ClientSettings {
     ClientSettings {
         kind,
-        mechanisms: vec![MechanismName::Plain, MechanismName::Login, MechanismName::External],
+        mechanisms: vec![
+            MechanismName::Plain,
+            MechanismName::Login,
+            MechanismName::Xoauth2,
+            MechanismName::Oauthbearer,
+            MechanismName::External,
+        ],
         trusted_parameters: kind == ListenerKind::Login,
         temporary_failure: TemporaryFailure::Auto,
         request_timeout: TIMEOUT,
@@ -161,9 +169,10 @@ mod handshake {
 
     #[test]
     fn each_listener_has_its_greeting() {
-        let both = "MECH|PLAIN|plaintext\nMECH|LOGIN|plaintext\n";
-        check(ListenerKind::Auth, 2, both);
-        check(ListenerKind::Login, 4, &format!("{both}MECH|EXTERNAL\n"));
+        let usual = "MECH|PLAIN|plaintext\nMECH|LOGIN|plaintext\nMECH|XOAUTH2|plaintext\n\
+                     MECH|OAUTHBEARER|plaintext\n";
+        check(ListenerKind::Auth, 2, usual);
+        check(ListenerKind::Login, 4, &format!("{usual}MECH|EXTERNAL\n"));
         check(ListenerKind::Token, 4, "MECH|DOVECOT-TOKEN|private\n");
         check(ListenerKind::TokenLogin, 4, "MECH|DOVECOT-TOKEN|private\n");
     }
@@ -613,6 +622,16 @@ fn nothing_that_is_formatted_shows_the_password() {
         write!(shown, "{:?}", dialogue.send(&line)).unwrap();
         shown += &dialogue.said();
     }
+    for (id, mechanism, user) in [(20, "XOAUTH2", "user=ann"), (21, "OAUTHBEARER", "n,a=ann,")] {
+        let resp = encoded(format!("{user}\x01auth=Bearer {secret}\x01\x01").as_bytes());
+        let action = dialogue.send(&format!("AUTH|{id}|{mechanism}|service=imap|resp={resp}"));
+        write!(shown, "{action:?}").unwrap();
+        let Some(Action::Verify { ticket, .. }) = action else { panic!("{action:?}") };
+        dialogue.verdict(ticket, &rejected(Reason::TokenInactive));
+        write!(shown, "{:?}", dialogue.send(&format!("CONT|{id}|{resp}"))).unwrap();
+        shown += &dialogue.said();
+        assert!(!shown.contains(&resp), "{resp} in {shown}");
+    }
     for hidden in [secret, &resp, &word] {
         assert!(!shown.contains(hidden), "{hidden} in {shown}");
     }
@@ -647,9 +666,9 @@ proptest! {
 fn any_lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let line = prop_oneof![
         any::<Vec<u8>>(),
-        "(AUTH|CONT|CANCEL|CPID|VERSION)(\t[0-3])?(\tPLAIN|\tLOGIN|\tEXTERNAL|\tAA==|\t)?(\tservice=imap|\tresp=|\trip=1)*"
+        "(AUTH|CONT|CANCEL|CPID|VERSION)(\t[0-3])?(\tPLAIN|\tLOGIN|\tXOAUTH2|\tEXTERNAL|\tAA==|\t)?(\tservice=imap|\tfinal-resp-ok|\tresp=|\trip=1)*"
             .prop_map(String::into_bytes),
-        (0_u32..9, any::<Vec<u8>>(), "PLAIN|LOGIN|EXTERNAL").prop_map(|(id, data, mechanism)| {
+        (0_u32..9, any::<Vec<u8>>(), "PLAIN|LOGIN|EXTERNAL|XOAUTH2|OAUTHBEARER").prop_map(|(id, data, mechanism)| {
             let mut line = BytesMut::new();
             line.put_slice(format!("AUTH\t{id}\t{mechanism}\tservice=imap\tresp=").as_bytes());
             base64::encode_into(&mut line, &data);
