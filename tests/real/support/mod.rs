@@ -8,6 +8,7 @@ pub mod dovegate;
 pub mod http;
 pub mod keycloak;
 pub mod mailboxes;
+pub mod oidc;
 pub mod place;
 pub mod postfix;
 pub mod process;
