@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod cli_server;
 mod conformance;
+mod contrib;
 mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;
