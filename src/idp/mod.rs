@@ -8,8 +8,23 @@
 //! it, or it cannot be asked. What is slow, down, malformed or our own fault is
 //! never a refusal.
 
+mod breaker;
+mod challenge;
+mod check;
+mod claims;
+mod conditions;
+mod discovery;
+mod http;
+mod introspection;
+mod json;
+mod jwks;
+mod kept;
 mod provider;
 pub mod settings;
+mod tls;
+mod token;
+mod userinfo;
+mod words;
 
 use std::fmt;
 
@@ -128,8 +143,8 @@ pub enum OutageCause {
 /// One thing that was asked or checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
-    /// What: "discovery", "introspection", "userinfo", "signature", "issuer",
-    /// "audience", "client", "scopes", "type", "expiry".
+    /// What: "token" (its form), "introspection", "userinfo", "signature",
+    /// "issuer", "type", "expiry", "audience", "client", "scopes", "user".
     pub name: &'static str,
     /// What was found.
     pub detail: String,
@@ -146,6 +161,20 @@ pub enum StepOutcome {
     Failed,
     /// It had nothing to say.
     NotApplicable,
+}
+
+impl Refusal {
+    /// One with its reason in words, made fit for a log.
+    fn new(why: Refused, detail: impl AsRef<str>) -> Self {
+        Self { why, detail: words::printable(detail.as_ref()) }
+    }
+}
+
+impl Outage {
+    /// One with its cause in words, made fit for a log.
+    fn new(cause: OutageCause, detail: impl AsRef<str>) -> Self {
+        Self { cause, detail: words::printable(detail.as_ref()) }
+    }
 }
 
 impl fmt::Display for Outage {

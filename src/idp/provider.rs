@@ -1,16 +1,28 @@
-//! One identity provider: what it is asked, in which order, and what counts.
+//! One identity provider: its connections, and what it says of itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
+use url::Url;
 
-use super::{Answer, Checked, Outage, OutageCause, Settings};
+use super::{
+    Checked, Outage, OutageCause, Settings,
+    check::Check,
+    discovery,
+    http::{Endpoint, Http, Reply, Request},
+    jwks::KeySet,
+    kept::{Fetched, Kept},
+    settings::Endpoints,
+};
 use crate::{clock::Timestamp, secret::Secret};
 
 /// One identity provider, with its connections and what is known of it.
 #[derive(Debug)]
 pub struct Provider {
     settings: Arc<Settings>,
+    http: Http,
+    discovered: Kept<Endpoints>,
+    keys: Kept<KeySet>,
 }
 
 /// How it goes with a provider.
@@ -31,7 +43,13 @@ impl Provider {
     /// # Errors
     /// TLS cannot be set up (the certificates in `ca_file`).
     pub fn new(settings: Settings) -> Result<Self, Outage> {
-        Ok(Self { settings: Arc::new(settings) })
+        let http = Http::new(&settings)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            http,
+            discovered: Kept::default(),
+            keys: Kept::default(),
+        })
     }
 
     /// Its settings.
@@ -40,21 +58,88 @@ impl Provider {
     }
 
     /// Asks whether a token is good. Takes no longer than the settings' time
-    /// limits allow, and counts nothing but its requests.
+    /// limits allow (9 s for all requests together), and counts nothing but its
+    /// requests.
     pub async fn check_token(&self, token: &Secret, now: Timestamp) -> Checked {
-        let _ = (token, now);
-        let detail = "not built yet".to_owned();
-        let answer = Answer::Unavailable(Outage { cause: OutageCause::Settings, detail });
-        Checked { answer, steps: Vec::new() }
+        Check::new(self, token, now).run().await
     }
 
     /// Address of its discovery document, where it has one, as people reach it.
     pub fn openid_configuration(&self) -> Option<String> {
-        None
+        let base = self.settings.base.as_ref()?;
+        let issuer = self.settings.issuer.as_ref().and_then(|issuer| Url::parse(issuer).ok());
+        Some(discovery::document_url(issuer.as_ref().unwrap_or(base)).into())
     }
 
     /// How it goes.
     pub fn status(&self) -> Status {
-        Status::default()
+        self.http.status()
+    }
+
+    /// Sends one request.
+    pub(super) async fn ask(
+        &self,
+        request: Request<'_>,
+        deadline: Instant,
+    ) -> Result<Reply, Outage> {
+        self.http.ask(request, deadline).await
+    }
+
+    /// Where `endpoint` is: by the settings, else by discovery.
+    pub(super) async fn endpoint(
+        &self,
+        endpoint: Endpoint,
+        deadline: Instant,
+    ) -> Result<Url, Outage> {
+        if let Some(url) = pick(&self.settings.endpoints, endpoint) {
+            return Ok(url.clone());
+        }
+        let missing = |said: &str| {
+            let key = discovery::setting_of(endpoint);
+            let detail = format!("{said} no {} endpoint: set {key}", endpoint.name());
+            Outage::new(OutageCause::Settings, detail)
+        };
+        let base = self.settings.base.as_ref().ok_or_else(|| missing("the settings name"))?;
+        let discovered = self.discovered(base, deadline).await?;
+        pick(&discovered, endpoint).cloned().ok_or_else(|| missing("the provider names"))
+    }
+
+    async fn discovered(&self, base: &Url, deadline: Instant) -> Result<Arc<Endpoints>, Outage> {
+        let fetch = async || {
+            let url = discovery::document_url(base);
+            let reply = self.ask(Request::get(Endpoint::Discovery, &url), deadline).await?;
+            discovery::read(&reply, &self.settings)
+        };
+        Ok(self.discovered.get(deadline, fetch).await?.value)
+    }
+
+    /// The keys that it signs with.
+    pub(super) async fn keys(&self, deadline: Instant) -> Result<Fetched<KeySet>, Outage> {
+        self.keys.get(deadline, async || self.fetch_keys(deadline).await).await
+    }
+
+    /// A newer key set than one that came at `seen`; see [`Kept::newer`].
+    pub(super) async fn newer_keys(
+        &self,
+        seen: Instant,
+        deadline: Instant,
+    ) -> Result<Option<Fetched<KeySet>>, Outage> {
+        self.keys.newer(seen, deadline, async || self.fetch_keys(deadline).await).await
+    }
+
+    async fn fetch_keys(&self, deadline: Instant) -> Result<KeySet, Outage> {
+        let url = self.endpoint(Endpoint::Jwks, deadline).await?;
+        let mut request = Request::get(Endpoint::Jwks, &url);
+        request.accept = "application/jwk-set+json, application/json";
+        KeySet::read(&self.ask(request, deadline).await?)
+    }
+}
+
+fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
+    match endpoint {
+        Endpoint::Discovery => None,
+        Endpoint::Jwks => endpoints.jwks.as_ref(),
+        Endpoint::Introspection => endpoints.introspection.as_ref(),
+        Endpoint::Userinfo => endpoints.userinfo.as_ref(),
     }
 }

@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 
 use url::Url;
 
+use super::tls::certificates;
 use crate::{
     clock::Span,
     mailbox::{
@@ -192,8 +193,12 @@ impl Settings {
     }
 }
 
-/// Issuers are compared as text, and have no slash at the end unless they have a
-/// path that ends so.
+/// Issuers are compared as text. A slash at the end makes no other one:
+/// Authentik's have one, Keycloak's have none, and few people type it right.
+pub(super) fn same_issuer(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 fn issuer_of(base: &Url) -> String {
     base.as_str().trim_end_matches('/').to_owned()
 }
@@ -282,13 +287,11 @@ impl Check {
             self.problem("client_secret", "the secret is empty");
             return None;
         }
-        match provider.client_id.as_ref().filter(|id| !id.is_empty()) {
-            Some(id) => Some(Client { id: id.clone(), secret, auth: provider.client_auth }),
-            None => {
-                self.problem("client_id", "there is a client_secret, and no client_id");
-                None
-            }
+        let id = provider.client_id.clone().filter(|id| !id.is_empty());
+        if id.is_none() {
+            self.problem("client_id", "there is a client_secret, and no client_id");
         }
+        Some(Client { id: id?, secret, auth: provider.client_auth })
     }
 
     fn endpoints(&mut self, provider: &Provider, has_client: bool) -> Endpoints {
@@ -415,6 +418,11 @@ impl Check {
 
     fn tls(&mut self, provider: &Provider) -> Tls {
         let ca_pem = provider.ca_file.as_ref().and_then(|path| self.file("ca_file", path));
+        if let (Some(path), Some(pem)) = (&provider.ca_file, &ca_pem)
+            && let Err(error) = certificates(pem)
+        {
+            self.problem("ca_file", format!("{}: {error}", path.display()));
+        }
         Tls { ca_pem, ignore_errors: provider.ignore_ssl_errors }
     }
 

@@ -1,0 +1,117 @@
+//! What a provider says of itself (OpenID Connect Discovery 1.0): its endpoints.
+//!
+//! It is believed about endpoints only as far as a token and a client secret
+//! may go there: never in clear where we ask by TLS, and in clear to no other
+//! host than the one that was configured.
+
+use url::Url;
+
+use super::{
+    Outage, OutageCause, Settings,
+    http::{Endpoint, Reply},
+    json::Object,
+    settings::{Endpoints, same_issuer},
+};
+
+/// Where the document is, below the issuer.
+const WELL_KNOWN: &str = ".well-known/openid-configuration";
+
+/// Address of the document of the issuer at `base`.
+pub(super) fn document_url(base: &Url) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(WELL_KNOWN.split('/'));
+    }
+    url
+}
+
+/// Endpoints by the document in `reply`.
+///
+/// # Errors
+/// It is no such document, or that of another issuer.
+pub(super) fn read(reply: &Reply, settings: &Settings) -> Result<Endpoints, Outage> {
+    match reply.status {
+        200 => {}
+        404 | 405 => {
+            let detail = format!(
+                "{}: status {}: there is no such document; is server_url right (realm, path, the \
+                 /auth of old Keycloaks)?",
+                reply.asked, reply.status
+            );
+            return Err(Outage::new(OutageCause::Settings, detail));
+        }
+        _ => return Err(reply.unusable()),
+    }
+    let document = reply.object()?;
+    let issuer = document.get("issuer").and_then(|issuer| issuer.as_str());
+    let issuer = issuer.ok_or_else(|| reply.malformed("it names no issuer"))?;
+    if let Some(expected) = &settings.issuer
+        && !same_issuer(issuer, expected)
+    {
+        let detail = format!(
+            "the provider calls itself {issuer}, and {expected} is expected: mend server_url, or \
+             set issuer to what tokens name"
+        );
+        return Err(Outage::new(OutageCause::Settings, detail));
+    }
+    Ok(Endpoints {
+        introspection: endpoint(&document, "introspection_endpoint", reply, settings)?,
+        userinfo: endpoint(&document, "userinfo_endpoint", reply, settings)?,
+        jwks: endpoint(&document, "jwks_uri", reply, settings)?,
+    })
+}
+
+/// One endpoint of the document.
+fn endpoint(
+    document: &Object,
+    member: &str,
+    reply: &Reply,
+    settings: &Settings,
+) -> Result<Option<Url>, Outage> {
+    let Some(text) = document.get(member) else { return Ok(None) };
+    let url = text.as_str().and_then(|text| Url::parse(text).ok());
+    let Some(url) = url.filter(is_plain) else {
+        return Err(reply.malformed(format!("{member} is no URL")));
+    };
+    let Some(base) = &settings.base else { return Ok(Some(url)) };
+    let url = at_our_address(url, base, settings.issuer.as_deref());
+    if url.scheme() == "http" && (base.scheme() != "http" || url.host() != base.host()) {
+        let detail = format!(
+            "{}: {member} is {url}, where tokens would go in clear; set it by hand if that is \
+             meant, or issuer if people know the server by another address",
+            reply.asked
+        );
+        return Err(Outage::new(OutageCause::Settings, detail));
+    }
+    Ok(Some(url))
+}
+
+fn is_plain(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.fragment().is_none()
+}
+
+/// Endpoints at the address that people use are asked where we were told to ask.
+fn at_our_address(url: Url, base: &Url, issuer: Option<&str>) -> Url {
+    let issuer = issuer.and_then(|issuer| Url::parse(issuer).ok());
+    if issuer.is_none_or(|issuer| issuer.origin() != url.origin()) {
+        return url;
+    }
+    let mut ours = base.clone();
+    ours.set_path(url.path());
+    ours.set_query(url.query());
+    ours
+}
+
+/// Key of the setting that stands in for discovery's word.
+pub(super) fn setting_of(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Discovery => "server_url",
+        Endpoint::Jwks => "jwks_url",
+        Endpoint::Introspection => "introspection_url",
+        Endpoint::Userinfo => "userinfo_url",
+    }
+}

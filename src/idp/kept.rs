@@ -1,0 +1,166 @@
+//! A document of the provider's that is asked for when it is needed, by one at a
+//! time, and kept for a while.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::MutexGuard as Turn, time::timeout_at};
+
+use super::{Outage, OutageCause};
+
+/// How long it is not asked for again.
+const FRESH: Duration = Duration::from_secs(3600);
+/// How long an old one serves while no new one is to be had: as long as whatever
+/// else an outage is bridged with.
+const STALE: Duration = Duration::from_secs(12 * 3600);
+/// How long an old one serves before the next try, after one that failed, and
+/// how often a newer one may be demanded.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The document, and what became of asking for it.
+#[derive(Debug)]
+pub(super) struct Kept<T> {
+    held: Mutex<Held<T>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    value: Option<Fetched<T>>,
+    /// The last try, where it failed.
+    failed: Option<(Outage, Instant)>,
+    /// When somebody last demanded a newer one.
+    demanded: Option<Instant>,
+}
+
+/// A document, and when it came.
+#[derive(Debug)]
+pub(super) struct Fetched<T> {
+    pub(super) value: Arc<T>,
+    pub(super) at: Instant,
+}
+
+impl<T> Clone for Fetched<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), at: self.at }
+    }
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        let held = Held { value: None, failed: None, demanded: None };
+        Self { held: Mutex::new(held), turn: tokio::sync::Mutex::new(()) }
+    }
+}
+
+impl<T> Kept<T> {
+    /// The document: as kept, else by `fetch`, else an old one.
+    pub(super) async fn get(
+        &self,
+        deadline: Instant,
+        fetch: impl AsyncFnOnce() -> Result<T, Outage>,
+    ) -> Result<Fetched<T>, Outage> {
+        let began = Instant::now();
+        if let Some(fresh) = self.lock().good(began) {
+            return Ok(fresh);
+        }
+        let old = self.lock().old(began);
+        let _turn = match (old, self.turn.try_lock()) {
+            (_, Ok(turn)) => turn,
+            // Another asks already, and the old one is good enough meanwhile.
+            (Some(old), Err(_)) => return Ok(old),
+            (None, Err(_)) => self.turn(deadline).await?,
+        };
+        if let Some(fresh) = self.lock().good(Instant::now()) {
+            return Ok(fresh);
+        }
+        if let Some(outage) = self.lock().failed_since(began) {
+            return Err(outage);
+        }
+        let fetched = fetch().await;
+        self.lock().take(fetched)
+    }
+
+    /// One that came after `seen`, which lacked something. `None`: it was
+    /// demanded just now already, and is not asked for again.
+    pub(super) async fn newer(
+        &self,
+        seen: Instant,
+        deadline: Instant,
+        fetch: impl AsyncFnOnce() -> Result<T, Outage>,
+    ) -> Result<Option<Fetched<T>>, Outage> {
+        let began = Instant::now();
+        let _turn = self.turn(deadline).await?;
+        {
+            let mut held = self.lock();
+            if let Some(newer) = held.value.as_ref().filter(|value| value.at > seen) {
+                return Ok(Some(newer.clone()));
+            }
+            if let Some(outage) = held.failed_since(began) {
+                return Err(outage);
+            }
+            let now = Instant::now();
+            if held.demanded.is_some_and(|last| now.duration_since(last) < PAUSE) {
+                return Ok(None);
+            }
+            held.demanded = Some(now);
+        }
+        match fetch().await {
+            Ok(value) => Ok(Some(self.lock().put(value))),
+            Err(outage) => {
+                self.lock().failed = Some((outage.clone(), Instant::now()));
+                Err(outage)
+            }
+        }
+    }
+
+    async fn turn(&self, deadline: Instant) -> Result<Turn<'_, ()>, Outage> {
+        timeout_at(deadline.into(), self.turn.lock()).await.map_err(|_| {
+            let detail = "another waits for the same document of the provider, in vain";
+            Outage::new(OutageCause::Slow, detail)
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held<T>> {
+        self.held.lock().expect("no holder panics")
+    }
+}
+
+impl<T> Held<T> {
+    /// One that needs no asking.
+    fn good(&self, now: Instant) -> Option<Fetched<T>> {
+        let value = self.value.as_ref()?;
+        let failed_now =
+            self.failed.as_ref().is_some_and(|(_, at)| now.duration_since(*at) < PAUSE);
+        let age = now.duration_since(value.at);
+        (age < FRESH || (failed_now && age < STALE)).then(|| value.clone())
+    }
+
+    /// One that serves while no other can be had.
+    fn old(&self, now: Instant) -> Option<Fetched<T>> {
+        self.value.as_ref().filter(|value| now.duration_since(value.at) < STALE).cloned()
+    }
+
+    fn failed_since(&self, began: Instant) -> Option<Outage> {
+        self.failed.as_ref().filter(|(_, at)| *at >= began).map(|(outage, _)| outage.clone())
+    }
+
+    fn put(&mut self, value: T) -> Fetched<T> {
+        self.failed = None;
+        let fetched = Fetched { value: Arc::new(value), at: Instant::now() };
+        self.value.insert(fetched).clone()
+    }
+
+    fn take(&mut self, fetched: Result<T, Outage>) -> Result<Fetched<T>, Outage> {
+        match fetched {
+            Ok(value) => Ok(self.put(value)),
+            Err(outage) => {
+                let now = Instant::now();
+                self.failed = Some((outage.clone(), now));
+                self.old(now).ok_or(outage)
+            }
+        }
+    }
+}
