@@ -7,10 +7,11 @@ use super::{
     Caller, Error, Moment, Page, Paging, State,
     extract::{Body, Named, Params, domain, given},
     page::bounded,
+    providers,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Domain, DomainName, Quota},
+    mailbox::{Domain, DomainName, ProviderName, Quota},
     store::{DomainChange, DomainUse},
 };
 
@@ -21,6 +22,10 @@ pub struct View {
     pub name: DomainName,
     /// Whether its mailboxes may log in.
     pub active: bool,
+    /// The identity provider whose tokens open its mailboxes; null if there is
+    /// none.
+    #[serde(default)]
+    pub provider: Option<ProviderName>,
     /// Number of mailboxes.
     pub mailboxes: u64,
     /// Most mailboxes; null is no limit.
@@ -44,6 +49,7 @@ impl View {
         Self {
             name: domain.name.clone(),
             active: domain.active,
+            provider: domain.provider.clone(),
             mailboxes: used.mailboxes,
             max_mailboxes: domain.max_mailboxes,
             default_quota_bytes: domain.default_quota,
@@ -65,6 +71,9 @@ pub struct New {
     /// Whether its mailboxes may log in.
     #[serde(default = "yes")]
     pub active: bool,
+    /// The identity provider that speaks for it.
+    #[serde(default)]
+    pub provider: Option<ProviderName>,
     /// Most mailboxes.
     #[serde(default)]
     pub max_mailboxes: Option<u64>,
@@ -90,6 +99,9 @@ pub struct Change {
     /// Whether its mailboxes may log in.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// The identity provider that speaks for it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Option<ProviderName>>,
     /// Most mailboxes.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_mailboxes: Option<Option<u64>>,
@@ -145,12 +157,14 @@ pub(super) async fn create(
     Body(new): Body<New>,
 ) -> Result<(StatusCode, Json<View>), Error> {
     check_quotas(new.default_quota_bytes, new.max_quota_bytes)?;
+    let _providers = providers::unchanged().await;
+    new.provider.as_ref().map_or(Ok(()), |provider| state.known_provider(provider))?;
     let now = Timestamp::now();
     let made = Domain {
         name: domain(&new.name)?,
         active: new.active,
         generation: 0,
-        provider: None,
+        provider: new.provider,
         max_mailboxes: new.max_mailboxes,
         default_quota: new.default_quota_bytes,
         max_quota: new.max_quota_bytes,
@@ -177,9 +191,11 @@ pub(super) async fn change(
         change.default_quota_bytes.unwrap_or(found.default_quota),
         change.max_quota_bytes.unwrap_or(found.max_quota),
     )?;
+    let _providers = providers::unchanged().await;
+    change.provider.iter().flatten().try_for_each(|provider| state.known_provider(provider))?;
     let change = DomainChange {
         active: change.active,
-        provider: None,
+        provider: change.provider,
         max_mailboxes: change.max_mailboxes,
         default_quota: change.default_quota_bytes,
         max_quota: change.max_quota_bytes,

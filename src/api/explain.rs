@@ -32,7 +32,13 @@ pub(super) struct Question {
     /// Without it the explanation ends before the password.
     #[serde(default)]
     password: Option<Received>,
+    /// A bearer token in its place.
+    #[serde(default)]
+    token: Option<Received>,
 }
+
+/// More than Dovecot's login processes take in one line.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 fn imap() -> String {
     "imap".to_owned()
@@ -109,18 +115,33 @@ pub(super) async fn explain(
     if question.address.len() > MAX_NAME_BYTES || question.protocol.len() > MAX_NAME_BYTES {
         return Err(Error::bad_request("a name longer than any client may send"));
     }
-    let Question { address, protocol, rip, password } = question;
+    let Question { address, protocol, rip, password, token } = question;
+    if token.as_ref().is_some_and(|Received(token)| token.len() > MAX_TOKEN_BYTES) {
+        return Err(Error::bad_request("token: longer than any mail server passes on"));
+    }
     let now = Timestamp::now();
-    let (verdict, trace) = match password {
+    let name = address.clone().into_bytes();
+    let (credentials, mechanism) = match (password, token) {
+        (Some(_), Some(_)) => {
+            return Err(Error::bad_request("either a password or a token, not both of them"));
+        }
+        (Some(Received(password)), None) => {
+            (Some(Credentials::Password { authcid: name, authzid: None, password }), "PLAIN")
+        }
+        (None, Some(Received(token))) => {
+            (Some(Credentials::Bearer { user: name, token }), "XOAUTH2")
+        }
+        (None, None) => (None, "PLAIN"),
+    };
+    let (verdict, trace) = match credentials {
         None => {
             let name = address.as_bytes();
             state.pipeline.explain_without_password(name, &protocol, rip, now).await
         }
-        Some(Received(password)) => {
-            let authcid = address.clone().into_bytes();
+        Some(credentials) => {
             let attempt = Attempt {
-                credentials: Credentials::Password { authcid, authzid: None, password },
-                mechanism: "PLAIN",
+                credentials,
+                mechanism,
                 protocol: protocol.clone(),
                 rip,
                 session: None,

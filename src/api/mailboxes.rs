@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Caller, Error, Moment, Page, State,
-    extract::{Body, Named, Params, domain, given},
+    error::Code,
+    extract::{Body, Named, Params, domain, given, shown},
     page::bounded,
     passwords::{NewPassword, Received},
     text,
@@ -15,8 +16,8 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AuthSource, Mailbox, MailboxState, PasswordHash, Quota, Services, SetBy,
-        TemplateName, userdb,
+        Address, AuthSource, Binding, Domain, Mailbox, MailboxState, PasswordHash, ProviderName,
+        Quota, Services, SetBy, TemplateName, userdb,
     },
     store::{Account, MailboxChange, MailboxFilter, NewMailbox},
 };
@@ -36,6 +37,10 @@ pub struct View {
     pub state_set_by: SetBy,
     /// Who checks the main password: `local` or the name of a provider.
     pub auth_source: String,
+    /// The person at a provider to whom it belongs; null until the first login
+    /// with a token.
+    #[serde(default)]
+    pub bound: Option<Binding>,
     /// Scheme of the local password; null if there is none.
     pub password_scheme: Option<String>,
     /// Services that the main password opens.
@@ -77,6 +82,7 @@ impl From<&Mailbox> for View {
             state: mailbox.state,
             state_set_by: mailbox.state_set_by,
             auth_source: auth_source.to_owned(),
+            bound: mailbox.bound.clone(),
             password_scheme: mailbox.local_hash.as_ref().map(|hash| scheme_of(hash.as_str())),
             services: mailbox.services,
             quota_bytes: mailbox.quota,
@@ -125,6 +131,8 @@ pub(super) struct New {
     template: Option<TemplateName>,
     #[serde(default)]
     state: Option<MailboxState>,
+    #[serde(default)]
+    auth_source: Option<String>,
     #[serde(default)]
     services: Option<Services>,
     #[serde(default)]
@@ -181,6 +189,14 @@ pub struct Change {
     /// Whether it may log in and receive.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
+    /// Who checks the main password: `local`, or the name of the domain's
+    /// provider.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub auth_source: Option<String>,
+    /// The person at a provider to whom it belongs; null leaves it to the next
+    /// login with a token to say.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Option<Binding>>,
     /// Services that the main password opens.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
@@ -239,6 +255,8 @@ pub struct Filter {
 }
 
 const MAX_MASK_BYTES: usize = 320;
+/// OpenID Connect Core §2 allows 255 characters.
+const MAX_SUBJECT_BYTES: usize = 1024;
 
 pub(super) async fn list(
     Shared(state): Shared<State>,
@@ -280,6 +298,49 @@ impl State {
         account.ok_or_else(|| Error::not_found("mailbox", address.as_str()))
     }
 
+    /// The auth source that `text` names: the store itself, or the provider that
+    /// speaks for `domain`.
+    fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
+        if text == "local" {
+            return Ok(AuthSource::Local);
+        }
+        let name: ProviderName = text
+            .parse()
+            .map_err(|why| Error::bad_request(format!("auth_source {}: {why}", shown(text))))?;
+        self.known_provider(&name)?;
+        match &domain.provider {
+            Some(provider) if *provider == name => Ok(AuthSource::Provider(name)),
+            Some(provider) => Err(Error::new(
+                Code::Conflict,
+                format!(
+                    "auth_source: provider {provider} speaks for domain {}, and {name} does not",
+                    domain.name
+                ),
+            )),
+            None => Err(Error::new(
+                Code::Conflict,
+                format!(
+                    "auth_source: no provider speaks for domain {}; dovegate domain set {} \
+                     --provider {name} says that this one does",
+                    domain.name, domain.name
+                ),
+            )),
+        }
+    }
+
+    fn check_binding(&self, bound: &Binding) -> Result<(), Error> {
+        self.known_provider(&bound.provider)?;
+        let subject = &bound.subject;
+        if subject.is_empty() || subject.len() > MAX_SUBJECT_BYTES {
+            let reason = format!("bound: a subject has 1 to {MAX_SUBJECT_BYTES} bytes");
+            return Err(Error::bad_request(reason));
+        }
+        if subject.chars().any(char::is_control) {
+            return Err(Error::bad_request("bound: the subject has a control character"));
+        }
+        Ok(())
+    }
+
     /// The home folder that the configured pattern gives.
     fn home_of(&self, address: &Address) -> String {
         userdb::expand(&self.settings.load().userdb.home, address)
@@ -297,9 +358,10 @@ pub(super) async fn create(
     if state.store.account(&address).await?.is_some() {
         return Err(Error::exists("mailbox", address.as_str()));
     }
-    if state.store.domain(&address.domain()).await?.is_none() {
-        return Err(Error::not_found("domain", address.domain_str()));
-    }
+    let domain = state.store.domain(&address.domain()).await?;
+    let domain = domain.ok_or_else(|| Error::not_found("domain", address.domain_str()))?;
+    let auth_source = new.auth_source.as_deref().map(|name| state.auth_source(name, &domain));
+    let auth_source = auth_source.transpose()?.unwrap_or_default();
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let home = new.home.unwrap_or_else(|| state.home_of(&address));
     let new = NewMailbox {
@@ -308,7 +370,7 @@ pub(super) async fn create(
         template: new.template,
         state: new.state,
         set_by: SetBy::Administrator,
-        auth_source: AuthSource::Local,
+        auth_source,
         local_hash,
         services: new.services,
         quota: new.quota_bytes,
@@ -341,11 +403,15 @@ pub(super) async fn change(
             Some(fields)
         }
     };
+    let auth_source = change.auth_source.as_deref();
+    let auth_source =
+        auth_source.map(|name| state.auth_source(name, &account.domain)).transpose()?;
+    change.bound.iter().flatten().try_for_each(|bound| state.check_binding(bound))?;
     let change = MailboxChange {
         display_name: change.display_name,
         state: change.state.map(|state| (state, SetBy::Administrator)),
-        auth_source: None,
-        bound: None,
+        auth_source,
+        bound: change.bound,
         local_hash: None,
         services: change.services,
         quota: change.quota_bytes,

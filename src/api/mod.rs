@@ -21,6 +21,7 @@ pub mod mailboxes;
 mod moment;
 mod page;
 mod passwords;
+pub mod providers;
 mod router;
 pub mod status;
 pub mod templates;

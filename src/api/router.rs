@@ -12,7 +12,7 @@ use axum::{
 
 use super::{
     Caller, Error, State, app_passwords, cache, domains, error::Code, explain, held_back,
-    login_log, mailboxes, status, templates, transfer,
+    login_log, mailboxes, providers, status, templates, transfer,
 };
 
 /// Largest body of a request but an import's.
@@ -26,6 +26,11 @@ pub fn router(state: State) -> Router {
         .route("/status", get(status::show))
         .route("/domains", get(domains::list).post(domains::create))
         .route("/domains/{name}", get(domains::show).patch(domains::change).delete(domains::remove))
+        .route("/providers", get(providers::list).post(providers::create))
+        .route(
+            "/providers/{name}",
+            get(providers::show).patch(providers::change).delete(providers::remove),
+        )
         .route("/templates", get(templates::list).post(templates::create))
         .route(
             "/templates/{name}",

@@ -129,6 +129,7 @@ pub(super) async fn import(
         state.store.import(records).await?;
         // A record that was replaced may have kept its generation.
         state.pipeline.flush_cache(&[]);
+        state.pipeline.load_providers().await?;
         caller.changed("import", &format_args!("{number} records"));
     }
     Ok(Json(counts))

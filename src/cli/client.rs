@@ -89,6 +89,7 @@ impl Client {
         }
         let http = reqwest::Client::builder()
             .unix_socket(socket)
+            .tls_backend_preconfigured(no_tls()?)
             .no_proxy()
             .read_timeout(READ_TIMEOUT)
             .build()
@@ -260,6 +261,16 @@ impl Answer {
             },
         }
     }
+}
+
+/// `reqwest` wants to know how TLS is done even where there will be none; this
+/// one believes nobody, and loads nobody's certificates.
+fn no_tls() -> Result<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::new(Exit::Temporary, error.to_string()))?;
+    Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
 /// Whether a server listens on the socket.

@@ -9,13 +9,13 @@ use super::{
     output::Tone,
     table::{Fields, Listing},
     text::{bytes, when},
-    values::{Limit, object},
+    values::{Limit, OrNone, object},
     with_client,
 };
 use crate::{
     api::{Page, domains::View},
     config::Config,
-    mailbox::Quota,
+    mailbox::{ProviderName, Quota},
 };
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,8 @@ pub(super) enum Command {
         name: String,
     },
     /// Change a domain; what is not named stays
-    #[command(after_help = "Example:\n  dovegate domain set example.org --active false")]
+    #[command(after_help = "Examples:\n  dovegate domain set example.org --active false\n  \
+        dovegate domain set example.org --provider corp")]
     Set {
         /// Its name
         #[arg(value_name = "NAME")]
@@ -61,6 +62,10 @@ pub(super) struct Values {
     /// Whether its mailboxes may log in [default: true]
     #[arg(long, value_name = "BOOL")]
     active: Option<bool>,
+
+    /// Identity provider whose tokens open its mailboxes, or "none" [default: none]
+    #[arg(long, value_name = "NAME")]
+    provider: Option<OrNone<ProviderName>>,
 
     /// Most mailboxes, or "unlimited" [default: unlimited]
     #[arg(long, value_name = "NUMBER")]
@@ -84,6 +89,7 @@ impl Values {
         object([
             ("name", name.map(|name| json!(name))),
             ("active", self.active.map(|active| json!(active))),
+            ("provider", self.provider.as_ref().map(|name| json!(name.as_option()))),
             ("max_mailboxes", self.max_mailboxes.map(|limit| json!(limit.0))),
             ("default_quota_bytes", self.default_quota.map(|quota| json!(quota))),
             ("max_quota_bytes", self.max_quota.map(|quota| json!(quota))),
@@ -130,8 +136,10 @@ fn changed(output: &Output, what: &str, view: &View) -> Result {
 }
 
 async fn list(client: &Client, output: &Output) -> Result {
-    let mut listing =
-        Listing::new(output, &["DOMAIN", "STATE", "MAILBOXES", "QUOTA USED", "DEFAULT QUOTA"]);
+    let mut listing = Listing::new(
+        output,
+        &["DOMAIN", "STATE", "PROVIDER", "MAILBOXES", "QUOTA USED", "DEFAULT QUOTA"],
+    );
     let mut after = None;
     loop {
         let page: Page<View> = client.page(&["domains"], &[], after).await?;
@@ -139,6 +147,7 @@ async fn list(client: &Client, output: &Output) -> Result {
             [
                 view.name.to_string(),
                 state(view).to_owned(),
+                provider(view).to_owned(),
                 of(view.mailboxes, view.max_mailboxes),
                 of_bytes(view.used_quota_bytes, view.total_quota_bytes),
                 view.default_quota_bytes.to_string(),
@@ -155,6 +164,10 @@ fn state(view: &View) -> &'static str {
     if view.active { "active" } else { "disabled" }
 }
 
+fn provider(view: &View) -> &str {
+    view.provider.as_ref().map_or("none", ProviderName::as_str)
+}
+
 fn of(number: u64, most: Option<u64>) -> String {
     most.map_or_else(|| number.to_string(), |most| format!("{number} of {most}"))
 }
@@ -167,6 +180,7 @@ fn show(output: &Output, view: &View) -> Result {
     output.show(output.paint(Tone::Strong, view.name.as_str()))?;
     Fields::default()
         .add("state", state(view))
+        .add("provider", provider(view))
         .add("mailboxes", of(view.mailboxes, view.max_mailboxes))
         .add("default quota", view.default_quota_bytes.to_string())
         .add("largest quota", view.max_quota_bytes.to_string())

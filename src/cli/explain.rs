@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{
     Exit, Failure, Missing, Output, Result,
     output::Tone,
-    secret_input::{self, PasswordArgs},
-    text::clean,
+    secret_input::{self, PasswordArgs, TokenArgs},
+    text::{clean, padded, wrapped},
     with_client,
 };
 use crate::{
@@ -22,11 +22,13 @@ use crate::{
 #[command(
     long_about = "Say step by step why a login is accepted or refused.\n\nIt takes the very way that \
         a login takes, and has no effect: nothing is counted, cached or recorded. Without a password \
-        it says what can be said before one is checked.\n\nExit status: 0 the login would succeed \
+        or token it says what can be said before one is checked. With a token the provider is \
+        asked, and each of its checks is a step; the token itself is shown nowhere.\n\nExit status: 0 the login would succeed \
         (or nothing stands in its way before the password), 1 it would be refused, 75 it would get a \
         temporary failure.",
     after_help = "Examples:\n  dovegate explain ann@example.org --service imap\n  \
-        dovegate explain ann@example.org --service smtp --rip 192.0.2.1 --password-stdin < secret"
+        dovegate explain ann@example.org --service smtp --rip 192.0.2.1 --password-stdin < secret\n  \
+        dovegate explain ann@example.org --token-stdin < token"
 )]
 pub(super) struct Explain {
     /// The login name, as the mail program sends it
@@ -43,6 +45,9 @@ pub(super) struct Explain {
 
     #[command(flatten)]
     password: PasswordArgs,
+
+    #[command(flatten)]
+    token: TokenArgs,
 }
 
 impl Explain {
@@ -52,8 +57,13 @@ impl Explain {
             "protocol": self.service,
             "rip": self.rip,
         });
-        if let Some(password) = self.password.given()? {
-            body["password"] = json!(secret_input::text(&password)?);
+        match (self.password.given()?, self.token.given()?) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage("either a password or a token, not both of them"));
+            }
+            (Some(password), None) => body["password"] = json!(secret_input::text(&password)?),
+            (None, Some(token)) => body["token"] = json!(secret_input::text(&token)?),
+            (None, None) => {}
         }
         let view = with_client(config, Missing::Refuse, async |client| {
             client.call::<View>(Method::POST, &["explain"], body).await
@@ -117,37 +127,9 @@ fn step_lines(number: usize, step: &Step, width: usize, output: &Output) -> Stri
     text
 }
 
-/// `text` filled up with spaces; at least one follows it.
-fn padded(text: &str, width: usize) -> String {
-    let fill = width.saturating_sub(text.chars().count()).max(1);
-    format!("{text}{:fill$}", "")
-}
-
-/// `text` in lines of at most `width` characters, broken at spaces.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_break_at_spaces() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
-        assert!(wrapped("", 4).is_empty());
-    }
 
     fn check(width: usize, expected: &str) {
         let step = |name: &str, detail: &str, outcome| Step {

@@ -94,13 +94,17 @@ fn hint_for(problem: &Problem) -> Option<String> {
             let domain = name.rsplit('@').next().unwrap_or_default();
             format!("\"dovegate mailbox list --domain {domain}\" shows the mailboxes there.")
         }
+        (Code::NotFound, Some("provider")) => format!(
+            "\"dovegate provider list\" shows the providers; \"dovegate provider add {name}\" makes \
+             it."
+        ),
         (Code::NotFound, Some("template")) => {
             "\"dovegate template list\" shows the templates.".to_owned()
         }
         (Code::NotFound, Some("app password")) => {
             "\"dovegate app-password list ADDRESS\" shows the app passwords.".to_owned()
         }
-        (Code::Exists, Some(what @ ("domain" | "mailbox" | "template"))) => {
+        (Code::Exists, Some(what @ ("domain" | "mailbox" | "provider" | "template"))) => {
             format!("\"dovegate {what} set\" changes it.")
         }
         (Code::Limit, _) => {

@@ -19,7 +19,7 @@ use crate::{
         mailboxes::{Detail, View},
     },
     config::Config,
-    mailbox::{MailboxState, Quota, TemplateName},
+    mailbox::{Binding, MailboxState, Quota, TemplateName},
     secret::Secret,
 };
 
@@ -71,6 +71,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  \
         dovegate mailbox set ann@example.org --state receive_only\n  \
         dovegate mailbox set ann@example.org --no-services\n  \
+        dovegate mailbox set ann@example.org --auth-source corp\n  \
         dovegate mailbox set ann@example.org --quota default --field quota_warning=80")]
     Set {
         /// Its address
@@ -78,6 +79,9 @@ pub(super) enum Command {
         address: String,
         #[command(flatten)]
         values: Values,
+        /// Leave it to the next login with a token to say whose it is at the provider
+        #[arg(long)]
+        unbind: bool,
     },
     /// Set the main password, asking for it unless told where it comes from
     #[command(after_help = "Examples:\n  dovegate mailbox password ann@example.org\n  \
@@ -118,6 +122,11 @@ pub(super) struct Values {
         help = "active, receive_only (mail comes in, nobody logs in) or disabled [default: active]"
     )]
     state: Option<MailboxState>,
+
+    /// Who says who she is: "local" for the password kept here, or the domain's provider
+    /// [default: local]
+    #[arg(long, value_name = "local|PROVIDER")]
+    auth_source: Option<String>,
 
     #[command(flatten)]
     services: ServiceArgs,
@@ -166,6 +175,7 @@ impl Values {
             ("display_name", self.display_name.map(|name| json!(name))),
             ("template", self.template.map(|template| json!(template))),
             ("state", self.state.map(|state| json!(state))),
+            ("auth_source", self.auth_source.map(|source| json!(source))),
             ("services", self.services.services().map(|services| json!(services))),
             ("quota_bytes", self.quota.map(|quota| json!(quota.into_option()))),
             ("tags", tags),
@@ -235,10 +245,14 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
             })
             .await
         }
-        Command::Set { address, values } => {
+        Command::Set { address, values, unbind } => {
+            let mut body = values.body();
+            if unbind {
+                body["bound"] = Value::Null;
+            }
             with_client(config, Missing::Refuse, async |client| {
                 let path = ["mailboxes", address.as_str()];
-                let view: View = client.call(Method::PATCH, &path, values.body()).await?;
+                let view: View = client.call(Method::PATCH, &path, body).await?;
                 if output.json {
                     return output.value(&view);
                 }
@@ -327,6 +341,10 @@ fn row(view: &View) -> [String; 6] {
     ]
 }
 
+fn bound(bound: &Binding) -> String {
+    format!("{} at {}", bound.subject, bound.provider)
+}
+
 fn show(output: &Output, detail: &Detail) -> Result {
     let view = &detail.mailbox;
     let domain = if detail.domain_active { "" } else { " (but its domain is disabled)" };
@@ -337,6 +355,7 @@ fn show(output: &Output, detail: &Detail) -> Result {
         .add("state", format!("{}{domain}", view.state))
         .add("password", view.password_scheme.as_deref().unwrap_or("none"))
         .add("auth source", &view.auth_source)
+        .add_some("bound to", view.bound.as_ref().map(bound))
         .add("services", view.services.to_string())
         .add("app passwords", detail.app_passwords.to_string())
         .add("quota", format!("{}{own}", detail.effective_quota_bytes))

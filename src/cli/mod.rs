@@ -17,6 +17,7 @@ mod out_file;
 mod output;
 mod ownership;
 mod password;
+mod provider;
 mod secret_input;
 mod status;
 mod table;
@@ -130,6 +131,9 @@ enum Command {
     /// Domains and their limits
     #[command(subcommand)]
     Domain(domain::Command),
+    /// Identity providers, whose bearer tokens log in
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// Templates: what a new mailbox gets
     #[command(subcommand)]
     Template(template::Command),
@@ -233,6 +237,7 @@ impl Command {
         match self {
             Self::Status => status::run(config, output).await,
             Self::Domain(command) => domain::run(command, config, output).await,
+            Self::Provider(command) => provider::run(command, config, output).await,
             Self::Template(command) => template::run(command, config, output).await,
             Self::Mailbox(command) => mailbox::run(command, config, output).await,
             Self::AppPassword(command) => app_password::run(command, config, output).await,

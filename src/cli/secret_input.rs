@@ -41,6 +41,36 @@ pub(super) struct HashArgs {
     hash_file: Option<PathBuf>,
 }
 
+/// Where a bearer token comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct TokenArgs {
+    /// Read a bearer token from the first line of standard input
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+impl TokenArgs {
+    /// The token, if there is one.
+    pub(super) fn given(&self) -> Result<Option<Secret>> {
+        given(self.token_stdin, None, "token")
+    }
+}
+
+/// The secret of our client at a provider.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ClientSecretArgs {
+    /// Read our client's secret from the first line of standard input
+    #[arg(long)]
+    client_secret_stdin: bool,
+}
+
+impl ClientSecretArgs {
+    /// The secret, if there is one.
+    pub(super) fn given(&self) -> Result<Option<Secret>> {
+        given(self.client_secret_stdin, None, "client secret")
+    }
+}
+
 impl PasswordArgs {
     /// The password, if the command line says where it comes from.
     pub(super) fn given(&self) -> Result<Option<Secret>> {
@@ -132,7 +162,7 @@ fn ask(prompt: &str) -> Result<Secret> {
 pub(super) fn text(secret: &Secret) -> Result<&str> {
     std::str::from_utf8(secret.expose()).map_err(|_| {
         Failure::usage(
-            "the password is not UTF-8, the one encoding that mail clients send (RFC 4616)",
+            "it is not UTF-8, the one encoding that mail clients send passwords in (RFC 4616)",
         )
     })
 }

@@ -67,6 +67,27 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
+/// `text` filled up with spaces; at least one follows it.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    let fill = width.saturating_sub(text.chars().count()).max(1);
+    format!("{text}{:fill$}", "")
+}
+
+/// `text` in lines of at most `width` characters, broken at spaces.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +121,12 @@ mod tests {
     fn cut_to_fit() {
         assert_eq!(shortened("abcdef", 6), "abcdef");
         assert_eq!(shortened("abcdefg", 6), "abcde…");
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
+        assert!(wrapped("", 4).is_empty());
     }
 }

@@ -38,6 +38,33 @@ impl<T> OrDefault<T> {
     }
 }
 
+/// A name, or the word for nobody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum OrNone<T> {
+    /// `none`.
+    None,
+    /// The name.
+    Of(T),
+}
+
+impl<T: FromStr> FromStr for OrNone<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text == "none" { Ok(Self::None) } else { text.parse().map(Self::Of) }
+    }
+}
+
+impl<T> OrNone<T> {
+    /// `None` for nobody.
+    pub(super) fn as_option(&self) -> Option<&T> {
+        match self {
+            Self::None => None,
+            Self::Of(value) => Some(value),
+        }
+    }
+}
+
 /// A number, or `unlimited`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Limit(pub(super) Option<u64>);

@@ -10,7 +10,8 @@ use super::DomainName;
 use crate::clock::Span;
 
 /// Name of a provider: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with
-/// a letter. `local` is nobody's: it is the word for the store itself.
+/// a letter. `local` and `none` are nobody's: these are the words for the store
+/// itself and for no provider.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProviderName(String);
@@ -31,6 +32,9 @@ impl TryFrom<String> for ProviderName {
         };
         if name == "local" {
             return Err("\"local\" means the store itself and names no provider".to_owned());
+        }
+        if name == "none" {
+            return Err("\"none\" means no provider and names none".to_owned());
         }
         let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
         if begins && name.len() <= 64 && name.bytes().all(allowed) {
@@ -283,7 +287,7 @@ mod tests {
         for name in ["corp", "a", "b-2_c"] {
             assert!(name.parse::<ProviderName>().is_ok(), "{name}");
         }
-        for name in ["", "local", "Corp", "1a", "-a", "a b", "a.b", &"a".repeat(65)] {
+        for name in ["", "local", "none", "Corp", "1a", "-a", "a b", "a.b", &"a".repeat(65)] {
             assert!(name.parse::<ProviderName>().is_err(), "{name}");
         }
     }

@@ -11,6 +11,7 @@ use axum::{
 use dovegate::{
     api::{self, Caller},
     clock::Timestamp,
+    idp,
     mailbox::userdb,
     password::Caps,
     sasl::Credentials,
@@ -23,19 +24,25 @@ use tower::ServiceExt as _;
 const HASH: &str = "{SHA512-CRYPT}$6$saltsaltsalt$/oBnqFFhJ2Xq6m3H0LxrHCPa9nCvlWQ1FBR4tVZYjcdRkxHtqPq3Cckc7F9YQUdXJ.Ku8xIuMfRj3q1EwK1cB.";
 
 /// A router of its own, and a runtime to ask it.
-struct Api {
+pub(crate) struct Api {
     router: Router,
-    pipeline: Arc<Pipeline>,
+    pub(crate) pipeline: Arc<Pipeline>,
     runtime: tokio::runtime::Runtime,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "a request is written where it is sent")]
 impl Api {
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
+        Self::declaring(Vec::new())
+    }
+
+    /// With these providers in its settings.
+    pub(crate) fn declaring(providers: Vec<Arc<idp::Settings>>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let settings = verify::Settings {
             default_scheme: dovegate::password::NewScheme::BlfCrypt { cost: 4 },
+            providers,
             ..Default::default()
         };
         let pipeline = runtime.block_on(Pipeline::open(settings, store.clone())).unwrap();
@@ -61,7 +68,7 @@ impl Api {
     }
 
     /// With a domain and Ann.
-    fn with_ann() -> Self {
+    pub(crate) fn with_ann() -> Self {
         let api = Self::empty();
         api.must(Method::POST, "/domains", json!({"name": "example.org"}));
         let ann = json!({"address": "ann@example.org", "password": "wonderland"});
@@ -80,7 +87,12 @@ impl Api {
         })
     }
 
-    fn ask_bytes(&self, method: Method, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+    pub(crate) fn ask_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> (StatusCode, Value) {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
@@ -97,28 +109,35 @@ impl Api {
         (status, value)
     }
 
-    fn ask(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+    pub(crate) fn ask(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
         self.ask_bytes(method, path, body.to_string())
     }
 
-    fn must(&self, method: Method, path: &str, body: Value) -> Value {
+    pub(crate) fn must(&self, method: Method, path: &str, body: Value) -> Value {
         let (status, value) = self.ask(method.clone(), path, &body);
         assert!(status.is_success(), "{method} {path} {body}: {status} {value}");
         value
     }
 
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.must(Method::GET, path, Value::Null)
     }
 
     /// What it is refused with.
-    fn refuses(&self, method: Method, path: &str, body: Value) -> (u16, String) {
+    pub(crate) fn refuses(&self, method: Method, path: &str, body: Value) -> (u16, String) {
         let (status, value) = self.ask(method.clone(), path, &body);
         assert!(!status.is_success(), "{method} {path} {body}: {status} {value}");
         (status.as_u16(), value["detail"].as_str().unwrap().to_owned())
     }
 
-    fn check_refused(&self, method: Method, path: &str, body: Value, status: u16, word: &str) {
+    pub(crate) fn check_refused(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+        status: u16,
+        word: &str,
+    ) {
         let (got, detail) = self.refuses(method, path, body.clone());
         assert_eq!(got, status, "{path} {body}: {detail}");
         assert!(detail.contains(word), "{path} {body}: {detail}");

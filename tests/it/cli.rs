@@ -17,18 +17,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder for `--data`, without a server.
-struct Data {
+pub(crate) struct Data {
     folder: TempDir,
 }
 
 impl Data {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::with_prefix("dovegate-cli-").unwrap() }
     }
 
     /// With a domain and Ann, whose password is `wonderland`. The cheapest
     /// hash: how dear they are is not the subject.
-    fn with_ann() -> Self {
+    pub(crate) fn with_ann() -> Self {
         let data = Self::new();
         data.ok(&["domain", "add", "example.org"], "");
         data.ok(&["mailbox", "add", "ann@example.org", "--hash-stdin"], "{PLAIN}wonderland\n");
@@ -39,19 +39,19 @@ impl Data {
         self.folder.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = dovegate(arguments);
         command.env("DOVEGATE_DATA", self.path("data"));
         fed(command, input)
     }
 
-    fn ok(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str], input: &str) -> String {
         succeeded(arguments, self.run(arguments, input))
     }
 
     /// What a failed command said on stderr; it must have said something, and
     /// nothing on stdout.
-    fn fails(&self, arguments: &[&str], input: &str, code: i32) -> String {
+    pub(crate) fn fails(&self, arguments: &[&str], input: &str, code: i32) -> String {
         let output = self.run(arguments, input);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
@@ -205,8 +205,8 @@ fn domain_is_listed_and_shown() {
     let listed = data.ok(&["domain", "list"], "");
     assert_eq!(
         listed,
-        "DOMAIN       STATE   MAILBOXES  QUOTA USED  DEFAULT QUOTA\n\
-         example.org  active  1 of 3     5.0 GiB     5G\n"
+        "DOMAIN       STATE   PROVIDER  MAILBOXES  QUOTA USED  DEFAULT QUOTA\n\
+         example.org  active  none      1 of 3     5.0 GiB     5G\n"
     );
     data.ok(&["domain", "set", "example.org", "--max-mailboxes", "unlimited"], "");
     let shown = json(&data.ok(&["domain", "show", "example.org", "--json"], ""));

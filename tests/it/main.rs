@@ -3,8 +3,10 @@
 
 mod adversity;
 mod api;
+mod api_providers;
 mod architecture;
 mod cli;
+mod cli_providers;
 mod cli_server;
 mod conformance;
 mod contrib;

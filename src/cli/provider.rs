@@ -1,0 +1,449 @@
+//! `dovegate provider`.
+
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Failure, Missing, Output, Result,
+    output::Tone,
+    secret_input::{self, ClientSecretArgs},
+    table::{Fields, Listing},
+    with_client,
+};
+use crate::{
+    api::{
+        Page,
+        providers::{Origin, View},
+    },
+    config::Config,
+    mailbox::DomainName,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add an identity provider
+    #[command(
+        disable_version_flag = true,
+        long_about = "Add an identity provider, whose bearer tokens log in (XOAUTH2, OAUTHBEARER).\n\n\
+            It speaks only for the domains that name it: \"dovegate domain set DOMAIN --provider \
+            NAME\". Each option is a key of [provider.NAME] in dovegate.toml; \"dovegate config \
+            example\" explains them. A provider that is declared there wins over one of the same \
+            name here.",
+        after_help = "Examples:\n  \
+            dovegate provider add corp --kind keycloak --server-url https://keycloak.example.org \\\n    \
+            --realm mail --client-id mailgate --client-secret-stdin --clients roundcube < secret\n  \
+            dovegate provider add other --kind oidc --introspection-url https://login.example.net/userinfo"
+    )]
+    Add {
+        /// Its name: lower-case letters, digits, - and _
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        values: Box<Values>,
+    },
+    /// List the identity providers
+    List,
+    /// Show an identity provider, its domains and how it goes
+    Show {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Change an identity provider; what is not named stays
+    #[command(
+        disable_version_flag = true,
+        after_help = "Examples:\n  \
+            dovegate provider set corp --scopes openid --clients roundcube,thunderbird\n  \
+            dovegate provider set corp --client-secret-stdin < secret\n  \
+            dovegate provider set corp --unset ca_file --unset client_secret"
+    )]
+    Set {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        values: Box<Values>,
+        /// Take a key away, so that its default holds (repeatable, or with commas)
+        #[arg(long, value_name = "KEY", value_delimiter = ',')]
+        unset: Vec<String>,
+    },
+    /// Remove an identity provider that speaks for no domain
+    Remove {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+/// One option for each key.
+#[derive(Args, Debug, Default)]
+pub(super) struct Values {
+    /// Kind of server: keycloak, or oidc for any other
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+
+    /// Keycloak: root of the server; oidc: the issuer
+    #[arg(long, value_name = "URL")]
+    server_url: Option<String>,
+
+    /// Realm of a keycloak
+    #[arg(long, value_name = "NAME")]
+    realm: Option<String>,
+
+    /// Release of the server; nothing depends on it
+    #[arg(long, value_name = "RELEASE")]
+    version: Option<String>,
+
+    /// What tokens name as their issuer [default: by server URL and realm]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+
+    /// Introspection endpoint [default: by discovery]
+    #[arg(long, value_name = "URL")]
+    introspection_url: Option<String>,
+
+    /// Userinfo endpoint [default: by discovery]
+    #[arg(long, value_name = "URL")]
+    userinfo_url: Option<String>,
+
+    /// Key set [default: by discovery]
+    #[arg(long, value_name = "URL")]
+    jwks_url: Option<String>,
+
+    /// Our client at the provider
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+
+    #[command(flatten)]
+    client_secret: ClientSecretArgs,
+
+    /// File from which the server reads our client's secret
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<String>,
+
+    /// How our client proves itself: basic or post [default: basic]
+    #[arg(long, value_name = "HOW")]
+    client_auth: Option<String>,
+
+    /// Certificates (PEM) to believe besides the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
+
+    /// Believe any certificate, for trying things out [default: false]
+    #[arg(long, value_name = "BOOL")]
+    ignore_ssl_errors: Option<bool>,
+
+    /// How tokens are checked: introspection, userinfo, jwt, in this order [default: introspection
+    /// with a client secret, else userinfo]
+    #[arg(long, value_name = "METHOD", value_delimiter = ',')]
+    methods: Vec<String>,
+
+    /// Scopes that a token must all have (repeatable, or with commas; replaces all)
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
+
+    /// Audiences of which a token must have one
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    audience: Vec<String>,
+
+    /// Clients of which one must have got the token
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    clients: Vec<String>,
+
+    /// Take signed tokens that do not say what they are [default: false]
+    #[arg(long, value_name = "BOOL")]
+    untyped_tokens: Option<bool>,
+
+    /// Claim that names the mailbox [default: email]
+    #[arg(long, value_name = "CLAIM")]
+    user_claim: Option<String>,
+
+    /// People cannot write that claim themselves [default: false]
+    #[arg(long, value_name = "BOOL")]
+    user_claim_is_trusted: Option<bool>,
+
+    /// What an unverified address counts: refuse or accept [default: refuse]
+    #[arg(long, value_name = "WHAT")]
+    unverified_email: Option<String>,
+
+    /// Domain that completes a user claim without one
+    #[arg(long, value_name = "DOMAIN")]
+    default_domain: Option<String>,
+
+    /// Tokens open local mailboxes, too [default: false]
+    #[arg(long, value_name = "BOOL")]
+    tokens_for_local: Option<bool>,
+
+    /// How long a checked token is not asked about again [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    token_cache: Option<String>,
+
+    /// Longest wait for a connection [default: 3s]
+    #[arg(long, value_name = "TIME")]
+    connect_timeout: Option<String>,
+
+    /// Longest wait for a whole answer [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+}
+
+/// The keys in the order in which they are explained and shown.
+const KEYS: [&str; 27] = [
+    "kind",
+    "server_url",
+    "realm",
+    "version",
+    "issuer",
+    "introspection_url",
+    "userinfo_url",
+    "jwks_url",
+    "client_id",
+    "client_secret",
+    "client_secret_file",
+    "client_auth",
+    "ca_file",
+    "ignore_ssl_errors",
+    "methods",
+    "scopes",
+    "audience",
+    "clients",
+    "untyped_tokens",
+    "user_claim",
+    "user_claim_is_trusted",
+    "unverified_email",
+    "default_domain",
+    "tokens_for_local",
+    "token_cache",
+    "connect_timeout",
+    "timeout",
+];
+
+impl Values {
+    fn body(self) -> Result<Map<String, Value>> {
+        let secret = match self.client_secret.given()? {
+            Some(secret) => Some(json!(secret_input::text(&secret)?)),
+            None => None,
+        };
+        let text = |value: Option<String>| value.map(Value::from);
+        let flag = |value: Option<bool>| value.map(Value::from);
+        let list = |values: Vec<String>| (!values.is_empty()).then(|| json!(values));
+        let values = [
+            text(self.kind),
+            text(self.server_url),
+            text(self.realm),
+            text(self.version),
+            text(self.issuer),
+            text(self.introspection_url),
+            text(self.userinfo_url),
+            text(self.jwks_url),
+            text(self.client_id),
+            secret,
+            text(self.client_secret_file),
+            text(self.client_auth),
+            text(self.ca_file),
+            flag(self.ignore_ssl_errors),
+            list(self.methods),
+            list(self.scopes),
+            list(self.audience),
+            list(self.clients),
+            flag(self.untyped_tokens),
+            text(self.user_claim),
+            flag(self.user_claim_is_trusted),
+            text(self.unverified_email),
+            text(self.default_domain),
+            flag(self.tokens_for_local),
+            text(self.token_cache),
+            text(self.connect_timeout),
+            text(self.timeout),
+        ];
+        let given = KEYS.into_iter().zip(values);
+        Ok(given.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
+    }
+}
+
+/// The key as its option is written, too.
+fn key(text: &str) -> Result<&'static str> {
+    let wanted = text.trim_start_matches('-').replace('-', "_");
+    let known = KEYS.into_iter().find(|key| **key == wanted);
+    known.ok_or_else(|| Failure::usage(format!("--unset {text}: there is no such key")))
+}
+
+pub(super) async fn run(command: Command, config: &Config, output: &Output) -> Result {
+    match command {
+        Command::Add { name, values } => {
+            let mut body = values.body()?;
+            body.insert("name".to_owned(), json!(name));
+            with_client(config, Missing::Create, async |client| {
+                let view: View = client.call(Method::POST, &["providers"], body.into()).await?;
+                changed(output, "Added", &view)
+            })
+            .await
+        }
+        Command::Set { name, values, unset } => {
+            let mut body = values.body()?;
+            for text in unset {
+                let key = key(&text)?;
+                if body.insert(key.to_owned(), Value::Null).is_some() {
+                    return Err(Failure::usage(format!("{key} is both set and unset")));
+                }
+            }
+            with_client(config, Missing::Refuse, async |client| {
+                let path = ["providers", name.as_str()];
+                let view: View = client.call(Method::PATCH, &path, body.into()).await?;
+                changed(output, "Changed", &view)
+            })
+            .await
+        }
+        Command::List => {
+            with_client(config, Missing::Refuse, async |client| {
+                let page: Page<View> = client.get(&["providers"], &[]).await?;
+                let headings = ["PROVIDER", "KIND", "DECLARED IN", "DOMAINS", "STATE", "WHERE"];
+                let mut listing = Listing::new(output, &headings);
+                listing.page(&page.items, row)?;
+                listing.end("No providers yet. \"dovegate provider add NAME\" makes the first.")
+            })
+            .await
+        }
+        Command::Show { name } => {
+            with_client(config, Missing::Refuse, async |client| {
+                let view: View = client.get(&["providers", &name], &[]).await?;
+                if output.json { output.value(&view) } else { show(output, &view) }
+            })
+            .await
+        }
+        Command::Remove { name } => {
+            with_client(config, Missing::Refuse, async |client| {
+                client.order(Method::DELETE, &["providers", &name], None).await?;
+                output.done(format!(
+                    "Removed provider {name}. Mailboxes keep it as their auth source, and app \
+                     passwords go on working."
+                ))
+            })
+            .await
+        }
+    }
+}
+
+fn changed(output: &Output, what: &str, view: &View) -> Result {
+    if output.json {
+        return output.value(view);
+    }
+    let name = &view.name;
+    output.done(format!("{what} provider {name}."))?;
+    for warning in &view.warnings {
+        output.note(format!("Warning: {warning}."));
+    }
+    if view.domain_count == 0 {
+        output.note(format!(
+            "It speaks for no domain yet: \"dovegate domain set DOMAIN --provider {name}\" says for \
+             which."
+        ));
+    }
+    Ok(())
+}
+
+fn row(view: &View) -> [String; 6] {
+    let written = |key: &str| view.written.get(key).map(shown).unwrap_or_default();
+    let place = ["server_url", "introspection_url", "userinfo_url"].map(written);
+    [
+        view.name.to_string(),
+        written("kind"),
+        origin(view.origin).to_owned(),
+        view.domain_count.to_string(),
+        state(view).to_owned(),
+        place.into_iter().find(|url| !url.is_empty()).unwrap_or_default(),
+    ]
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::File => "dovegate.toml",
+        Origin::Store => "the store",
+    }
+}
+
+fn state(view: &View) -> &'static str {
+    if !view.problems.is_empty() {
+        "wrong settings"
+    } else if view.status.down.is_some() {
+        "down"
+    } else if view.status.requests.is_empty() {
+        "not asked yet"
+    } else {
+        "answers"
+    }
+}
+
+/// A value as it would be written on the command line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+fn show(output: &Output, view: &View) -> Result {
+    output.show(output.paint(Tone::Strong, view.name.as_str()))?;
+    let mut fields = Fields::default();
+    fields.add("declared in", origin(view.origin)).add("domains", domains(view));
+    for key in KEYS {
+        match view.written.get(key) {
+            Some(value) => fields.add(key, shown(value)),
+            None if key == "client_secret" && view.has_client_secret => fields.add(key, "set"),
+            None => &mut fields,
+        };
+    }
+    for problem in &view.problems {
+        fields.add("problem", format!("{}: {}", problem.key, problem.reason));
+    }
+    for warning in &view.warnings {
+        fields.add("warning", warning);
+    }
+    fields.add("state", state(view)).add("requests", requests(view));
+    if view.status.failures > 0 {
+        fields.add("failures", view.status.failures.to_string());
+    }
+    fields.add_some("last failure", view.status.down.as_ref()).show(output)
+}
+
+fn domains(view: &View) -> String {
+    if view.domains.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = view.domains.iter().map(DomainName::as_str).collect();
+    let more = view.domain_count - view.domains.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+fn requests(view: &View) -> String {
+    let requests = view.status.requests.iter();
+    let requests: Vec<String> =
+        requests.map(|(endpoint, number)| format!("{endpoint} {number}")).collect();
+    requests.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Provider;
+
+    /// The reader answers an unknown key with the names of all known ones.
+    #[test]
+    fn every_key_has_an_option() {
+        let odd = json!({"kind": "oidc", "no_such_key": 1});
+        let error = serde_json::from_value::<Provider>(odd).unwrap_err().to_string();
+        let known = error.split("expected").nth(1).unwrap();
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        assert_eq!(known, KEYS);
+    }
+
+    #[test]
+    fn keys_to_unset_as_they_are_written_anywhere() {
+        assert_eq!(key("ca_file").unwrap(), "ca_file");
+        assert_eq!(key("--ca-file").unwrap(), "ca_file");
+        assert!(key("cafile").is_err());
+    }
+}
