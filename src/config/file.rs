@@ -96,7 +96,7 @@ pub(crate) struct Login {
 impl Default for Login {
     fn default() -> Self {
         Self {
-            mechanisms: vec!["PLAIN".to_owned(), "LOGIN".to_owned()],
+            mechanisms: ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"].map(str::to_owned).to_vec(),
             failure_delay: Span::seconds(2),
             request_timeout: Span::seconds(150),
             max_requests: 4096,

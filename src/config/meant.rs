@@ -32,7 +32,7 @@ const MOST_GUESSES: usize = 10_000;
 const MOST_COUNTERS: usize = 100_000_000;
 
 /// Mechanisms that the settings may name.
-const MECHANISMS: [&str; 3] = ["PLAIN", "LOGIN", "EXTERNAL"];
+const MECHANISMS: [&str; 5] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL"];
 
 /// Applies `--data DIR`: state and sockets in there, and the sockets of a
 /// whole server if the file lists none.
@@ -374,8 +374,8 @@ impl Check<'_> {
         let mechanisms: Vec<String> =
             written.iter().map(|mechanism| mechanism.to_ascii_uppercase()).collect();
         for unknown in mechanisms.iter().filter(|name| !MECHANISMS.contains(&name.as_str())) {
-            let reason =
-                format!("unknown mechanism \"{unknown}\": expected PLAIN, LOGIN, EXTERNAL");
+            let known = MECHANISMS.join(", ");
+            let reason = format!("unknown mechanism \"{unknown}\": expected {known}");
             self.problem("login", 0, "mechanisms", reason);
         }
         // Login processes turn IMAP's LOGIN and POP3's USER into PLAIN.

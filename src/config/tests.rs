@@ -64,7 +64,8 @@ fn problems_name_line_key_reason() {
     check(
         "[login]\nmechanisms = [\"GSSAPI\"]",
         &[
-            "d.toml:3: login.mechanisms: unknown mechanism \"GSSAPI\"",
+            "d.toml:3: login.mechanisms: unknown mechanism \"GSSAPI\": expected PLAIN, \
+             LOGIN, XOAUTH2, OAUTHBEARER, EXTERNAL",
             "d.toml:3: login.mechanisms: PLAIN must",
         ],
     );

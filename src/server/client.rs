@@ -28,16 +28,19 @@ const CPID_PATIENCE: Duration = Duration::from_secs(1);
 /// reserve is there to greet many, one after the other.
 const RESERVE_TIME: Duration = Duration::from_secs(10);
 
-/// The settings of a client session on such a listener.
+/// The settings of a client session on such a listener. Mechanisms for bearer
+/// tokens are left out where none can be checked: mail programs choose them first.
 pub(super) fn client_settings(
     kind: ListenerKind,
     listener: &ListenerSettings,
     settings: &Settings,
+    takes_tokens: bool,
 ) -> ClientSettings {
-    let find = |name: &String| MechanismName::find(name.as_bytes());
+    let names = settings.mechanisms.iter();
+    let known = names.filter_map(|name| MechanismName::find(name.as_bytes()));
     ClientSettings {
         kind,
-        mechanisms: settings.mechanisms.iter().filter_map(find).collect(),
+        mechanisms: known.filter(|name| takes_tokens || !name.is_bearer()).collect(),
         trusted_parameters: listener.trusted_parameters,
         temporary_failure: listener.temporary_failure,
         request_timeout: settings.request_timeout,

@@ -256,7 +256,8 @@ impl Task {
                 Ok(ids) => ids,
                 Err(error) => return tracing::error!(%error, "connection refused"),
             };
-            let client_settings = Arc::new(client_settings(kind, &settings, &all));
+            let client_settings =
+                Arc::new(client_settings(kind, &settings, &all, hub.takes_tokens()));
             let session = ClientSession::new(client_settings, ids, hub.desk(&settings.instance));
             let client = Client::new(Arc::clone(&hub), session, seat, all.max_requests);
             connections.spawn(run(hub, settings, stream, client, None));

@@ -136,6 +136,15 @@ impl Hub {
         }
     }
 
+    /// Whether a bearer token could be checked; while the store is being opened,
+    /// nobody knows that there is no provider.
+    pub(super) fn takes_tokens(&self) -> bool {
+        match &*self.core.borrow() {
+            Prospect::Open(core) => core.pipeline.has_providers(),
+            Prospect::Waiting | Prospect::Never => true,
+        }
+    }
+
     /// The desk of an instance.
     pub(super) fn desk(&self, instance: &str) -> Arc<Desk> {
         let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);

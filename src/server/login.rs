@@ -8,14 +8,17 @@ use tokio::time::{Instant, sleep_until};
 use super::hub::Hub;
 use crate::{
     clock::Timestamp,
-    mailbox::Address,
+    mailbox::{Address, AppPasswordId, ProviderName},
     protocol::AuthRequest,
     sasl::Credentials,
-    verify::{Attempt, Cause, Decision, Reason, Unavailable, Verdict, VerifiedBy},
+    verify::{Asked, Attempt, Cause, Decision, Reason, Unavailable, Verdict, VerifiedBy},
 };
 
 /// Longest part of a name that no rule has checked, in the log.
 const NAME_IN_LOG_BYTES: usize = 128;
+
+/// Longest part of a provider's words in the log.
+const DETAIL_IN_LOG_BYTES: usize = 200;
 
 /// What a session wants to know.
 pub(super) struct Question {
@@ -36,6 +39,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
     let Question { request, credentials, mechanism, arrived, is_above_limit } = question;
     let line = LogLine {
         name: credentials.as_ref().ok().map(|credentials| name_in_log(credentials.name())),
+        malformed: credentials.as_ref().err().copied(),
         mechanism,
         request: &request,
         arrived,
@@ -59,10 +63,7 @@ async fn decide(
 ) -> Decision {
     let Some(core) = hub.core().await else { return unavailable(Cause::Store) };
     match credentials {
-        Err(why) => {
-            tracing::debug!(mechanism, why, "malformed dialogue");
-            core.pipeline.refuse(Reason::BadResponse)
-        }
+        Err(_) => core.pipeline.refuse(Reason::BadResponse),
         Ok(credentials) => {
             let attempt = Attempt {
                 credentials,
@@ -89,9 +90,9 @@ fn name_in_log(name: &[u8]) -> String {
     String::from_utf8_lossy(cut).into_owned()
 }
 
-/// What a mail server says, cut like a name: it may be as long as a line.
-fn text_in_log(text: &str) -> &str {
-    let mut end = text.len().min(NAME_IN_LOG_BYTES);
+/// What a mail server or a provider says, cut: it may be as long as a line.
+fn text_in_log(text: &str, most_bytes: usize) -> &str {
+    let mut end = text.len().min(most_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -102,6 +103,8 @@ fn text_in_log(text: &str) -> &str {
 /// for nothing. `contrib/fail2ban` reads it.
 struct LogLine<'a> {
     name: Option<String>,
+    /// What broke the dialogue.
+    malformed: Option<&'static str>,
     mechanism: &'static str,
     request: &'a AuthRequest,
     arrived: Instant,
@@ -109,60 +112,104 @@ struct LogLine<'a> {
 
 impl LogLine<'_> {
     fn write(&self, decision: &Decision) {
-        let (user, word, reason, app_password, by, (cached, stale)) = match &decision.verdict {
-            Verdict::Verified(verified) => {
-                let id = match verified.by() {
-                    VerifiedBy::AppPassword(id) => Some(*id),
-                    _ => None,
-                };
-                let by = verifier(verified.by());
-                (
-                    Some(verified.user()),
-                    "verified",
-                    "-",
-                    id,
-                    by,
-                    (verified.cached(), verified.stale()),
-                )
-            }
-            Verdict::Rejected(rejected) => {
-                let id = rejected.app_password;
-                let by = if id.is_some() { "app_password" } else { "-" };
-                (rejected.user.as_ref(), "rejected", rejected.reason.name(), id, by, (false, false))
-            }
-            Verdict::Unavailable(unavailable) => {
-                let cause = unavailable.cause.name();
-                (unavailable.user.as_ref(), "unavailable", cause, None, "-", (false, false))
-            }
-        };
-        let user = user.map(Address::as_str).or(self.name.as_deref());
+        let told = Told::by(&decision.verdict);
+        let user = told.user.map(Address::as_str).or(self.name.as_deref());
+        let session = self.request.session.as_deref().unwrap_or("-");
+        let detail = told.detail.or(self.malformed).unwrap_or("-");
         let elapsed_ms = u64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
-            verdict = word,
-            reason,
+            verdict = told.verdict,
+            reason = told.reason,
             user = user.unwrap_or("-"),
-            service = text_in_log(&self.request.protocol),
+            service = text_in_log(&self.request.protocol, NAME_IN_LOG_BYTES),
             mechanism = self.mechanism,
             rip = %or_dash(self.request.rip.as_ref()),
-            session = text_in_log(self.request.session.as_deref().unwrap_or("-")),
-            verifier = by,
-            cached,
-            stale,
-            app_password_id = %or_dash(app_password.as_ref()),
+            session = text_in_log(session, NAME_IN_LOG_BYTES),
+            verifier = told.verifier,
+            cached = told.cached,
+            stale = told.stale,
+            app_password_id = %or_dash(told.app_password),
             guess = decision.guess,
             elapsed_ms,
+            provider = told.provider.map_or("-", ProviderName::as_str),
+            detail = text_in_log(detail, DETAIL_IN_LOG_BYTES),
             "login"
         );
     }
 }
 
-fn verifier(by: &VerifiedBy) -> &'static str {
-    match by {
-        VerifiedBy::AppPassword(_) => "app_password",
-        VerifiedBy::LocalPassword => "local_password",
-        VerifiedBy::Token(_) => "token",
-        VerifiedBy::Certificate => "certificate",
-        VerifiedBy::AuthToken { .. } => "auth_token",
+/// What a verdict says in the log.
+struct Told<'a> {
+    verdict: &'static str,
+    reason: &'static str,
+    user: Option<&'a Address>,
+    verifier: &'static str,
+    app_password: Option<&'a AppPasswordId>,
+    cached: bool,
+    stale: bool,
+    provider: Option<&'a ProviderName>,
+    detail: Option<&'a str>,
+}
+
+impl<'a> Told<'a> {
+    fn by(verdict: &'a Verdict) -> Self {
+        match verdict {
+            Verdict::Verified(verified) => {
+                let told = Self::new("verified", "-", Some(verified.user()));
+                let told = Self { cached: verified.cached(), stale: verified.stale(), ..told };
+                told.convinced_by(verified.by())
+            }
+            Verdict::Rejected(rejected) => {
+                let told = Self::new("rejected", rejected.reason.name(), rejected.user.as_ref());
+                let app_password = rejected.app_password.as_ref();
+                let verifier = if app_password.is_some() { "app_password" } else { "-" };
+                Self { verifier, app_password, ..told }.after_asking(rejected.asked.as_deref())
+            }
+            Verdict::Unavailable(unavailable) => {
+                let (cause, user) = (unavailable.cause.name(), unavailable.user.as_ref());
+                let told = Self::new("unavailable", cause, user);
+                told.after_asking(unavailable.asked.as_deref())
+            }
+        }
+    }
+
+    fn new(verdict: &'static str, reason: &'static str, user: Option<&'a Address>) -> Self {
+        Self {
+            verdict,
+            reason,
+            user,
+            verifier: "-",
+            app_password: None,
+            cached: false,
+            stale: false,
+            provider: None,
+            detail: None,
+        }
+    }
+
+    fn convinced_by(self, by: &'a VerifiedBy) -> Self {
+        match by {
+            VerifiedBy::AppPassword(id) => {
+                Self { verifier: "app_password", app_password: Some(id), ..self }
+            }
+            VerifiedBy::LocalPassword => Self { verifier: "local_password", ..self },
+            VerifiedBy::Token(provider) => {
+                Self { verifier: "token", provider: Some(provider), ..self }
+            }
+            VerifiedBy::Certificate => Self { verifier: "certificate", ..self },
+            VerifiedBy::AuthToken { .. } => Self { verifier: "auth_token", ..self },
+        }
+    }
+
+    /// Only tokens are a provider's business.
+    fn after_asking(self, asked: Option<&'a Asked>) -> Self {
+        let Some(Asked { provider, detail, .. }) = asked else { return self };
+        Self {
+            verifier: "token",
+            provider: Some(provider),
+            detail: Some(detail.as_str()).filter(|detail| !detail.is_empty()),
+            ..self
+        }
     }
 }
 

@@ -189,10 +189,10 @@ fn checker_notices_breaches() {
         (
             "session/client.rs",
             "use crate::verify::{Verdict, Pipeline};",
-            "Cause of `verify`, not `Pipeline`",
+            "Asked of `verify`, not `Pipeline`",
         ),
-        ("session/client.rs", "use crate::verify;", "Unavailable, Cause of `verify`"),
-        ("session/client.rs", "use crate::verify::*;", "Unavailable, Cause of `verify`"),
+        ("session/client.rs", "use crate::verify;", "Cause, Asked of `verify`"),
+        ("session/client.rs", "use crate::verify::*;", "Cause, Asked of `verify`"),
         ("verify/pipeline.rs", "use crate::sasl::plain::Plain;", "only Credentials of `sasl`"),
         ("sasl/plain.rs", "fn f() { let t = Instant::now(); }", "reads no clock"),
         ("protocol/line.rs", "pub async fn f() {}", "knows no async"),

@@ -5,6 +5,7 @@ mod adversity;
 mod api;
 mod api_providers;
 mod architecture;
+mod bearer;
 mod cli;
 mod cli_providers;
 mod cli_server;

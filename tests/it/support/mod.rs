@@ -15,6 +15,11 @@ pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
+/// What stands in `CONT` or `resp=`.
+pub(crate) fn from_b64(text: &str) -> Vec<u8> {
+    STANDARD.decode(text).expect("base64")
+}
+
 /// Initial response of PLAIN without authzid.
 pub(crate) fn plain(user: &str, password: &str) -> String {
     b64(format!("\0{user}\0{password}"))
