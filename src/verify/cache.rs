@@ -59,6 +59,12 @@ pub struct CacheStatus {
     pub hits: u64,
     /// Slow hashes needed.
     pub misses: u64,
+    /// Good tokens kept.
+    pub tokens: u64,
+    /// Questions to providers spared.
+    pub token_hits: u64,
+    /// Questions to providers needed.
+    pub token_misses: u64,
 }
 
 /// The cache. Wrong passwords have a room of their own: no guesser can crowd
@@ -132,6 +138,7 @@ impl VerifiedCache {
             capacity: self.capacity,
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
+            ..CacheStatus::default()
         }
     }
 }

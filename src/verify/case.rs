@@ -12,7 +12,7 @@ use super::{
     trace::{Outcome, Recorder},
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, AuthSource, MailboxState},
+    mailbox::{Address, AppPasswordId, MailboxState},
     secret::Secret,
     store::Account,
 };
@@ -91,12 +91,9 @@ impl<'a> Case<'a> {
     }
 
     /// Whether the network is held back, or the account. The latter binds its
-    /// main password alone: `true`, where the caller has to look further.
-    pub(super) fn held_back(
-        &mut self,
-        standing: Standing,
-        maybe_app_password: bool,
-    ) -> Result<bool, Stop> {
+    /// main password alone: `true`, where the caller has to look further. `other`
+    /// where it may be something else that logs in.
+    pub(super) fn held_back(&mut self, standing: Standing, other: bool) -> Result<bool, Stop> {
         let abuse = &self.current.settings.abuse;
         let window = abuse.window.as_secs() / 60;
         if let Some(until) = standing.network.held_until {
@@ -105,10 +102,9 @@ impl<'a> Case<'a> {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         if let Some(until) = standing.account.held_until {
-            let outcome =
-                if maybe_app_password { Outcome::NotApplicable } else { Outcome::Refused };
+            let outcome = if other { Outcome::NotApplicable } else { Outcome::Refused };
             self.trace.note("held back", outcome, || {
-                format!("the main password, until {until}; not the app passwords")
+                format!("the main password, until {until}; not app passwords and tokens")
             });
             return Ok(true);
         }
@@ -144,29 +140,13 @@ impl<'a> Case<'a> {
         refusal.map_or(Ok(()), |reason| Err(Stop::Rejected(reason)))
     }
 
-    /// Whether the main password opens this protocol.
+    /// Whether the mailbox opens this protocol to what is no app password.
     pub(super) fn services(&mut self, account: &Account) -> Result<(), Stop> {
         let services = account.mailbox.services;
         let allowed = services.allows_protocol(&self.attempt.protocol);
         let outcome = if allowed { Outcome::Ok } else { Outcome::Refused };
-        self.trace.note("services", outcome, || format!("the main password opens {services}"));
+        self.trace.note("services", outcome, || format!("without an app password, {services}"));
         if allowed { Ok(()) } else { Err(Stop::Rejected(Reason::ServiceNotAllowed)) }
-    }
-
-    /// Who checks the main password.
-    pub(super) fn source(&mut self, account: &Account) -> Result<(), Stop> {
-        match &account.mailbox.auth_source {
-            AuthSource::Local => {
-                self.trace.note("auth source", Outcome::Ok, || "local".to_owned());
-                Ok(())
-            }
-            AuthSource::Provider(provider) => {
-                self.trace.note("auth source", Outcome::Refused, || {
-                    format!("provider {provider}, which is not configured")
-                });
-                Err(Stop::Unavailable(Cause::NoSuchProvider))
-            }
-        }
     }
 
     /// Whether a token is the one that its parts have.
@@ -175,6 +155,24 @@ impl<'a> Case<'a> {
         let outcome = if right { Outcome::Ok } else { Outcome::Refused };
         self.trace.note("auth token", outcome, || if right { "right" } else { "wrong" }.to_owned());
         if right { Ok(()) } else { Err(Stop::Rejected(Reason::BadAuthToken)) }
+    }
+
+    /// Ends the way with a refusal, and keeps what the provider has to do with it.
+    pub(super) fn refused(&mut self, reason: Reason, detail: impl Into<String>) -> Stop {
+        self.say(detail.into());
+        Stop::Rejected(reason)
+    }
+
+    /// Ends the way without a verdict.
+    pub(super) fn unavailable(&mut self, cause: Cause, detail: impl Into<String>) -> Stop {
+        self.say(detail.into());
+        Stop::Unavailable(cause)
+    }
+
+    fn say(&mut self, detail: String) {
+        if let Some(asked) = &mut self.asked {
+            asked.detail = detail;
+        }
     }
 
     /// The proof: called where a check was passed, and nowhere else.

@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Settings, cache::VerifiedCache, flight::Flights, pool::HashPool, random::random};
-use crate::mailbox::NameRules;
+use super::{
+    Cause, Settings,
+    cache::{CacheKey, VerifiedCache},
+    flight::Flights,
+    pool::HashPool,
+    random::random,
+};
+use crate::{mailbox::NameRules, password};
+
+/// What a slow hash comes to.
+pub(super) type Hashed = Result<Result<bool, password::Error>, Cause>;
 
 /// Settings, and what was made by them.
 pub(super) struct Current {
@@ -11,7 +20,7 @@ pub(super) struct Current {
     pub(super) names: Arc<NameRules>,
     pub(super) cache: Arc<VerifiedCache>,
     pub(super) pool: Arc<HashPool>,
-    pub(super) flights: Flights,
+    pub(super) flights: Flights<CacheKey, Hashed>,
     /// What the password of an unknown name is checked against.
     pub(super) decoy: Arc<str>,
 }

@@ -1,9 +1,11 @@
-//! Equal slow checks that are asked for at the same time share one run: a mail
-//! client opens five connections at once, and one hash is enough.
+//! Equal questions that are asked at the same time share one run: a mail client
+//! opens five connections at once, and one slow hash, or one request to a
+//! provider, is enough.
 
 use std::{
     collections::HashMap,
     future::Future,
+    hash::Hash,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,24 +15,24 @@ use futures_util::{
     future::{Shared, WeakShared},
 };
 
-use super::{Cause, cache::CacheKey};
-use crate::password;
-
-/// What a run comes to.
-pub(super) type Outcome = Result<Result<bool, password::Error>, Cause>;
-type Run = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-type Running = Mutex<HashMap<CacheKey, WeakShared<Run>>>;
+type Run<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Running<K, T> = Mutex<HashMap<K, WeakShared<Run<T>>>>;
 
 /// The runs that are under way.
-#[derive(Default)]
-pub(super) struct Flights(Arc<Running>);
+pub(super) struct Flights<K: Eq + Hash, T: Clone>(Arc<Running<K, T>>);
 
-impl Flights {
+impl<K: Eq + Hash, T: Clone> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Flights<K, T> {
     /// Joins the run for `key`, or starts one. It runs as long as anybody waits
     /// for it, and leaves nothing behind.
-    pub(super) async fn share<F>(&self, key: CacheKey, start: impl FnOnce() -> F) -> Outcome
+    pub(super) async fn share<F>(&self, key: K, start: impl FnOnce() -> F) -> T
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
     {
         self.join(key, start).await
     }
@@ -40,9 +42,9 @@ impl Flights {
         lock(&self.0).len()
     }
 
-    fn join<F>(&self, key: CacheKey, start: impl FnOnce() -> F) -> Shared<Run>
+    fn join<F>(&self, key: K, start: impl FnOnce() -> F) -> Shared<Run<T>>
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
     {
         let mut running = lock(&self.0);
         if let Some(run) = running.get(&key).and_then(WeakShared::upgrade) {
@@ -50,7 +52,7 @@ impl Flights {
         }
         let landing = Landing { running: Arc::clone(&self.0), key };
         let run = start();
-        let run: Run = Box::pin(async move {
+        let run: Run<T> = Box::pin(async move {
             let _landing = landing;
             run.await
         });
@@ -63,12 +65,12 @@ impl Flights {
 }
 
 /// Takes a run off the list at its end, and when everybody who waited has left.
-struct Landing {
-    running: Arc<Running>,
-    key: CacheKey,
+struct Landing<K: Eq + Hash, T: Clone> {
+    running: Arc<Running<K, T>>,
+    key: K,
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash, T: Clone> Drop for Landing<K, T> {
     fn drop(&mut self) {
         // If the next run for this key has begun already, it stays alone: what
         // is lost is sharing, for a moment.
@@ -76,6 +78,6 @@ impl Drop for Landing {
     }
 }
 
-fn lock(running: &Running) -> MutexGuard<'_, HashMap<CacheKey, WeakShared<Run>>> {
+fn lock<K, T: Clone>(running: &Running<K, T>) -> MutexGuard<'_, HashMap<K, WeakShared<Run<T>>>> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }

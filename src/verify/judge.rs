@@ -1,7 +1,7 @@
 //! The order of the checks.
 //!
 //! For a password: name, abuse, mailbox and domain, app password, services,
-//! source of the main password. What can be refused is refused early, and all
+//! source of the main password; for a token see `bearer`. What can be refused is refused early, and all
 //! refusals look the same to the client.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, MailboxId},
+    mailbox::{Address, AppPasswordId, AuthSource, MailboxId},
     password::{self, AppPasswordText, Stored},
     sasl::Credentials,
     secret::Secret,
@@ -28,7 +28,10 @@ impl Pipeline {
                 let user = case.name(authcid, authzid.as_deref())?;
                 self.password(case, &user, password).await
             }
-            Credentials::Bearer { .. } => Err(Stop::Rejected(Reason::NoProvider)),
+            Credentials::Bearer { user, token } => {
+                let user = case.name(user, None)?;
+                self.bearer(case, &user, token).await
+            }
             Credentials::Certificate { name, authzid } => {
                 let user = case.name(name, authzid.as_deref())?;
                 let account = self.account(case, &user).await?;
@@ -76,7 +79,7 @@ impl Pipeline {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         case.services(&account)?;
-        case.source(&account)?;
+        self.source(case, &account)?;
         self.local_password(case, &account, password).await?;
         Ok(case.verified(account, VerifiedBy::LocalPassword))
     }
@@ -95,31 +98,15 @@ impl Pipeline {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         case.services(&account)?;
-        case.source(&account)
-    }
-
-    /// Whether the main password is held back; a held-back network ends it all.
-    fn main_password_held(
-        &self,
-        case: &mut Case<'_>,
-        user: &Address,
-        maybe_app_password: bool,
-    ) -> Result<bool, Stop> {
-        if case.attempt.no_penalty {
-            case.trace.note("held back", Outcome::NotApplicable, || {
-                "the mail server asks not to count".to_owned()
-            });
-            return Ok(false);
-        }
-        if !self.penalty.holds_anybody() && !case.trace.is_on() {
-            return Ok(false);
-        }
-        let (now, abuse) = (case.attempt.arrived, &case.current.settings.abuse);
-        case.held_back(self.penalty.standing(case.rip, user, now, abuse), maybe_app_password)
+        self.source(case, &account)
     }
 
     /// The mailbox, if it may log in at all.
-    async fn account(&self, case: &mut Case<'_>, user: &Address) -> Result<Account, Stop> {
+    pub(super) async fn account(
+        &self,
+        case: &mut Case<'_>,
+        user: &Address,
+    ) -> Result<Account, Stop> {
         let found = self.store.account(user).await.map_err(|error| store_failed(case, &error))?;
         if let Some(account) = found {
             case.domain_known = true;
@@ -136,6 +123,23 @@ impl Pipeline {
         };
         case.trace.note("mailbox", Outcome::Refused, || format!("no such {missing}"));
         Err(Stop::Rejected(reason))
+    }
+
+    /// Who checks the main password.
+    fn source(&self, case: &mut Case<'_>, account: &Account) -> Result<(), Stop> {
+        let AuthSource::Provider(provider) = &account.mailbox.auth_source else {
+            case.trace.note("auth source", Outcome::Ok, || "local".to_owned());
+            return Ok(());
+        };
+        case.asked = Some(Box::new(self.about(provider.clone())));
+        let stop = match self.registry.find(provider) {
+            Ok(_) => case.refused(Reason::ProviderPassword, "it checks no passwords here"),
+            Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
+        };
+        let detail = case.asked.as_ref().map_or("", |asked| &asked.detail);
+        let found = format!("provider {provider}: {detail}");
+        case.trace.note("auth source", Outcome::Refused, || found);
+        Err(stop)
     }
 
     /// Costs as much as a wrong password.
@@ -192,7 +196,7 @@ impl Pipeline {
     }
 }
 
-fn store_failed(case: &mut Case<'_>, error: &store::Error) -> Stop {
+pub(super) fn store_failed(case: &mut Case<'_>, error: &store::Error) -> Stop {
     case.trace.note("mailbox", Outcome::Refused, || error.to_string());
     if !case.trace.is_on() {
         tracing::error!(%error, "a login could not be checked");

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     Cause, Pipeline, Reason,
     cache::Known,
     case::{Case, Stop},
+    current::Hashed,
     trace::Outcome,
 };
 use crate::{
@@ -55,7 +56,7 @@ impl Pipeline {
     ) -> Result<Checked, Stop> {
         let stored = Stored::parse(hash).map_err(|error| fault(case, &error))?;
         if stored.work() == Work::Little {
-            self.announce(case, account, password)?;
+            self.announce(case, &account.mailbox.address, password)?;
             let right = stored.matches(password.expose(), &case.current.settings.caps);
             let right = right.map_err(|error| fault(case, &error))?;
             return Ok(Checked { right, known: false });
@@ -66,8 +67,8 @@ impl Pipeline {
             return Ok(Checked { right: known == Known::Right, known: true });
         }
         let deadline = case.current.pool.deadline();
-        self.pass_gate(case, account, deadline).await?;
-        self.announce(case, account, password)?;
+        self.pass_gate(case, &account.mailbox.address, deadline).await?;
+        self.announce(case, &account.mailbox.address, password)?;
         let run = || slow_check(case, account, password, deadline);
         let right = case.current.flights.share(key, run).await.map_err(Stop::Unavailable)?;
         let right = right.map_err(|error| fault(case, &error))?;
@@ -77,50 +78,6 @@ impl Pipeline {
         }
         Ok(Checked { right, known: false })
     }
-
-    /// Waits for a place among the slow checks of the network, which may be held
-    /// back by then.
-    async fn pass_gate<'a>(
-        &'a self,
-        case: &mut Case<'a>,
-        account: &Account,
-        deadline: Instant,
-    ) -> Result<(), Stop> {
-        let settings = &case.current.settings;
-        let rip = case.rip.filter(|_| !case.trace.is_on() && !case.attempt.no_penalty);
-        let Some(gate) = rip.and_then(|rip| self.penalty.gate(rip, &settings.abuse)) else {
-            return Ok(());
-        };
-        let place = timeout_at(deadline, gate.acquire_owned()).await;
-        let place = place.map_err(|_| Stop::Unavailable(Cause::Overloaded))?;
-        case.gate = Some(place.expect("gates are never closed"));
-        let (user, now) = (&account.mailbox.address, case.attempt.arrived);
-        if !self.penalty.holds_anybody() {
-            return Ok(());
-        }
-        let standing = self.penalty.standing(case.rip, user, now, &settings.abuse);
-        match standing.network.held_until {
-            Some(_) => Err(Stop::Rejected(Reason::HeldBack)),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the guess known before it is checked.
-    fn announce<'a>(
-        &'a self,
-        case: &mut Case<'a>,
-        account: &Account,
-        password: &Secret,
-    ) -> Result<(), Stop> {
-        if case.trace.is_on() || case.attempt.no_penalty {
-            return Ok(());
-        }
-        let user = &account.mailbox.address;
-        let guess = self.guess(user.as_str().as_bytes(), password);
-        let abuse = &case.current.settings.abuse;
-        case.announced = self.penalty.announce(user, guess, case.attempt.arrived, abuse);
-        if case.announced.is_some() { Ok(()) } else { Err(Stop::Rejected(Reason::HeldBack)) }
-    }
 }
 
 /// Runs the hash in the pool.
@@ -129,7 +86,7 @@ fn slow_check(
     account: &Account,
     password: &Secret,
     deadline: Instant,
-) -> impl Future<Output = Result<Result<bool, password::Error>, Cause>> + Send + 'static + use<> {
+) -> impl Future<Output = Hashed> + Send + 'static + use<> {
     let caps = case.current.settings.caps;
     let pool = Arc::clone(&case.current.pool);
     let mailbox = Arc::clone(&account.mailbox);

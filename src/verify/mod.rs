@@ -7,10 +7,13 @@
 //!
 //! *Architecture invariant*: only this room makes a [`Verified`].
 
+mod abuse;
 mod app_password;
 mod auth_token;
+mod bearer;
 mod cache;
 mod case;
+mod connected;
 mod current;
 mod flight;
 mod judge;
@@ -23,6 +26,7 @@ mod random;
 mod sentence;
 mod settings;
 mod settle;
+mod tokens;
 pub mod trace;
 
 use std::{fmt, net::IpAddr, time::Duration};
@@ -227,7 +231,8 @@ pub struct Rejected {
 pub struct Asked {
     /// The provider.
     pub provider: ProviderName,
-    /// What it said, in words: for the log and `explain`.
+    /// What it said, in words: for the log and `explain`. Empty where it was not
+    /// asked.
     pub detail: String,
     /// Scopes that tokens need, for the mechanism's error challenge.
     pub scope: Option<String>,

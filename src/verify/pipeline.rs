@@ -14,6 +14,7 @@ use super::{
     providers::Registry,
     random::random,
     sentence, settle,
+    tokens::Fill,
     trace::Recorder,
 };
 use crate::{
@@ -143,6 +144,7 @@ impl Pipeline {
     pub async fn maintain(&self, now: Timestamp) -> Result<(), Error> {
         self.penalty.prune(now);
         self.current.load().cache.tidy();
+        self.registry.tidy();
         let counters = self.save_counters().await;
         self.store.flush_uses().await?;
         counters
@@ -161,18 +163,23 @@ impl Pipeline {
         Ok(saved?)
     }
 
-    /// Forgets the verified passwords of the users that match one of `masks`
-    /// (`*` and `?`), or all; returns how many.
+    /// Forgets the verified passwords and tokens of the users that match one of
+    /// `masks` (`*` and `?`), or all; returns how many. What providers are being
+    /// asked at the moment is asked again.
     pub fn flush_cache(&self, masks: &[String]) -> u64 {
         let cache = Arc::clone(&self.current.load().cache);
         let masks: Vec<Mask> = masks.iter().map(|mask| Mask::new(mask)).collect();
-        let flushed = |user: &Address| masks.iter().any(|mask| mask.matches(user.as_str()));
-        cache.flush(|user| masks.is_empty() || flushed(user))
+        let flushed = |user: &Address| {
+            masks.is_empty() || masks.iter().any(|mask| mask.matches(user.as_str()))
+        };
+        cache.flush(flushed) + self.registry.purge(flushed)
     }
 
-    /// How the cache of verified passwords does.
+    /// How the caches of verified passwords and tokens do.
     pub fn cache_status(&self) -> CacheStatus {
-        self.current.load().cache.status()
+        let Fill { tokens, hits, misses } = self.registry.fill();
+        let passwords = self.current.load().cache.status();
+        CacheStatus { tokens, token_hits: hits, token_misses: misses, ..passwords }
     }
 
     /// Everybody who is held back.

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio::{sync::Mutex, task};
 
-use super::{Error, Pipeline};
+use super::{Cause, Error, Pipeline, connected::Connected, tokens::Fill};
 use crate::{
     idp::{self, Problem},
-    mailbox::{NamedProvider, ProviderName},
+    mailbox::{Address, NamedProvider, ProviderName},
 };
 
 /// Where a provider is configured.
@@ -51,10 +51,64 @@ struct Entry {
     provider: Result<Arc<Connected>, Arc<[Problem]>>,
 }
 
-/// A provider that can be asked.
-pub(super) struct Connected {
-    settings: Arc<idp::Settings>,
-    provider: Arc<idp::Provider>,
+/// Why a provider cannot be asked anything.
+pub(super) enum Obstacle {
+    /// There is none of this name.
+    NotConfigured,
+    /// Its settings are wrong.
+    Settings(Arc<[Problem]>),
+}
+
+impl Obstacle {
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::NotConfigured => Cause::NoSuchProvider,
+            Self::Settings(_) => Cause::ProviderSettings,
+        }
+    }
+
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::NotConfigured => "not configured".to_owned(),
+            Self::Settings(problems) => {
+                let keys: Vec<_> = problems.iter().map(|problem| problem.key).collect();
+                format!("wrong settings ({})", keys.join(", "))
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// The provider of this name, if it can be asked.
+    pub(super) fn find(&self, name: &ProviderName) -> Result<Arc<Connected>, Obstacle> {
+        match self.known.load().get(name).map(|entry| &entry.provider) {
+            Some(Ok(connected)) => Ok(Arc::clone(connected)),
+            Some(Err(problems)) => Err(Obstacle::Settings(Arc::clone(problems))),
+            None => Err(Obstacle::NotConfigured),
+        }
+    }
+
+    /// Forgets what was said of the tokens of users for whom `whose` holds;
+    /// returns how many good answers that were.
+    pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
+        connected(&self.known.load()).map(|one| one.tokens.purge(&whose)).sum()
+    }
+
+    pub(super) fn tidy(&self) {
+        connected(&self.known.load()).for_each(|one| one.tokens.tidy());
+    }
+
+    /// How full the token caches are, all together.
+    pub(super) fn fill(&self) -> Fill {
+        connected(&self.known.load()).fold(Fill::default(), |sum, one| {
+            let Fill { tokens, hits, misses } = one.tokens.fill();
+            Fill { tokens: sum.tokens + tokens, hits: sum.hits + hits, misses: sum.misses + misses }
+        })
+    }
+}
+
+fn connected(known: &Known) -> impl Iterator<Item = &Arc<Connected>> {
+    known.values().filter_map(|entry| entry.provider.as_ref().ok())
 }
 
 impl Pipeline {
@@ -69,12 +123,24 @@ impl Pipeline {
     pub async fn load_providers(&self) -> Result<(), Error> {
         let _loading = self.registry.loading.lock().await;
         let stored = self.store.providers().await?;
-        let declared = self.current().settings.providers.clone();
+        let settings = self.current();
+        let declared = settings.settings.providers.clone();
+        let entries = settings.settings.verified_cache_entries;
         let before = self.registry.known.load_full();
-        let known = task::spawn_blocking(move || read(&before, stored, declared)).await;
-        let known = known.map_err(|_| Error::Interrupted)?;
+        let work = {
+            let before = Arc::clone(&before);
+            move || read(&before, stored, declared, entries)
+        };
+        let known = task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
         report_problems(&known);
-        self.registry.known.store(Arc::new(known));
+        let known = Arc::new(known);
+        self.registry.known.store(Arc::clone(&known));
+        // Logins that wait for an answer of theirs find the new ones then.
+        for old in connected(&before) {
+            if !connected(&known).any(|one| Arc::ptr_eq(one, old)) {
+                old.tokens.purge(|_| true);
+            }
+        }
         Ok(())
     }
 
@@ -111,7 +177,12 @@ impl Pipeline {
 
 /// Makes all providers, or takes them over from `before`. Blocks: certificates
 /// and secrets are read from files.
-fn read(before: &Known, stored: Vec<NamedProvider>, declared: Vec<Arc<idp::Settings>>) -> Known {
+fn read(
+    before: &Known,
+    stored: Vec<NamedProvider>,
+    declared: Vec<Arc<idp::Settings>>,
+    cache_entries: u64,
+) -> Known {
     let stored = stored.into_iter().map(|named| {
         let settings = idp::Settings::mean(&named).map(Arc::new);
         (named.name, Origin::Store, settings)
@@ -120,13 +191,19 @@ fn read(before: &Known, stored: Vec<NamedProvider>, declared: Vec<Arc<idp::Setti
         declared.into_iter().map(|settings| (settings.name.clone(), Origin::File, Ok(settings)));
     // A later one of the same name takes the place of the earlier one.
     let all = stored.chain(declared).map(|(name, origin, settings)| {
-        let provider = settings.and_then(|settings| connect(before, settings)).map_err(Into::into);
+        let provider = settings
+            .and_then(|settings| connect(before, settings, cache_entries))
+            .map_err(Into::into);
         (name, Entry { origin, provider })
     });
     all.collect()
 }
 
-fn connect(before: &Known, settings: Arc<idp::Settings>) -> Result<Arc<Connected>, Vec<Problem>> {
+fn connect(
+    before: &Known,
+    settings: Arc<idp::Settings>,
+    cache_entries: u64,
+) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
     if let Some(same) = same.filter(|same| same.settings == settings) {
         return Ok(Arc::clone(same));
@@ -134,7 +211,7 @@ fn connect(before: &Known, settings: Arc<idp::Settings>) -> Result<Arc<Connected
     let provider = idp::Provider::new((*settings).clone());
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
-    Ok(Arc::new(Connected { settings, provider: Arc::new(provider) }))
+    Ok(Arc::new(Connected::new(settings, provider, cache_entries)))
 }
 
 fn report_problems(known: &Known) {

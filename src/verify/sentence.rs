@@ -62,7 +62,7 @@ fn refusal(reason: Reason, user: &str) -> String {
         ),
         Reason::BadPassword => "no password can look like this one.".to_owned(),
         Reason::ServiceNotAllowed => {
-            "the main password does not open this service; an app password may.".to_owned()
+            "the mailbox opens this service to app passwords alone, if at all.".to_owned()
         }
         Reason::AppPasswordService => "this app password does not open this service.".to_owned(),
         Reason::AppPasswordNetwork => {

@@ -1,7 +1,9 @@
 //! The order of the checks, on the in-memory engine.
 
 mod abuse;
+mod bearer;
 mod explain;
+mod provider;
 mod providers;
 mod slow;
 

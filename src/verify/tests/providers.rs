@@ -1,14 +1,11 @@
 //! Which providers are in force.
 
+use super::provider::name;
 use super::*;
-use crate::mailbox::{NamedProvider, Provider, ProviderName, provider::Kind};
-
-pub(super) fn name(name: &str) -> ProviderName {
-    name.parse().unwrap()
-}
+use crate::mailbox::{NamedProvider, Provider, provider::Kind};
 
 /// One that is asked for userinfo at `userinfo_url`.
-pub(super) fn named(provider: &str, userinfo_url: &str) -> NamedProvider {
+fn named(provider: &str, userinfo_url: &str) -> NamedProvider {
     let mut written = Provider::new(Kind::Oidc);
     written.userinfo_url = Some(userinfo_url.to_owned());
     NamedProvider { name: name(provider), provider: written }

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::verify::{
     cache::{CacheKey, Known, VerifiedCache},
+    current::Hashed,
     flight::Flights,
     pool::HashPool,
 };
@@ -144,7 +145,7 @@ proptest! {
 
 #[tokio::test]
 async fn equal_checks_in_flight_share_one_run() {
-    let flights = Flights::default();
+    let flights = Flights::<CacheKey, Hashed>::default();
     let key = |byte| CacheKey::new(&[byte; 32], &account(1, "a@b", 1, 1), "", b"");
     let runs = Arc::new(AtomicUsize::new(0));
     let go = Arc::new(tokio::sync::Notify::new());

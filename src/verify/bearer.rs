@@ -1,0 +1,380 @@
+//! Bearer tokens: the provider of the login name's domain is asked, and no
+//! other; what it says counts for that name alone.
+//!
+//! The order: name, network held back, mailbox and domain, services, provider,
+//! auth source, token, user of the token, person. Whatever can be refused
+//! without the provider is refused without asking it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Asked, Cause, Pipeline, Reason, Verified, VerifiedBy,
+    case::{Case, Stop},
+    connected::{Connected, Heard, Question, shown},
+    judge::store_failed,
+    tokens::{Good, Said},
+    trace::Outcome,
+};
+use crate::{
+    idp::{Outage, OutageCause, Refused, Step, StepOutcome},
+    mailbox::{Address, AuthSource, Binding, ProviderName, provider::UnverifiedEmail},
+    secret::Secret,
+    store::{self, Account},
+};
+
+/// Postfix gives up after 10 s, whatever waits for whatever.
+const PATIENCE: Duration = Duration::from_secs(9);
+
+impl Pipeline {
+    pub(super) async fn bearer<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        user: &Address,
+        token: &Secret,
+    ) -> Result<Verified, Stop> {
+        self.introduce(case, user).await?;
+        // The account's counter binds its main password alone.
+        self.main_password_held(case, user, true)?;
+        let account = self.account(case, user).await?;
+        case.services(&account)?;
+        let (account, provider, good) = self.vouched(case, user, account, token).await?;
+        self.token_user(case, user, &provider, &good).await?;
+        let account = self.person(case, account, &provider, &good).await?;
+        Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
+    }
+
+    /// Notes who speaks for the domain before anything is refused: a challenge
+    /// that names the provider for some mailboxes only would tell which exist.
+    async fn introduce(&self, case: &mut Case<'_>, user: &Address) -> Result<(), Stop> {
+        let domain = self.store.domain(&user.domain()).await;
+        let domain = domain.map_err(|error| store_failed(case, &error))?;
+        let provider = domain.and_then(|domain| domain.provider.clone());
+        case.asked = provider.map(|provider| Box::new(self.about(provider)));
+        Ok(())
+    }
+
+    /// What is known of a provider beforehand.
+    pub(super) fn about(&self, provider: ProviderName) -> Asked {
+        let connected = self.registry.find(&provider).ok();
+        let scopes = connected.as_ref().map(|connected| &connected.settings.conditions.scopes);
+        Asked {
+            scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
+            openid_configuration: connected
+                .and_then(|connected| connected.provider.openid_configuration()),
+            detail: String::new(),
+            provider,
+        }
+    }
+
+    /// The provider whose tokens open this mailbox.
+    fn speaks_for(&self, case: &mut Case<'_>, account: &Account) -> Result<Arc<Connected>, Stop> {
+        let domain = &account.domain;
+        let Some(name) = &domain.provider else {
+            case.trace
+                .note("provider", Outcome::Refused, || format!("none speaks for {}", domain.name));
+            return Err(Stop::Rejected(Reason::NoProvider));
+        };
+        let found = self.registry.find(name);
+        let outcome = if found.is_ok() { Outcome::Ok } else { Outcome::Refused };
+        case.trace.note("provider", outcome, || match &found {
+            Ok(_) => format!("{name} speaks for {}", domain.name),
+            Err(obstacle) => format!("{name}: {}", obstacle.detail()),
+        });
+        let connected =
+            found.map_err(|obstacle| case.unavailable(obstacle.cause(), obstacle.detail()))?;
+        let (opens, source) = match &account.mailbox.auth_source {
+            AuthSource::Local if connected.settings.tokens_for_local => {
+                (true, "local, which tokens_for_local opens to tokens".to_owned())
+            }
+            AuthSource::Local => (false, "the auth source of the mailbox is local".to_owned()),
+            AuthSource::Provider(source) if source == name => (true, format!("provider {source}")),
+            AuthSource::Provider(source) => {
+                (false, format!("the auth source of the mailbox is provider {source}"))
+            }
+        };
+        let outcome = if opens { Outcome::Ok } else { Outcome::Refused };
+        case.trace.note("auth source", outcome, || source.clone());
+        if opens { Ok(connected) } else { Err(case.refused(Reason::TokenSource, source)) }
+    }
+
+    /// The account and the provider that vouches for the token: by a fresh
+    /// answer, by a new one, or while it cannot be asked by its last.
+    async fn vouched<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        user: &Address,
+        account: Account,
+        token: &Secret,
+    ) -> Result<(Account, Arc<Connected>, Arc<Good>), Stop> {
+        let give_up = Instant::now() + PATIENCE;
+        let mut provider = self.speaks_for(case, &account)?;
+        if let Some(said) = known(case, &provider, &account, token) {
+            case.cached = true;
+            let good = weigh(case, said)?;
+            return Ok((account, provider, good));
+        }
+        self.pass_gate(case, user, case.current.pool.deadline()).await?;
+        for _ in 0..2 {
+            let asked = timeout_at(give_up, ask(case, user, &provider, token)).await;
+            let said = match asked {
+                Ok(Some(heard)) => heard.said.clone(),
+                Ok(None) => {
+                    provider = self.speaks_for(case, &account)?;
+                    continue;
+                }
+                Err(_) => too_slow(),
+            };
+            let said = or_last_good(case, &provider, &account, token, said);
+            let good = weigh(case, said)?;
+            let account = self.once_more(case, account, &provider).await?;
+            return Ok((account, provider, good));
+        }
+        Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
+    }
+
+    /// The account as it is after an answer that took its time.
+    async fn once_more(
+        &self,
+        case: &mut Case<'_>,
+        before: Account,
+        provider: &Arc<Connected>,
+    ) -> Result<Account, Stop> {
+        let user = &before.mailbox.address;
+        let now = self.store.account(user).await.map_err(|error| store_failed(case, &error))?;
+        let same = |now: &Account| now.mailbox == before.mailbox && now.domain == before.domain;
+        if now.as_ref().is_some_and(same) {
+            return Ok(before);
+        }
+        let account = self.account(case, user).await?;
+        case.services(&account)?;
+        let by_now = self.speaks_for(case, &account)?;
+        if !Arc::ptr_eq(&by_now, provider) {
+            return Err(case.unavailable(Cause::Purged, "the provider changed meanwhile"));
+        }
+        Ok(account)
+    }
+
+    /// Whether the token is of the user who logs in.
+    async fn token_user(
+        &self,
+        case: &mut Case<'_>,
+        user: &Address,
+        provider: &Connected,
+        good: &Good,
+    ) -> Result<(), Stop> {
+        let detail = match &good.user {
+            Ok(address) if address == user => {
+                case.trace.note("user", Outcome::Ok, || format!("the token is of {user}"));
+                return Ok(());
+            }
+            Ok(address) => self.of_another(case, address, provider).await?,
+            Err(why) => why.clone(),
+        };
+        case.trace.note("user", Outcome::Refused, || detail.clone());
+        Err(case.refused(Reason::TokenUser, detail))
+    }
+
+    /// A provider that speaks of addresses outside its domains is trying
+    /// something, or is not set up as its domains' administrators believe.
+    async fn of_another(
+        &self,
+        case: &mut Case<'_>,
+        address: &Address,
+        provider: &Connected,
+    ) -> Result<String, Stop> {
+        let domain = self.store.domain(&address.domain()).await;
+        let domain = domain.map_err(|error| store_failed(case, &error))?;
+        let name = &provider.settings.name;
+        if domain.is_some_and(|domain| domain.provider.as_ref() == Some(name)) {
+            return Ok(format!("the token is of {address}"));
+        }
+        if !case.trace.is_on() {
+            tracing::warn!(
+                provider = %name, %address,
+                "a token speaks of an address outside the domains of its provider"
+            );
+        }
+        Ok(format!("the token is of {address}, which is outside the domains of {name}"))
+    }
+
+    /// Whether the mailbox is this person's. Nobody's yet, it becomes so, if the
+    /// provider has verified the address.
+    async fn person(
+        &self,
+        case: &mut Case<'_>,
+        account: Account,
+        provider: &Connected,
+        good: &Good,
+    ) -> Result<Account, Stop> {
+        let settings = &provider.settings;
+        let person = Binding { provider: settings.name.clone(), subject: good.subject.clone() };
+        let mailbox = &account.mailbox;
+        if let Some(bound) = &mailbox.bound {
+            if *bound == person {
+                case.trace.note("person", Outcome::Ok, || {
+                    format!("the mailbox is bound to {}", id_of(bound))
+                });
+                return Ok(account);
+            }
+            let detail = format!("bound to {}, the token is of {}", id_of(bound), id_of(&person));
+            return Err(reassigned(case, detail));
+        }
+        if !good.user_is_verified && settings.unverified_email == UnverifiedEmail::Refuse {
+            let detail = format!("{} has not verified the address", settings.name);
+            case.trace.note("person", Outcome::Refused, || {
+                format!("the mailbox is nobody's yet, and {detail}")
+            });
+            return Err(case.refused(Reason::UnverifiedEmail, detail));
+        }
+        if case.trace.is_on() {
+            case.trace.note("person", Outcome::Ok, || {
+                format!("the mailbox is nobody's yet; the login binds it to {}", id_of(&person))
+            });
+            return Ok(account);
+        }
+        self.bind(case, &account, person).await
+    }
+
+    async fn bind(
+        &self,
+        case: &mut Case<'_>,
+        account: &Account,
+        person: Binding,
+    ) -> Result<Account, Stop> {
+        let (address, id) = (&account.mailbox.address, account.mailbox.id);
+        let bound =
+            self.store.bind_mailbox(address, id, person.clone(), case.attempt.arrived).await;
+        match bound {
+            Ok(account) => {
+                tracing::info!(user = %address, person = id_of(&person), "mailbox bound");
+                Ok(account)
+            }
+            Err(store::Error::Conflict(why)) => Err(reassigned(case, why)),
+            Err(store::Error::NotFound { .. }) => Err(Stop::Rejected(Reason::UnknownUser)),
+            Err(error) => Err(store_failed(case, &error)),
+        }
+    }
+}
+
+/// A fresh answer. Who is to be bound has to be vouched for now: a mailbox that
+/// was taken from somebody shall not go back to him by what was said before.
+fn known(case: &Case<'_>, provider: &Connected, account: &Account, token: &Secret) -> Option<Said> {
+    if case.trace.is_on() {
+        return None;
+    }
+    let key = provider.tokens.key(token);
+    provider.tokens.fresh(&key, case.attempt.arrived, account.mailbox.bound.is_none())
+}
+
+/// A new answer. To be explained, it is asked for by itself and not kept.
+async fn ask(
+    case: &mut Case<'_>,
+    user: &Address,
+    provider: &Arc<Connected>,
+    token: &Secret,
+) -> Option<Arc<Heard>> {
+    let names = Arc::clone(&case.current.names);
+    let question = Question { token, user, names, now: case.attempt.arrived };
+    if !case.trace.is_on() {
+        return provider.ask(question).await;
+    }
+    let heard = provider.try_out(question).await;
+    for Step { name, detail, outcome } in &heard.steps {
+        let outcome = match outcome {
+            StepOutcome::Ok => Outcome::Ok,
+            StepOutcome::Failed => Outcome::Refused,
+            StepOutcome::NotApplicable => Outcome::NotApplicable,
+        };
+        case.trace.note(name, outcome, || detail.clone());
+    }
+    Some(Arc::new(heard))
+}
+
+/// In the place of an outage, the last good answer, if it counts so long. It
+/// does not bind a mailbox.
+fn or_last_good(
+    case: &mut Case<'_>,
+    provider: &Connected,
+    account: &Account,
+    token: &Secret,
+    said: Said,
+) -> Said {
+    let Said::Unavailable(outage) = said else { return said };
+    let key = provider.tokens.key(token);
+    let last = provider.tokens.last_good(&key, case.attempt.arrived);
+    let Some(good) = last.filter(|_| account.mailbox.bound.is_some()) else {
+        return Said::Unavailable(outage);
+    };
+    case.stale = true;
+    case.trace.note("token", Outcome::NotApplicable, || {
+        format!("{outage}; what was said at {} still counts", good.asked)
+    });
+    Said::Good(good)
+}
+
+/// What an answer means for the login.
+fn weigh(case: &mut Case<'_>, said: Said) -> Result<Arc<Good>, Stop> {
+    match said {
+        Said::Good(good) => {
+            case.trace.note("token", Outcome::Ok, || match good.expires {
+                Some(expires) => format!("good until {expires}"),
+                None => "good; its end is not known".to_owned(),
+            });
+            Ok(good)
+        }
+        Said::Refused(refusal) => {
+            case.trace.note("token", Outcome::Refused, || refusal.detail.clone());
+            Err(case.refused(reason(refusal.why), refusal.detail.clone()))
+        }
+        Said::Unavailable(outage) => {
+            case.trace.note("token", Outcome::Refused, || outage.detail.clone());
+            Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
+        }
+    }
+}
+
+fn too_slow() -> Said {
+    let detail = format!("no answer within {} s", PATIENCE.as_secs());
+    Said::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
+}
+
+fn reassigned(case: &mut Case<'_>, detail: String) -> Stop {
+    case.trace.note("person", Outcome::Refused, || detail.clone());
+    case.refused(Reason::AddressReassigned, detail)
+}
+
+/// A person's id as logs show it.
+fn id_of(person: &Binding) -> String {
+    format!("{}/{}", person.provider, shown(&person.subject))
+}
+
+fn reason(refused: Refused) -> Reason {
+    match refused {
+        Refused::Malformed => Reason::TokenMalformed,
+        Refused::Expired => Reason::TokenExpired,
+        Refused::Inactive => Reason::TokenInactive,
+        Refused::Signature => Reason::TokenSignature,
+        Refused::Algorithm => Reason::TokenAlgorithm,
+        Refused::Type => Reason::TokenType,
+        Refused::Issuer => Reason::TokenIssuer,
+        Refused::Audience => Reason::TokenAudience,
+        Refused::Client => Reason::TokenClient,
+        Refused::Scope => Reason::TokenScope,
+    }
+}
+
+fn cause(outage: OutageCause) -> Cause {
+    match outage {
+        OutageCause::Unreachable => Cause::ProviderUnreachable,
+        OutageCause::Tls => Cause::ProviderTls,
+        OutageCause::Slow => Cause::ProviderSlow,
+        OutageCause::Status => Cause::ProviderStatus,
+        OutageCause::Malformed => Cause::ProviderMalformed,
+        OutageCause::Credentials => Cause::ProviderCredentials,
+        OutageCause::Settings => Cause::ProviderSettings,
+        OutageCause::Busy => Cause::ProviderBusy,
+        OutageCause::Down => Cause::ProviderDown,
+    }
+}
