@@ -13,6 +13,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::{codec::Decoder as _, sync::CancellationToken};
+use zeroize::Zeroize as _;
 
 use super::stream::Stream;
 use crate::protocol::{codec::LineDecoder, line::Line};
@@ -220,13 +221,25 @@ impl<D: Dialogue> Connection<D> {
     }
 
     fn read(&mut self) -> Flow {
-        self.input.reserve(READ_BYTES);
+        self.make_room();
         match self.stream.try_read(&mut self.input) {
             Ok(0) => ControlFlow::Break(Closed::ByPeer),
             Ok(_) => ControlFlow::Continue(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error.into()),
         }
+    }
+
+    /// Makes room for a read. A buffer that grows by itself leaves a copy of its
+    /// bytes behind, and half a line may hold a password or a token.
+    fn make_room(&mut self) {
+        if self.input.capacity() - self.input.len() >= READ_BYTES {
+            return;
+        }
+        let mut roomier = BytesMut::with_capacity(self.input.len() + READ_BYTES);
+        roomier.extend_from_slice(&self.input);
+        self.input.as_mut().zeroize();
+        self.input = roomier;
     }
 
     /// Takes an event and all others that are ready, so that their replies go
@@ -278,6 +291,12 @@ impl<D: Dialogue> Connection<D> {
                 break;
             }
         }
+    }
+}
+
+impl<D: Dialogue> Drop for Connection<D> {
+    fn drop(&mut self) {
+        self.input.as_mut().zeroize();
     }
 }
 

@@ -1,12 +1,14 @@
 //! Bearer tokens on the wire: when their mechanisms are offered, and what a
 //! login by one leaves in the log.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 
 use crate::support::{
     b64,
     client::{Client, Reply},
-    world::World,
+    world::{ANN, World},
 };
 
 const USUAL: [&str; 2] = ["PLAIN", "LOGIN"];
@@ -88,4 +90,59 @@ fn the_log_says_what_broke_a_message() {
         assert!(line.ends_with(&format!(" provider=- detail=\"{detail}\"")), "{line}");
         assert!(line.contains(" guess=false "), "{line}");
     }
+}
+
+#[test]
+fn a_domain_without_a_provider_takes_no_token() {
+    let world = World::with(&PROVIDER);
+    let mut client = world.target.client("login", 2);
+    let message = format!("user={ANN}\x01auth=Bearer abc\x01\x01");
+    let reply = answer(&mut client, "XOAUTH2", &message).expect("FAIL");
+    assert_eq!(reply.get("user"), Some(ANN));
+    let line = logged(&world);
+    assert!(line.contains("verdict=rejected reason=no_provider user=ann@example.org "), "{line}");
+    assert!(line.contains(" guess=false ") && !line.contains("abc"), "{line}");
+}
+
+/// Their lines are just below the limit of a socket's line; Postfix passes no
+/// longer ones on, and login processes of Dovecot not even these.
+#[test]
+fn tokens_of_12_kilobytes_fit() {
+    let world = World::with(&PROVIDER);
+    for (socket, mechanism) in [("login", "XOAUTH2"), ("auth", "OAUTHBEARER")] {
+        let mut client = world.target.client(socket, 2);
+        let token = "t".repeat(12_000);
+        let message = match mechanism {
+            "XOAUTH2" => format!("user={ANN}\x01auth=Bearer {token}\x01\x01"),
+            _ => format!(
+                "n,a={ANN},\x01host=mail.example.org\x01port=993\x01auth=Bearer {token}\x01\x01"
+            ),
+        };
+        let initial = client.auth(mechanism, &format!("secured=tls\tresp={}", b64(&message)));
+        let asked = client.auth(mechanism, "secured=tls");
+        client.reply(asked).expect("CONT");
+        client.wire.send(&format!("CONT\t{asked}\t{}", b64(&message)));
+        for id in [initial, asked] {
+            let challenge = client.reply(id).expect("CONT");
+            assert!(!challenge.fields[0].is_empty());
+            client.wire.send(&format!("CONT\t{id}\t"));
+            assert_eq!(client.reply(id).expect("FAIL").get("user"), Some(ANN));
+            assert!(logged(&world).contains(" reason=no_provider "), "{}", logged(&world));
+        }
+    }
+}
+
+#[test]
+fn a_challenge_nobody_answers_holds_no_stop_up() {
+    let mut settings = PROVIDER.to_vec();
+    settings.push("login.drain_limit = \"1s\"");
+    let mut world = World::with(&settings);
+    let mut client = world.target.client("login", 2);
+    let message = b64(format!("user={ANN}\x01auth=Bearer abc\x01\x01"));
+    let id = client.auth("XOAUTH2", &format!("resp={message}"));
+    client.reply(id).expect("CONT");
+    let before = Instant::now();
+    world.daemon.restart();
+    assert!(before.elapsed() < Duration::from_secs(10));
+    client.wire.expect_close();
 }
