@@ -38,7 +38,7 @@ pub(super) struct Question {
 }
 
 /// More than Dovecot's login processes take in one line.
-const MAX_TOKEN_BYTES: usize = 64 * 1024;
+pub(super) const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 fn imap() -> String {
     "imap".to_owned()

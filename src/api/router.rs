@@ -31,6 +31,7 @@ pub fn router(state: State) -> Router {
             "/providers/{name}",
             get(providers::show).patch(providers::change).delete(providers::remove),
         )
+        .route("/providers/{name}/test", post(providers::test))
         .route("/templates", get(templates::list).post(templates::create))
         .route(
             "/templates/{name}",

@@ -17,6 +17,7 @@ mod out_file;
 mod output;
 mod ownership;
 mod password;
+mod probe_report;
 mod provider;
 mod secret_input;
 mod status;
@@ -46,6 +47,7 @@ Examples:
   dovegate domain add example.org --max-mailboxes 100 --default-quota 5G
   dovegate mailbox add ann@example.org --password-stdin < secret
   dovegate app-password create ann@example.org --name Phone --service imap,smtp
+  dovegate provider test corp
   dovegate explain ann@example.org --service imap --rip 192.0.2.1
 
 Settings:

@@ -19,6 +19,7 @@ mod introspection;
 mod json;
 mod jwks;
 mod kept;
+pub mod probe;
 mod provider;
 pub mod settings;
 mod tls;
