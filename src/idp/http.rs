@@ -379,22 +379,20 @@ fn transport_outage(asked: &str, error: reqwest::Error) -> Outage {
     let is_connect = error.is_connect();
     let is_timeout = error.is_timeout();
     let error = error.without_url();
-    let mut cause = error.source();
     let mut deepest = error.to_string();
     let mut broken_handshake = false;
-    while let Some(source) = cause {
-        if let Some(bad) = source.downcast_ref::<rustls::Error>() {
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        if let Some(bad) = next.downcast_ref::<rustls::Error>() {
             return Outage::new(OutageCause::Tls, format!("{asked}: {}", tls::words(bad)));
         }
-        if let Some(io) = source.downcast_ref::<io::Error>() {
-            let inner = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            if let Some(bad) = inner {
-                return Outage::new(OutageCause::Tls, format!("{asked}: {}", tls::words(bad)));
-            }
-            broken_handshake |= is_connect && io.kind() == io::ErrorKind::UnexpectedEof;
-        }
-        deepest = source.to_string();
-        cause = source.source();
+        deepest = next.to_string();
+        // What an I/O error wraps is not its source, but hides it.
+        let io = next.downcast_ref::<io::Error>();
+        broken_handshake |=
+            is_connect && io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+        let wrapped = io.and_then(io::Error::get_ref);
+        cause = wrapped.map_or_else(|| next.source(), |wrapped| Some(wrapped));
     }
     let (cause, what) = match (is_connect, is_timeout) {
         (true, _) if broken_handshake => (OutageCause::Tls, "no TLS"),

@@ -175,7 +175,11 @@ pub(super) fn words(error: &Error) -> String {
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             "its certificate is for another name"
         }
-        other => return format!("its certificate is not good: {other:?}"),
+        // An authority's own certificate, shown as a server's.
+        Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is self-signed: set ca_file"
+        }
+        _ => return format!("its certificate is not good: {error}"),
     };
     what.to_owned()
 }

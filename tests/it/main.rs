@@ -15,6 +15,7 @@ mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;
 mod guessing;
+mod idp;
 mod misfortunes;
 mod server;
 mod store_contract;
