@@ -1,4 +1,4 @@
-//! `/cache`: passwords that were verified a while ago.
+//! `/cache`: passwords and tokens that were verified a while ago.
 
 use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,12 @@ pub struct View {
     pub hits: u64,
     /// Slow hashes needed.
     pub misses: u64,
+    /// Good tokens kept.
+    pub tokens: u64,
+    /// Questions to identity providers spared.
+    pub token_hits: u64,
+    /// Questions to identity providers needed.
+    pub token_misses: u64,
 }
 
 impl From<CacheStatus> for View {
@@ -47,6 +53,9 @@ impl From<CacheStatus> for View {
             capacity: status.capacity,
             hits: status.hits,
             misses: status.misses,
+            tokens: status.tokens,
+            token_hits: status.token_hits,
+            token_misses: status.token_misses,
         }
     }
 }

@@ -12,12 +12,14 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 #[command(
-    long_about = "Passwords that the running server verified a while ago.\n\nA slow hash that \
-    verified once need not run again for a while ([passwords] verified_cache_time). A change of \
-    password, state or services takes effect at once and needs no flush."
+    long_about = "Passwords and tokens that the running server verified a while ago.\n\nA slow hash \
+    that verified once need not run again for a while ([passwords] verified_cache_time), nor must \
+    an identity provider be asked about a token again (its token_cache). A change of password, \
+    state or services takes effect at once and needs no flush; that a token was revoked, Dovegate \
+    sees when its time in the cache is over."
 )]
 pub(super) enum Command {
-    /// Forget verified passwords
+    /// Forget verified passwords and tokens
     #[command(
         after_help = "Examples:\n  dovegate cache flush\n  dovegate cache flush '*@example.org'"
     )]
@@ -44,7 +46,7 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
             if output.json {
                 return output.value(&flushed);
             }
-            output.done(format!("Forgot {} verified passwords.", flushed.entries))
+            output.done(format!("Forgot {} verified passwords and tokens.", flushed.entries))
         }
         Command::Status => {
             let view: View = client.get(&["cache"], &[]).await?;
@@ -59,6 +61,9 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
                 .add("wrong passwords", view.wrong.to_string())
                 .add("hashes spared", view.hits.to_string())
                 .add("hashes run", view.misses.to_string())
+                .add("good tokens", view.tokens.to_string())
+                .add("token answers spared", view.token_hits.to_string())
+                .add("token answers needed", view.token_misses.to_string())
                 .show(output)
         }
     }

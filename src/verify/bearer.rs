@@ -63,7 +63,7 @@ impl Pipeline {
             scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
             openid_configuration: connected
                 .and_then(|connected| connected.provider.openid_configuration()),
-            detail: String::new(),
+            detail: "not asked".to_owned(),
             provider,
         }
     }

@@ -231,8 +231,7 @@ pub struct Rejected {
 pub struct Asked {
     /// The provider.
     pub provider: ProviderName,
-    /// What it said, in words: for the log and `explain`. Empty where it was not
-    /// asked.
+    /// What it said, in words: for the log and `explain`.
     pub detail: String,
     /// Scopes that tokens need, for the mechanism's error challenge.
     pub scope: Option<String>,

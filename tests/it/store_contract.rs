@@ -6,6 +6,7 @@ mod domains;
 mod history;
 mod mailboxes;
 mod on_disk;
+mod providers;
 mod transfer;
 
 use std::{
@@ -79,6 +80,15 @@ contract! {
         a_template_applied_later_leaves_the_state_alone
         mailboxes_are_listed_by_mask_in_pages
         a_removed_mailbox_leaves_nothing_behind
+    }
+    providers {
+        providers_are_made_changed_and_removed
+        a_provider_that_speaks_for_a_domain_stays
+        a_mailbox_is_bound_once
+        a_successor_of_the_mailbox_is_not_bound
+        of_twenty_who_bind_at_once_one_person_wins
+        an_administrator_binds_anew_and_unbinds
+        providers_and_bindings_are_exported_and_imported
     }
     app_passwords {
         app_passwords_are_kept_listed_and_revoked

@@ -169,7 +169,8 @@ async fn a_token_opens_mailboxes_of_its_source_and_local_ones_if_so_set() {
 #[tokio::test]
 async fn the_provider_hears_of_nobody_who_may_not_log_in() {
     let (rig, corp) = ann().await;
-    rig.check(bearer("nobody@example.org", "anns"), "unknown_user").await;
+    let detail = rig.refuses(bearer("nobody@example.org", "anns"), "unknown_user").await;
+    assert_eq!(detail, "corp: not asked");
     rig.check(bearer("ann@example.net", "anns"), "unknown_domain").await;
     rig.check(bearer("ann", "anns"), "bad_name").await;
     let each =
@@ -200,6 +201,7 @@ async fn the_challenge_says_the_same_for_mailboxes_that_do_not_exist() {
     let (rig, corp) = ann().await;
     let mut strict = corp.named("corp");
     strict.provider.scopes = vec!["mail".to_owned(), "imap".to_owned()];
+    strict.provider.server_url = Some("https://sso.example.org".to_owned());
     rig.connect(strict).await;
     for user in ["ann@example.org", "nobody@example.org"] {
         let Verdict::Rejected(rejected) = rig.decide(bearer(user, "wrong")).await.verdict else {
@@ -207,6 +209,8 @@ async fn the_challenge_says_the_same_for_mailboxes_that_do_not_exist() {
         };
         let asked = rejected.asked.expect("the provider of the domain");
         assert_eq!((asked.provider, asked.scope.as_deref()), (name("corp"), Some("mail imap")));
+        let document = "https://sso.example.org/.well-known/openid-configuration";
+        assert_eq!(asked.openid_configuration.as_deref(), Some(document));
     }
 }
 
