@@ -122,9 +122,13 @@ name_provider() {
 # What Dovegate knows it keeps: passwords are changed there from now on.
 take_over_accounts() {
     local address hash attributes domain quota known domains
-    domains=$("$dovegate" domain list --json) || fail 'cannot list domains'
-    known=$("$dovegate" mailbox list --json) || fail 'cannot list mailboxes'
+    domains='' known=''
+    if [ -e "$state/store" ]; then
+        domains=$("$dovegate" domain list --json) || fail 'cannot list domains'
+        known=$("$dovegate" mailbox list --json) || fail 'cannot list mailboxes'
+    fi
     while IFS='|' read -r address hash attributes; do
+        [ -n "$address" ] || continue
         address=${address,,}
         domain=${address#*@}
         if ! grep -q -F "\"$domain\"" <<<"$domains"; then
@@ -139,7 +143,7 @@ take_over_accounts() {
         else
             printf 'dovegate: ERROR: %s was not taken over, see above\n' "$address" >&2
         fi
-    done < <(lines_of postfix-accounts.cf)
+    done <<<"$(lines_of postfix-accounts.cf)"
 }
 
 if [ "${SMTP_ONLY:-0}" = 1 ]; then

@@ -8,6 +8,7 @@
 // Skipped tests and the logs of failed ones must be seen.
 #![allow(clippy::print_stderr)]
 
+mod docker_mailserver;
 mod dovecot;
 mod dovecot23;
 mod dovecot24;

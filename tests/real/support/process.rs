@@ -40,6 +40,11 @@ impl Server {
         self.child.try_wait().expect("it is our child").is_none()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().expect("process ids are small"));
