@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     cancelling as c, framing as f, handshake as h, looking_up as l, master as m, requests as r,
-    verdicts as v,
+    tokens as t, verdicts as v,
 };
 use crate::support::{client::Target, proxy::FAULTS, world::World};
 
@@ -24,10 +24,16 @@ struct Case {
     check: fn(&Target),
     faults: &'static [&'static str],
     settings: &'static [&'static str],
+    /// Whether its world has providers.
+    asks_providers: bool,
 }
 
 const fn case(check: fn(&Target), faults: &'static [&'static str]) -> Case {
-    Case { check, faults, settings: &[] }
+    Case { check, faults, settings: &[], asks_providers: false }
+}
+
+const fn asking(case: Case) -> Case {
+    Case { asks_providers: true, ..case }
 }
 
 const fn set(settings: &'static [&'static str], case: Case) -> Case {
@@ -91,6 +97,18 @@ const CASES: &[Case] = &[
         &["names.default_domain = \"example.org\""],
         case(v::names, &["keeps_the_name_as_it_came"]),
     ),
+    asking(case(
+        t::bad_token_is_told_as_json,
+        &["keeps_the_last_message_back", "fails_before_the_challenge"],
+    )),
+    asking(case(
+        t::outage_of_the_provider_is_temporary,
+        &["blames_the_token_for_an_outage", "drops_codes"],
+    )),
+    asking(case(
+        t::token_and_name_are_one_persons,
+        &["believes_any_token", "keeps_the_name_as_it_came"],
+    )),
     case(m::master_greeting, &["cuid_for_masters"]),
     case(m::request_must_fit, &["believes_any_request"]),
     case(m::request_works_once, &["believes_any_request"]),
@@ -133,7 +151,8 @@ fn every_fault_is_noticed() {
 
 /// The faults of this case that its check let pass.
 fn run(case: &Case) -> Vec<&'static str> {
-    let world = World::with(case.settings);
+    let make = if case.asks_providers { World::with_providers } else { World::with };
+    let world = make(case.settings);
     let (_proxy, target) = world.spoilt("none", Duration::from_secs(60));
     (case.check)(&target);
     let passes = |fault: &&&str| {

@@ -14,4 +14,5 @@ mod looking_up;
 mod master;
 mod passwords;
 mod requests;
+mod tokens;
 mod verdicts;

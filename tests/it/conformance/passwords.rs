@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use crate::support::{
     b64, plain,
-    world::{ANN, ANN_PASSWORD, BOB, World},
+    provider::CLIENT_SECRET,
+    world::{ANN, ANN_PASSWORD, ANN_TOKEN, BOB, DORA, World},
 };
 
 /// Hashes of other origin (the reference vectors of `crypt_blowfish`, of the
@@ -137,7 +138,7 @@ fn c_60_new_password_works_at_once() {
 
 #[test]
 fn c_62_log_shows_no_secret() {
-    let world = World::with(&["log.level = \"trace\""]);
+    let world = World::with_providers(&["log.level = \"trace\""]);
     let app_password = world.daemon.add_app_password(ANN, &["--name", "Phone"]);
     let mut client = world.target.client("login", 4);
     let secrets = [ANN_PASSWORD, "not the password", &app_password];
@@ -150,6 +151,14 @@ fn c_62_log_shows_no_secret() {
         client.wire.send(&format!("CONT\t{id}\t{}", b64(password)));
         client.reply(id);
     }
+    let tokens = [ANN_TOKEN, "no such token", "not-a-token-of-anybody"];
+    for (token, user) in tokens.into_iter().flat_map(|token| [(token, ANN), (token, DORA)]) {
+        let message = b64(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        let id = client.auth("XOAUTH2", &format!("final-resp-ok\tresp={message}"));
+        client.reply(id);
+        let id = client.auth("OAUTHBEARER", &format!("final-resp-ok\tresp={message}"));
+        client.reply(id).expect("FAIL");
+    }
     // Broken ones are not logged for being broken.
     let id = client.auth("PLAIN", &format!("resp={}!", plain(ANN, ANN_PASSWORD)));
     client.reply(id).expect("FAIL");
@@ -158,7 +167,7 @@ fn c_62_log_shows_no_secret() {
     let log = world.daemon.log();
     assert!(log.contains(ANN), "nothing was logged at all:\n{log}");
     let compact = app_password.replace('-', "");
-    for secret in secrets.into_iter().chain([&*compact]) {
+    for secret in secrets.into_iter().chain(tokens).chain([&*compact, CLIENT_SECRET]) {
         for form in
             [secret.to_owned(), b64(secret), plain(ANN, secret), format!("{:?}", secret.as_bytes())]
         {

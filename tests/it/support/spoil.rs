@@ -234,6 +234,24 @@ pub(crate) const FAULTS: &[Fault] = &[
             way == Way::ToServer && fields.next() == Some("CONT") && fields.clone().count() > 2;
         surplus.then(|| line(&format!("CONT\t{}", fields.take(2).collect::<Vec<_>>().join("\t"))))
     }),
+    told("keeps_the_last_message_back", |_, way, text, _| {
+        let refusal = way == Way::ToClient && text.starts_with("FAIL\t");
+        (refusal && text.contains("\tresp=")).then(|| line(&without(text, "resp=")))
+    }),
+    told("fails_before_the_challenge", |_, way, text, _| {
+        let (id, challenge) = text.strip_prefix("CONT\t")?.split_once('\t')?;
+        let told = way == Way::ToClient && !challenge.is_empty();
+        told.then(|| line(&format!("FAIL\t{id}\tuser=ann@example.org")))
+    }),
+    told("blames_the_token_for_an_outage", |_, way, text, _| {
+        let outage = way == Way::ToClient && text.contains("\tcode=temp_fail");
+        // base64 of an object without members
+        outage.then(|| line(&text.replace("code=temp_fail", "resp=e30=")))
+    }),
+    told("believes_any_token", |_, way, text, _| {
+        let (head, _) = text.split_once("\tresp=").filter(|_| way == Way::ToClient)?;
+        Some(line(&head.replace("FAIL\t", "OK\t")))
+    }),
     told("cuid_for_masters", |passage, way, _, raw| {
         let second = way == Way::ToClient && is_master(passage) && passage.told == 1;
         second.then(|| vec![Pass(raw.into()), Tell("CUID\t1".into())])
