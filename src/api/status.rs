@@ -8,8 +8,11 @@ use std::{
 use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, State, cache};
-use crate::clock::Timestamp;
+use super::{
+    Moment, State, cache,
+    providers::{self, Origin},
+};
+use crate::{clock::Timestamp, mailbox::ProviderName, verify::ProviderReport};
 
 /// Asks the running server for its part of the status.
 pub type Reporter = Arc<dyn Fn() -> ServerReport + Send + Sync>;
@@ -66,6 +69,23 @@ pub struct Status {
     pub store_bytes: Option<u64>,
     /// Accounts and networks that are held back now.
     pub held_back: usize,
+    /// How it goes with each identity provider.
+    #[serde(default)]
+    pub providers: Vec<ProviderFigures>,
+}
+
+/// How it goes with an identity provider.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ProviderFigures {
+    /// Its name.
+    pub name: ProviderName,
+    /// Where it is declared.
+    pub origin: Origin,
+    /// Number of its settings that are wrong: it is not asked then.
+    pub problems: usize,
+    /// Requests, failures, whether it is down.
+    #[serde(flatten)]
+    pub status: providers::Status,
 }
 
 pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
@@ -80,7 +100,19 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
         cache: state.pipeline.cache_status().into(),
         store_bytes,
         held_back: state.pipeline.held_back(Timestamp::now()).len(),
+        providers: state.pipeline.providers().into_iter().map(ProviderFigures::from).collect(),
     })
+}
+
+impl From<ProviderReport> for ProviderFigures {
+    fn from(report: ProviderReport) -> Self {
+        Self {
+            name: report.name,
+            origin: report.origin.into(),
+            problems: report.settings.map_or_else(|problems| problems.len(), |_| 0),
+            status: report.status.into(),
+        }
+    }
 }
 
 async fn size_of(folder: PathBuf) -> Option<u64> {

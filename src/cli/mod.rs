@@ -149,7 +149,7 @@ enum Command {
     Explain(explain::Explain),
     /// Show who logged in, and who could not
     LoginLog(login_log::LoginLog),
-    /// Passwords verified a while ago
+    /// Passwords and tokens verified a while ago
     #[command(subcommand)]
     Cache(cache::Command),
     /// Accounts and networks that guessed

@@ -7,7 +7,7 @@ use super::{
     text::{bytes, span, when},
 };
 use crate::{
-    api::status::{ServerReport, Status},
+    api::status::{ProviderFigures, ServerReport, Status},
     clock::Timestamp,
     config::Config,
 };
@@ -33,9 +33,16 @@ fn show(output: &Output, status: &Status) -> Result {
     let cache = &status.cache;
     fields
         .add("held back", status.held_back.to_string())
-        .add("cache", format!("{} of {} verified passwords", cache.verified, cache.capacity))
+        .add(
+            "cache",
+            format!(
+                "{} of {} verified passwords, {} tokens",
+                cache.verified, cache.capacity, cache.tokens
+            ),
+        )
         .add_some("state", status.store_bytes.map(bytes))
         .show(output)?;
+    providers(output, &status.providers)?;
     let Some(server) = &status.server else { return Ok(()) };
     output.show("")?;
     let mut listing = Listing::new(output, &["LISTENER", "INSTANCE", "CONNECTIONS", "WHERE"]);
@@ -48,6 +55,27 @@ fn show(output: &Output, status: &Status) -> Result {
         ]
     })?;
     listing.end("No listeners.")
+}
+
+fn providers(output: &Output, providers: &[ProviderFigures]) -> Result {
+    if providers.is_empty() {
+        return Ok(());
+    }
+    output.show("")?;
+    let mut listing = Listing::new(output, &["PROVIDER", "REQUESTS", "FAILURES", "STATE"]);
+    listing.page(providers, |figures| {
+        let requests: u64 = figures.status.requests.values().sum();
+        let state = match &figures.status.down {
+            _ if figures.problems > 0 => "wrong settings".to_owned(),
+            Some(down) => format!("down: {down}"),
+            None if requests == 0 => "not asked yet".to_owned(),
+            None => "answers".to_owned(),
+        };
+        let numbers = [requests, figures.status.failures].map(|number| number.to_string());
+        let [requests, failures] = numbers;
+        [figures.name.to_string(), requests, failures, state]
+    })?;
+    listing.end("No providers.")
 }
 
 fn since(server: &ServerReport) -> String {

@@ -161,6 +161,10 @@ fn a_provider_in_the_file_is_shown_and_not_changed() {
     daemon.cli(&added, "");
     assert_eq!(json(&daemon.cli(&["provider", "list", "--json"], "")).as_array().unwrap().len(), 2);
     daemon.wait_for_log("the change with its caller", |log| log.contains("provider add"));
+    let status = json(&daemon.cli(&["status", "--json"], ""));
+    assert_eq!(status["providers"].as_array().unwrap().len(), 2, "{status}");
+    let status = daemon.cli(&["status"], "");
+    assert!(status.contains("corp      0         0         not asked yet"), "{status}");
     let said = [shown, daemon.cli(&["config", "show"], ""), daemon.log()].concat();
     assert!(!said.contains("wonderland"), "{said}");
 }

@@ -28,6 +28,24 @@ fn socket_units_and_listeners_agree() {
     assert_eq!(units, listeners);
 }
 
+/// The sandbox leaves what a question to an identity provider takes: sockets of
+/// both families, the resolver's own, any address, and the system's certificates.
+#[test]
+fn service_may_ask_identity_providers() {
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib");
+    let unit = fs::read_to_string(contrib.join("systemd/dovegate.service")).unwrap();
+    assert_eq!(value(&unit, "RestrictAddressFamilies"), "AF_UNIX AF_INET AF_INET6");
+    for key in [
+        "IPAddressDeny=",
+        "PrivateNetwork=",
+        "SocketBindDeny=",
+        "InaccessiblePaths=",
+        "RootDirectory=",
+    ] {
+        assert!(!unit.lines().any(|line| line.starts_with(key)), "{key} is in the way");
+    }
+}
+
 fn listeners_of(text: &str) -> Sockets {
     let table: toml::Table = text.parse().unwrap();
     let listeners = table["listener"].as_array().unwrap();
