@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Asked, Cause, Pipeline, Reason, Verified, VerifiedBy,
     case::{Case, Stop},
-    connected::{Connected, Heard, Question, shown},
+    connected::{Connected, Question, shown},
     judge::store_failed,
     tokens::{Good, Said},
     trace::Outcome,
@@ -111,20 +111,18 @@ impl Pipeline {
         let give_up = Instant::now() + PATIENCE;
         let mut provider = self.speaks_for(case, &account)?;
         if let Some(said) = known(case, &provider, &account, token) {
-            case.cached = true;
-            let good = weigh(case, said)?;
-            return Ok((account, provider, good));
+            return Ok((account, provider, weigh(case, said)?));
         }
         self.pass_gate(case, user, case.current.pool.deadline()).await?;
         for _ in 0..2 {
-            let asked = timeout_at(give_up, ask(case, user, &provider, token)).await;
-            let said = match asked {
-                Ok(Some(heard)) => heard.said.clone(),
-                Ok(None) => {
-                    provider = self.speaks_for(case, &account)?;
-                    continue;
-                }
-                Err(_) => too_slow(),
+            // Who was before us at the gate may have asked the same.
+            let said = match known(case, &provider, &account, token) {
+                Some(said) => Some(said),
+                None => ask(case, user, &provider, token, give_up).await,
+            };
+            let Some(said) = said else {
+                provider = self.speaks_for(case, &account)?;
+                continue;
             };
             let said = or_last_good(case, &provider, &account, token, said);
             let good = weigh(case, said)?;
@@ -208,8 +206,7 @@ impl Pipeline {
         provider: &Connected,
         good: &Good,
     ) -> Result<Account, Stop> {
-        let settings = &provider.settings;
-        let person = Binding { provider: settings.name.clone(), subject: good.subject.clone() };
+        let person = person_of(provider, good);
         let mailbox = &account.mailbox;
         if let Some(bound) = &mailbox.bound {
             if *bound == person {
@@ -221,8 +218,8 @@ impl Pipeline {
             let detail = format!("bound to {}, the token is of {}", id_of(bound), id_of(&person));
             return Err(reassigned(case, detail));
         }
-        if !good.user_is_verified && settings.unverified_email == UnverifiedEmail::Refuse {
-            let detail = format!("{} has not verified the address", settings.name);
+        if !may_bind(provider, good) {
+            let detail = format!("{} has not verified the address", person.provider);
             case.trace.note("person", Outcome::Refused, || {
                 format!("the mailbox is nobody's yet, and {detail}")
             });
@@ -258,42 +255,61 @@ impl Pipeline {
     }
 }
 
-/// A fresh answer. Who is to be bound has to be vouched for now: a mailbox that
-/// was taken from somebody shall not go back to him by what was said before.
-fn known(case: &Case<'_>, provider: &Connected, account: &Account, token: &Secret) -> Option<Said> {
+/// A fresh answer. Not one that would bind the mailbox: who is to be bound has
+/// to be vouched for now, or a mailbox that was taken from somebody could go
+/// back to him by what was said before.
+fn known(
+    case: &mut Case<'_>,
+    provider: &Connected,
+    account: &Account,
+    token: &Secret,
+) -> Option<Said> {
     if case.trace.is_on() {
         return None;
     }
-    let key = provider.tokens.key(token);
-    provider.tokens.fresh(&key, case.attempt.arrived, account.mailbox.bound.is_none())
+    let said = provider.tokens.fresh(&provider.tokens.key(token), case.attempt.arrived)?;
+    if let Said::Good(good) = &said {
+        let mailbox = &account.mailbox;
+        if mailbox.bound.is_none() && good.is_of(&mailbox.address) && may_bind(provider, good) {
+            return None;
+        }
+    }
+    provider.tokens.count_hit();
+    case.cached = true;
+    Some(said)
 }
 
-/// A new answer. To be explained, it is asked for by itself and not kept.
+/// A new answer; none if it was outdated when it came. To be explained, it is
+/// asked for by itself and not kept.
 async fn ask(
     case: &mut Case<'_>,
     user: &Address,
     provider: &Arc<Connected>,
     token: &Secret,
-) -> Option<Arc<Heard>> {
+    give_up: Instant,
+) -> Option<Said> {
     let names = Arc::clone(&case.current.names);
     let question = Question { token, user, names, now: case.attempt.arrived };
     if !case.trace.is_on() {
-        return provider.ask(question).await;
+        let heard = timeout_at(give_up, provider.ask(question)).await;
+        return heard.unwrap_or_else(|_| Some(too_slow()));
     }
-    let heard = provider.try_out(question).await;
-    for Step { name, detail, outcome } in &heard.steps {
+    let Ok(heard) = timeout_at(give_up, provider.try_out(question)).await else {
+        return Some(too_slow());
+    };
+    for Step { name, detail, outcome } in heard.steps {
         let outcome = match outcome {
             StepOutcome::Ok => Outcome::Ok,
             StepOutcome::Failed => Outcome::Refused,
             StepOutcome::NotApplicable => Outcome::NotApplicable,
         };
-        case.trace.note(name, outcome, || detail.clone());
+        case.trace.note(name, outcome, || detail);
     }
-    Some(Arc::new(heard))
+    Some(heard.said)
 }
 
-/// In the place of an outage, the last good answer, if it counts so long. It
-/// does not bind a mailbox.
+/// In the place of an outage, the last good answer, if it counts so long and
+/// lets in. For a refusal it is too old, and to bind a mailbox.
 fn or_last_good(
     case: &mut Case<'_>,
     provider: &Connected,
@@ -302,11 +318,12 @@ fn or_last_good(
     said: Said,
 ) -> Said {
     let Said::Unavailable(outage) = said else { return said };
-    let key = provider.tokens.key(token);
-    let last = provider.tokens.last_good(&key, case.attempt.arrived);
-    let Some(good) = last.filter(|_| account.mailbox.bound.is_some()) else {
-        return Said::Unavailable(outage);
+    let (key, mailbox) = (provider.tokens.key(token), &account.mailbox);
+    let lets_in = |good: &Arc<Good>| {
+        good.is_of(&mailbox.address) && mailbox.bound.as_ref() == Some(&person_of(provider, good))
     };
+    let last = provider.tokens.last_good(&key, case.attempt.arrived).filter(lets_in);
+    let Some(good) = last else { return Said::Unavailable(outage) };
     case.stale = true;
     case.trace.note("token", Outcome::NotApplicable, || {
         format!("{outage}; what was said at {} still counts", good.asked)
@@ -333,6 +350,15 @@ fn weigh(case: &mut Case<'_>, said: Said) -> Result<Arc<Good>, Stop> {
             Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
         }
     }
+}
+
+/// Whether the user claim may be believed far enough to bind a mailbox.
+fn may_bind(provider: &Connected, good: &Good) -> bool {
+    good.user_is_verified || provider.settings.unverified_email == UnverifiedEmail::Accept
+}
+
+fn person_of(provider: &Connected, good: &Good) -> Binding {
+    Binding { provider: provider.settings.name.clone(), subject: good.subject.clone() }
 }
 
 fn too_slow() -> Said {

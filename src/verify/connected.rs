@@ -13,12 +13,16 @@ use crate::{
     secret::Secret,
 };
 
+/// Most good answers that are kept of one provider: some 50 MiB at the very
+/// most.
+const MAX_TOKENS: u64 = 100_000;
+
 /// One provider with its cache. Other settings make another one.
 pub(super) struct Connected {
     pub(super) settings: Arc<idp::Settings>,
     pub(super) provider: Arc<Provider>,
     pub(super) tokens: TokenCache,
-    flights: Flights<(TokenKey, u64), Arc<Heard>>,
+    flights: Flights<(TokenKey, u64), Said>,
 }
 
 /// What is asked.
@@ -38,19 +42,15 @@ pub(super) struct Heard {
 }
 
 impl Connected {
-    pub(super) fn new(
-        settings: Arc<idp::Settings>,
-        provider: Provider,
-        cache_entries: u64,
-    ) -> Self {
-        let tokens = TokenCache::new(settings.name.clone(), cache_entries, settings.token_cache);
+    pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider) -> Self {
+        let tokens = TokenCache::new(settings.name.clone(), MAX_TOKENS, settings.token_cache);
         Self { settings, provider: Arc::new(provider), tokens, flights: Flights::default() }
     }
 
     /// Asks, together with whoever asks the same, and keeps the answer; nothing
     /// if it was outdated when it came. Who comes after a purge does not join a
     /// request from before it.
-    pub(super) async fn ask(self: &Arc<Self>, question: Question<'_>) -> Option<Arc<Heard>> {
+    pub(super) async fn ask(self: &Arc<Self>, question: Question<'_>) -> Option<Said> {
         let purges = self.tokens.purges();
         let key = self.tokens.key(question.token);
         let run = || {
@@ -58,13 +58,14 @@ impl Connected {
             let Question { token, user, names, now } = question;
             let (token, user) = (token.clone(), user.clone());
             async move {
-                let heard = own.hear(&token, &names, now).await;
-                own.tokens.keep(key, &heard.said, &user, now, purges);
-                Arc::new(heard)
+                own.tokens.count_miss();
+                let Heard { said, .. } = own.hear(&token, &names, now).await;
+                own.tokens.keep(key, &said, &user, now, purges);
+                said
             }
         };
-        let heard = self.flights.share((key, purges), run).await;
-        (self.tokens.purges() == purges).then_some(heard)
+        let said = self.flights.share((key, purges), run).await;
+        (self.tokens.purges() == purges).then_some(said)
     }
 
     /// Asks alone, and keeps nothing.

@@ -123,13 +123,11 @@ impl Pipeline {
     pub async fn load_providers(&self) -> Result<(), Error> {
         let _loading = self.registry.loading.lock().await;
         let stored = self.store.providers().await?;
-        let settings = self.current();
-        let declared = settings.settings.providers.clone();
-        let entries = settings.settings.verified_cache_entries;
+        let declared = self.current().settings.providers.clone();
         let before = self.registry.known.load_full();
         let work = {
             let before = Arc::clone(&before);
-            move || read(&before, stored, declared, entries)
+            move || read(&before, stored, declared)
         };
         let known = task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
         report_problems(&known);
@@ -177,12 +175,7 @@ impl Pipeline {
 
 /// Makes all providers, or takes them over from `before`. Blocks: certificates
 /// and secrets are read from files.
-fn read(
-    before: &Known,
-    stored: Vec<NamedProvider>,
-    declared: Vec<Arc<idp::Settings>>,
-    cache_entries: u64,
-) -> Known {
+fn read(before: &Known, stored: Vec<NamedProvider>, declared: Vec<Arc<idp::Settings>>) -> Known {
     let stored = stored.into_iter().map(|named| {
         let settings = idp::Settings::mean(&named).map(Arc::new);
         (named.name, Origin::Store, settings)
@@ -191,19 +184,13 @@ fn read(
         declared.into_iter().map(|settings| (settings.name.clone(), Origin::File, Ok(settings)));
     // A later one of the same name takes the place of the earlier one.
     let all = stored.chain(declared).map(|(name, origin, settings)| {
-        let provider = settings
-            .and_then(|settings| connect(before, settings, cache_entries))
-            .map_err(Into::into);
+        let provider = settings.and_then(|settings| connect(before, settings)).map_err(Into::into);
         (name, Entry { origin, provider })
     });
     all.collect()
 }
 
-fn connect(
-    before: &Known,
-    settings: Arc<idp::Settings>,
-    cache_entries: u64,
-) -> Result<Arc<Connected>, Vec<Problem>> {
+fn connect(before: &Known, settings: Arc<idp::Settings>) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
     if let Some(same) = same.filter(|same| same.settings == settings) {
         return Ok(Arc::clone(same));
@@ -211,7 +198,7 @@ fn connect(
     let provider = idp::Provider::new((*settings).clone());
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
-    Ok(Arc::new(Connected::new(settings, provider, cache_entries)))
+    Ok(Arc::new(Connected::new(settings, provider)))
 }
 
 fn report_problems(known: &Known) {

@@ -133,7 +133,7 @@ fn refusal(reason: Reason, user: &str) -> String {
 fn obstacle(cause: Cause) -> &'static str {
     match cause {
         Cause::Store => "the store failed; the log has its error.",
-        Cause::Overloaded => "there is more to hash than the machine can do.",
+        Cause::Overloaded => "more is being checked than may be at a time.",
         Cause::CorruptHash => "the stored password hash cannot be read. Set the password anew.",
         Cause::UnknownScheme => "the stored password has a scheme that is not supported.",
         Cause::CostAboveCap => {

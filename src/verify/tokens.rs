@@ -39,6 +39,17 @@ const MAX_SUBJECT_BYTES: usize = 255;
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub(super) struct TokenKey([u8; 32]);
 
+impl TokenKey {
+    fn new(secret: &[u8; 32], provider: &ProviderName, token: &[u8]) -> Self {
+        let provider = provider.as_str().as_bytes();
+        let mut digest = blake3::Hasher::new_keyed(secret);
+        digest.update(&(provider.len() as u64).to_be_bytes());
+        digest.update(provider);
+        digest.update(token);
+        Self(*digest.finalize().as_bytes())
+    }
+}
+
 /// Whom a good token speaks of, and when the provider said so.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Good {
@@ -77,6 +88,11 @@ impl Good {
         let user =
             user.as_deref().map_or_else(|| Err("the token names no user".to_owned()), canonical);
         Ok(Self { subject, user, user_is_verified, expires, asked })
+    }
+
+    /// Whether it speaks of this user.
+    pub(super) fn is_of(&self, user: &Address) -> bool {
+        self.user.as_ref() == Ok(user)
     }
 
     /// A clock that was set back makes no answer last: the distance counts.
@@ -182,23 +198,25 @@ impl TokenCache {
     }
 
     pub(super) fn key(&self, token: &Secret) -> TokenKey {
-        let provider = self.provider.as_str().as_bytes();
-        let mut digest = blake3::Hasher::new_keyed(&self.secret);
-        digest.update(&(provider.len() as u64).to_be_bytes());
-        digest.update(provider);
-        digest.update(token.expose());
-        TokenKey(*digest.finalize().as_bytes())
+        TokenKey::new(&self.secret, &self.provider, token.expose())
     }
 
-    /// A fresh answer. With `anew` a good one has to be asked for again.
-    pub(super) fn fresh(&self, key: &TokenKey, now: Timestamp, anew: bool) -> Option<Said> {
-        let found = self.fresh_refusal(key, now).or_else(|| {
-            let good = self.good.get(key).filter(|_| !anew)?.said;
+    /// A fresh answer.
+    pub(super) fn fresh(&self, key: &TokenKey, now: Timestamp) -> Option<Said> {
+        self.fresh_refusal(key, now).or_else(|| {
+            let good = self.good.get(key)?.said;
             good.is_fresh(now, self.time).then_some(Said::Good(good))
-        });
-        let counter = if found.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-        found
+        })
+    }
+
+    /// Counts a question that was spared.
+    pub(super) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a question that is asked.
+    pub(super) fn count_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
     fn fresh_refusal(&self, key: &TokenKey, now: Timestamp) -> Option<Said> {
@@ -280,4 +298,87 @@ fn forget<T: Clone + Send + Sync + 'static>(
 ) -> u64 {
     let keys = room.iter().filter(|(_, kept)| whose(&kept.about)).map(|(key, _)| *key);
     keys.map(|key| room.invalidate(&key)).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::idp::Refused;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn name(name: &str) -> ProviderName {
+        name.parse().unwrap()
+    }
+
+    fn ann() -> Address {
+        Address::parse("ann@example.org").unwrap()
+    }
+
+    fn good() -> Said {
+        let token = Token {
+            subject: "1".to_owned(),
+            user: Some("ann@example.org".to_owned()),
+            user_is_verified: true,
+            expires: None,
+        };
+        Said::Good(Good::new(token, |_| Ok(ann()), NOW).unwrap().into())
+    }
+
+    fn refused() -> Said {
+        let detail = "over".to_owned();
+        Said::Refused(Refusal { why: Refused::Expired, detail }.into())
+    }
+
+    fn cache(capacity: u64) -> TokenCache {
+        TokenCache::new(name("corp"), capacity, Duration::from_secs(60))
+    }
+
+    #[test]
+    fn keys_carry_the_provider() {
+        let key = |provider: &str, token: &[u8]| TokenKey::new(&[1; 32], &name(provider), token);
+        assert!(key("corp", b"token") == key("corp", b"token"));
+        assert!(key("corp", b"token") != key("other", b"token"));
+        assert!(key("corp", b"token") != key("corpt", b"oken"));
+    }
+
+    #[test]
+    fn refusals_crowd_out_no_good_answer() {
+        let cache = cache(8);
+        let key = |number: u32| cache.key(&Secret::new(number.to_be_bytes()));
+        cache.keep(key(0), &good(), &ann(), NOW, 0);
+        for number in 1..1000 {
+            cache.keep(key(number), &refused(), &ann(), NOW, 0);
+        }
+        cache.tidy();
+        assert!(matches!(cache.fresh(&key(0), NOW), Some(Said::Good(_))));
+        assert!(cache.refused.entry_count() <= 2);
+    }
+
+    #[test]
+    fn the_last_answer_ends_the_one_before() {
+        let cache = cache(8);
+        let key = cache.key(&Secret::from("token"));
+        cache.keep(key, &good(), &ann(), NOW, 0);
+        cache.keep(key, &refused(), &ann(), NOW, 0);
+        assert!(matches!(cache.fresh(&key, NOW), Some(Said::Refused(_))));
+        assert!(cache.last_good(&key, NOW).is_none());
+        cache.keep(key, &good(), &ann(), NOW, 0);
+        assert!(matches!(cache.fresh(&key, NOW), Some(Said::Good(_))));
+    }
+
+    #[test]
+    fn what_was_asked_before_a_purge_is_not_kept() {
+        let cache = cache(8);
+        let key = cache.key(&Secret::from("token"));
+        let before = cache.purges();
+        cache.keep(key, &good(), &ann(), NOW, before);
+        assert_eq!(cache.purge(|_| true), 1);
+        for said in [good(), refused()] {
+            cache.keep(key, &said, &ann(), NOW, before);
+            assert!(cache.fresh(&key, NOW).is_none());
+        }
+        cache.keep(key, &good(), &ann(), NOW, cache.purges());
+        assert!(cache.fresh(&key, NOW).is_some());
+    }
 }

@@ -24,6 +24,9 @@ async fn a_fresh_answer_is_not_asked_for_again() {
     assert_eq!(corp.requests(), 2);
     let status = rig.pipeline.cache_status();
     assert_eq!((status.tokens, status.token_hits, status.token_misses), (1, 2, 2));
+    let uses = rig.store.uses(None, 10).await.unwrap();
+    assert_eq!(uses.iter().map(|row| row.count).sum::<u64>(), 4);
+    assert!(uses.iter().all(|row| row.outcome == "ok"), "{uses:?}");
 }
 
 /// The server writes it without waiting for anything.
@@ -332,4 +335,78 @@ async fn explain_tells_each_check_in_order() {
     let last = trace.steps.last().unwrap();
     assert_eq!((last.name, last.outcome), ("token", trace::Outcome::Refused));
     assert!(trace.sentence.contains("does not know the token"), "{}", trace.sentence);
+}
+
+/// A gate that is full holds up nobody whose answer is there, and whoever waited
+/// at it does not ask what was asked meanwhile.
+#[tokio::test]
+async fn a_full_gate_is_passed_by_what_is_known() {
+    let tight = Settings {
+        abuse: penalty::Settings { network_limit: 1, ..penalty::Settings::default() },
+        ..settings()
+    };
+    let rig = Rig::with(tight).await;
+    let corp = FakeProvider::start().await;
+    rig.connect(corp.named("corp")).await;
+    rig.speaks("corp", "example.org").await;
+    rig.belongs("ann@example.org", "corp").await;
+    corp.gives("anns", "ann@example.org", json!({}));
+    corp.gives("second", "ann@example.org", json!({}));
+    rig.check(anns(), "ok").await;
+    corp.holds(true);
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            let (pipeline, attempt) =
+                (Arc::clone(&rig.pipeline), bearer("ann@example.org", "second"));
+            tokio::spawn(async move { pipeline.decide(attempt).await })
+        })
+        .collect();
+    corp.asked(2).await;
+    rig.check(anns(), "ok").await;
+    corp.holds(false);
+    for one in join_all(waiting).await {
+        assert_eq!(word(&one.unwrap().verdict), "ok");
+    }
+    assert_eq!(corp.requests(), 2);
+}
+
+/// What lets nobody in is no reason to refuse while the provider is down.
+#[tokio::test]
+async fn an_old_answer_lets_in_and_does_not_refuse() {
+    let (rig, corp) = ann().await;
+    rig.add("bob@example.org", None).await;
+    rig.belongs("bob@example.org", "corp").await;
+    corp.gives("bobs", "bob@example.org", json!({}));
+    rig.check(bearer("bob@example.org", "bobs"), "ok").await;
+    rig.check(anns(), "ok").await;
+    corp.is_down(true);
+    rig.check(bearer("bob@example.org", "anns"), "token_user").await;
+    rig.check(later(60, bearer("bob@example.org", "anns")), "provider_status").await;
+    rig.check(later(60, anns()), "ok").await;
+    let other = crate::mailbox::Binding { provider: name("corp"), subject: "2".to_owned() };
+    let bound = Some(Some(other));
+    rig.change("ann@example.org", MailboxChange { bound, ..MailboxChange::default() }).await;
+    rig.check(later(60, anns()), "provider_status").await;
+}
+
+/// Whose token can bind nothing causes no request at every login.
+#[tokio::test]
+async fn what_binds_nothing_is_answered_from_the_cache() {
+    let (rig, corp) = ann().await;
+    rig.add("bob@example.org", None).await;
+    rig.belongs("bob@example.org", "corp").await;
+    corp.gives("unverified", "ann@example.org", json!({ "email_verified": false }));
+    for _ in 0..3 {
+        rig.check(bearer("bob@example.org", "anns"), "token_user").await;
+        rig.check(bearer("ann@example.org", "unverified"), "unverified_email").await;
+    }
+    assert_eq!(corp.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_answer_last() {
+    let (rig, corp) = ann().await;
+    rig.check(later(3600, anns()), "ok").await;
+    rig.check(anns(), "ok").await;
+    assert_eq!(corp.requests(), 2);
 }
