@@ -1,8 +1,12 @@
 //! `idp` against a provider that answers, misbehaves and lies: what comes back
 //! is the right one of three answers, whichever method asked.
 
+mod discovery;
 mod faults;
+mod people;
+mod signatures;
 mod tls;
+mod tokens;
 
 use dovegate::{
     clock::{Span, Timestamp},

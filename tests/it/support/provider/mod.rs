@@ -148,26 +148,37 @@ impl FakeProvider {
         let tls = self.certificate.as_ref().map(Certificate::server_config);
         let (state, stopped) = (Arc::clone(&self.state), Arc::clone(&stop));
         let accepting = thread::spawn(move || {
+            let mut connections = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
                 if stopped.load(Ordering::Relaxed) {
-                    return;
+                    break;
                 }
                 let (state, stopped) = (Arc::clone(&state), Arc::clone(&stopped));
                 let tls = tls.clone();
-                thread::spawn(move || serve::connection(stream, tls, &state, &stopped));
+                let serve = move || serve::connection(stream, tls, &state, &stopped);
+                connections.push(thread::spawn(serve));
+            }
+            for connection in connections {
+                let _ = connection.join();
             }
         });
         self.running = Some((stop, accepting));
     }
 
-    /// Nobody listens any more, and open connections end.
+    /// Nobody listens any more, and open connections have ended.
     pub(crate) fn stop(&mut self) {
-        if let Some((stop, accepting)) = self.running.take() {
-            stop.store(true, Ordering::Relaxed);
-            // Wakes the thread that accepts, so that it sees the flag.
-            let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.end() {
             accepting.join().expect("it does not panic");
         }
+    }
+
+    /// Begins to stop.
+    fn end(&mut self) -> Option<JoinHandle<()>> {
+        let (stop, accepting) = self.running.take()?;
+        stop.store(true, Ordering::Relaxed);
+        // Wakes the thread that accepts, so that it sees the flag.
+        let _ = TcpStream::connect(self.address);
+        Some(accepting)
     }
 
     /// Listens again, at the same address.
@@ -284,7 +295,8 @@ impl FakeProvider {
 
 impl Drop for FakeProvider {
     fn drop(&mut self) {
-        self.stop();
+        // Its threads end by themselves, and nobody needs to wait for them.
+        drop(self.end());
     }
 }
 
