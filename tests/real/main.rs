@@ -16,5 +16,6 @@ mod exim;
 mod fail2ban;
 mod keycloak;
 mod postfix;
+mod roundcube;
 mod support;
 mod systemd;

@@ -187,3 +187,54 @@ fn start_master(folder: &Folder, port: u16) -> Server {
     wait_for("Postfix", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok());
     server
 }
+
+/// A Postfix that takes mail of logged-in people and delivers it to a Dovecot.
+/// It asks a Dovegate that runs elsewhere.
+#[derive(Debug)]
+pub struct Relay {
+    _postfix: Server,
+    ports: Ports,
+    /// Where it lies.
+    pub folder: Folder,
+}
+
+impl Relay {
+    /// Starts it; `None`, with a line that says so, where it cannot run.
+    pub fn start(sasl: &str, lmtp: u16) -> Option<Self> {
+        let system = System::here();
+        if !system.has("/usr/lib/postfix/sbin/master") {
+            skip("Postfix is not installed");
+            return None;
+        }
+        let folder = system.folder();
+        let ports = Ports::free();
+        configure(&folder, Way::Unix { chroot: false }, &ports);
+        let append = |name: &str, text: &str| {
+            let path = folder.outside("etc").join(name);
+            let before = fs::read_to_string(&path).unwrap();
+            fs::write(path, before + text).unwrap();
+        };
+        append(
+            "main.cf",
+            &format!(
+                "smtpd_sasl_path = {sasl}
+virtual_mailbox_domains = example.org
+virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
+"
+            ),
+        );
+        append("master.cf", "lmtp unix - - n - - lmtp\n");
+        let postfix = start_master(&folder, ports.plain);
+        Some(Self { _postfix: postfix, ports, folder })
+    }
+
+    /// Its port for submission over TLS from the first byte.
+    pub fn submissions(&self) -> u16 {
+        self.ports.submissions
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.outside("mail.log")).unwrap_or_default()
+    }
+}
