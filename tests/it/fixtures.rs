@@ -11,9 +11,12 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use crate::support::{
     client::Target,
     daemon::Daemon,
+    provider::{FakeProvider, USERINFO},
     wire::{Read, Wire},
 };
 
@@ -93,6 +96,8 @@ fn fixtures() -> Vec<PathBuf> {
 struct Fixture {
     mailboxes: Vec<Vec<String>>,
     settings: Vec<String>,
+    /// Tokens and whose they are.
+    tokens: Vec<(String, String)>,
     connections: Vec<Connection>,
 }
 
@@ -141,6 +146,9 @@ impl Fixture {
                 return Err("a mailbox is an address, a password and options".to_owned());
             }
             self.mailboxes.push(words);
+        } else if let Some(words) = comment.strip_prefix("token: ") {
+            let (token, owner) = words.split_once(' ').ok_or("a token is a text and an address")?;
+            self.tokens.push((token.to_owned(), owner.to_owned()));
         } else if let Some(setting) = comment.strip_prefix("setting: ") {
             self.settings.push(setting.to_owned());
         } else if let Some(rest) = comment.strip_prefix("connection ") {
@@ -151,14 +159,35 @@ impl Fixture {
         Ok(())
     }
 
+    /// The provider that knows its tokens, if it has any, and the settings for it.
+    fn provider(&self) -> Option<(FakeProvider, Vec<String>)> {
+        if self.tokens.is_empty() {
+            return None;
+        }
+        let fake = FakeProvider::start();
+        for (token, owner) in &self.tokens {
+            fake.know(token, json!({ "email": owner }));
+        }
+        let settings = vec![
+            "provider.corp.kind = \"oidc\"".to_owned(),
+            format!("provider.corp.introspection_url = \"{}\"", fake.at(USERINFO)),
+            "provider.corp.tokens_for_local = true".to_owned(),
+        ];
+        Some((fake, settings))
+    }
+
     /// Plays it to a daemon of its own.
     fn replay(&self, patience: Duration) -> Result<(), String> {
-        let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
-        let daemon = Daemon::start(&settings);
+        let provider = self.provider();
+        let settings = self.settings.iter().chain(provider.iter().flat_map(|(_, lines)| lines));
+        let daemon = Daemon::start(&settings.map(String::as_str).collect::<Vec<_>>());
         let domains: BTreeSet<&str> =
             self.mailboxes.iter().filter_map(|words| Some(words[0].split_once('@')?.1)).collect();
         for domain in domains {
             daemon.cli(&["domain", "add", domain], "");
+            if provider.is_some() {
+                daemon.cli(&["domain", "set", domain, "--provider", "corp"], "");
+            }
         }
         for words in &self.mailboxes {
             let options: Vec<&str> = words[2..].iter().map(String::as_str).collect();

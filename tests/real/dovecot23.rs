@@ -107,3 +107,9 @@ fn five_thousand_connections_under_master() {
 fn record() {
     recordings::record(V23);
 }
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record_tokens() {
+    recordings::record_tokens(V23);
+}

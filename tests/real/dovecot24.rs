@@ -106,3 +106,9 @@ fn five_thousand_connections_under_master() {
 fn record() {
     recordings::record(V24);
 }
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record_tokens() {
+    recordings::record_tokens(V24);
+}

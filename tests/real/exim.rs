@@ -21,9 +21,12 @@ use crate::support::{
     mailboxes::{self, ANN, AppPasswords, ODD, PASSWORD},
     place::{Folder, System, cache, free_ports},
     process::Server,
+    provider::FakeProvider,
     skip,
     smtp::{Smtp, send},
-    smtp_recordings, wait_for,
+    smtp_recordings::{self, Exchange},
+    tokens::{self, BAD, GOOD, oauthbearer},
+    wait_for,
 };
 
 /// Whom Exim serves as, and Dovegate, too: a user of every Debian.
@@ -73,6 +76,28 @@ fn logs_people_in_over_tls_only() {
 }
 
 #[test]
+fn takes_bearer_tokens() {
+    let Some(site) = Site::start() else { return };
+    let _corp = site.with_provider(ANN);
+    let extensions = Smtp::connect(site.plain).extensions;
+    assert!(extensions.contains("AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"), "{extensions}");
+    for (mechanism, message) in
+        [("XOAUTH2", tokens::xoauth2 as fn(&str, &str) -> String), ("OAUTHBEARER", oauthbearer)]
+    {
+        let mut client = Smtp::connect(site.plain);
+        let refused = client.command(&format!("AUTH {mechanism} {}", message(ANN, BAD)));
+        assert_eq!(refused.code, 334, "{}", refused.text);
+        assert_eq!(client.command("AQ==").code, 535);
+        let other = client.command(&format!("AUTH {mechanism} {}", message(ODD, GOOD)));
+        assert_eq!(other.code, 334, "{}", other.text);
+        assert_eq!(client.command("").code, 535);
+        let taken =
+            client.command(&format!("AUTH {mechanism} {}", message("Ann@Example.org", GOOD)));
+        assert_eq!(taken.code, 235, "{}", taken.text);
+    }
+}
+
+#[test]
 fn goes_on_after_an_aborted_dialogue() {
     let Some(site) = Site::start() else { return };
     let mut client = Smtp::connect(site.plain);
@@ -101,13 +126,24 @@ fn recovers_by_itself_when_dovegate_restarts() {
 #[test]
 #[ignore = "writes proto-fixtures/"]
 fn record() {
+    let exchanges = [smtp_recordings::EXCHANGES, &[smtp_recordings::BROKEN_BASE64]].concat();
+    write(&Site::start().expect("a recording needs the program"), &exchanges);
+}
+
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record_tokens() {
     let site = Site::start().expect("a recording needs the program");
+    let _corp = site.with_provider(smtp_recordings::BEA);
+    write(&site, smtp_recordings::TOKENS);
+}
+
+fn write(site: &Site, exchanges: &[Exchange]) {
     let path = site.folder.outside("exim-auth");
     let socket = Socket { path, owner: site.folder.system.user(USER), mode: 0o660 };
     let program = "Exim 4.96 (Debian 12)";
-    let Site { dovegate, folder, plain, .. } = &site;
-    let further = [smtp_recordings::BROKEN_BASE64];
-    smtp_recordings::record("exim-4.96", program, *plain, &socket, dovegate, folder, &further);
+    let Site { dovegate, folder, plain, .. } = site;
+    smtp_recordings::record("exim-4.96", program, *plain, &socket, dovegate, folder, exchanges);
 }
 
 impl Site {
@@ -138,6 +174,15 @@ impl Site {
     }
 }
 
+impl Site {
+    /// With a provider that knows a token of `user`.
+    fn with_provider(&self, user: &str) -> FakeProvider {
+        let corp = tokens::provider_for(user);
+        tokens::add(&corp, &self.dovegate, &self.folder);
+        corp
+    }
+}
+
 fn unpacked(path: String) -> Option<PathBuf> {
     let path = cache().join(path);
     if !path.exists() {
@@ -158,7 +203,7 @@ fn configure(folder: &Folder, socket: &str, plain: u16) {
     let macros =
         include_str!("../../contrib/exim/main.conf").replace("/run/dovegate/exim-auth", socket);
     let condition = "${if def:tls_in_cipher}";
-    let authenticators = include_str!("../../contrib/exim/authenticators.conf");
+    let authenticators = with_tokens(include_str!("../../contrib/exim/authenticators.conf"));
     assert!(authenticators.contains(condition));
     let authenticators = authenticators.replace(
         condition,
@@ -196,6 +241,16 @@ begin authenticators
 {authenticators}"
         ),
     );
+}
+
+/// Takes the marks away from the authenticators for bearer tokens.
+fn with_tokens(authenticators: &str) -> String {
+    let marked = |line: &&str| line.starts_with("#dovegate_") || line.starts_with("#  ");
+    let lines = authenticators.lines().map(|line| match Some(line).filter(marked) {
+        Some(line) => line.replacen('#', "", 1),
+        None => line.to_owned(),
+    });
+    lines.map(|line| line + "\n").collect()
 }
 
 /// Exim's user is fixed when Exim is built. The wrapper shows it that name with

@@ -3,7 +3,9 @@
 //! Needs root and Debian's `postfix` (`contrib/test-setup`).
 
 use std::{
-    fs, thread,
+    fs,
+    process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,7 +16,8 @@ use crate::support::{
     mailboxes::{self, ANN, ODD, PASSWORD},
     postfix::{Site, Way},
     smtp::{Smtp, send},
-    smtp_recordings,
+    smtp_recordings::{self, Exchange},
+    tokens,
 };
 
 #[test]
@@ -143,9 +146,38 @@ fn the_longest_delay_is_shorter_than_postfix_waits() {
 #[ignore = "writes proto-fixtures/"]
 fn record() {
     let site = Site::start(Way::Unix { chroot: true }, &[]).expect("a recording needs the program");
+    write(&site, smtp_recordings::EXCHANGES);
+}
+
+/// The provider is there before Postfix asks for the mechanisms.
+#[test]
+#[ignore = "writes proto-fixtures/"]
+fn record_tokens() {
+    let corp = tokens::provider_for(smtp_recordings::BEA);
+    let settings = tokens::settings(&corp) + "[userdb]";
+    let site = Site::start(Way::Unix { chroot: true }, &[("[userdb]", &settings)])
+        .expect("a recording needs the program");
+    tokens::speaks_for_example_org(&site.dovegate, &site.folder);
+    write(&site, smtp_recordings::TOKENS);
+}
+
+fn write(site: &Site, exchanges: &[Exchange]) {
+    // The smtpd of the first connection talks to Dovegate already, past the relay.
+    let config = site.folder.inside("etc");
+    let reload = Command::new("postfix").args(["-c", &config, "reload"]).output().unwrap();
+    assert!(reload.status.success(), "{}", String::from_utf8_lossy(&reload.stderr));
+    thread::sleep(Duration::from_secs(1));
     let path = site.folder.outside("queue").join("private/auth");
     let socket = Socket { path, owner: site.folder.system.user("postfix"), mode: 0o660 };
     let program = "Postfix 3.7.11 (Debian 12), smtpd";
-    let Site { dovegate, folder, ports, .. } = &site;
-    smtp_recordings::record("postfix-3.7", program, ports.plain, &socket, dovegate, folder, &[]);
+    let Site { dovegate, folder, ports, .. } = site;
+    smtp_recordings::record(
+        "postfix-3.7",
+        program,
+        ports.plain,
+        &socket,
+        dovegate,
+        folder,
+        exchanges,
+    );
 }

@@ -9,25 +9,39 @@ use std::{fs, path::Path};
 
 use crate::support::{
     client::{
-        Dialogue, imap_again, imap_authenticate_login, imap_login, imap_plain, lmtp, pop3_plain,
-        sieve_plain, submission_plain,
+        Dialogue, Outcome, imap_again, imap_authenticate_login, imap_login, imap_plain, lmtp,
+        pop3_plain, sieve_plain, submission_plain,
     },
     dovecot::{RECORDED_MAIL, Rig, StandIn, Version, Way},
     recorder::Recorder,
+    tokens::{self, BAD, GOOD, oauthbearer, xoauth2},
 };
+
+const ANN: &str = "ann@example.org";
 
 /// One exchange: the file's name, what it is, and how to bring it about.
 type Exchange<'a> = (&'a str, &'a str, &'a dyn Fn(&Rig));
 
 /// Records every exchange with this Dovecot.
 pub fn record(version: Version) {
+    record_all(version, EXCHANGES, |_| ());
+}
+
+/// Records the exchanges with bearer tokens.
+pub fn record_tokens(version: Version) {
+    let corp = tokens::provider_for(ANN);
+    record_all(version, TOKENS, |rig| tokens::add(&corp, &rig.dovegate, &rig.folder));
+}
+
+fn record_all(version: Version, exchanges: &[Exchange<'_>], prepare: impl FnOnce(&Rig)) {
     let rig = Rig::start(version, Way::Recorded).expect("a recording needs the program");
     let StandIn::Recorded(_, recorder) = &rig.stand_in else { unreachable!("asked for") };
     rig.dovegate(&["domain", "add", "example.org"]);
-    rig.mailbox("ann@example.org", "wonderland", &["--quota", "5G"]);
+    rig.mailbox(ANN, "wonderland", &["--quota", "5G"]);
     rig.mailbox("ben@example.org", "looking-glass", &["--state", "disabled"]);
     rig.mailbox("cleo@example.org", "rabbit-hole", &["--no-services"]);
-    for (name, what, bring_about) in EXCHANGES {
+    prepare(&rig);
+    for (name, what, bring_about) in exchanges {
         recorder.begin();
         bring_about(&rig);
         write(recorder, version, name, what);
@@ -40,7 +54,7 @@ fn write(recorder: &Recorder, version: Version, name: &str, what: &str) {
         Version::V23 => ("dovecot-2.3", "Dovecot 2.3.19.1 (Debian 12)"),
         Version::V24 => ("dovecot-2.4", "Dovecot 2.4.1 (Debian 13)"),
     };
-    let head = [
+    let mut head = vec![
         format!("{program}, {what}"),
         "captured: by tests/real/support/recorder.rs, a relay between Dovecot and Dovegate as a daemon of its own"
             .to_owned(),
@@ -52,6 +66,9 @@ fn write(recorder: &Recorder, version: Version, name: &str, what: &str) {
         "setting: userdb.home = \"/tmp/dovegate-recorded/%d/%n\"".to_owned(),
         "setting: userdb.mail = \"maildir:~/Maildir\"".to_owned(),
     ];
+    if TOKENS.iter().any(|(token_exchange, ..)| *token_exchange == name) {
+        head.push(tokens::head(ANN));
+    }
     let file = format!("proto-fixtures/{short}-{name}.txt");
     recorder.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file), &head);
 }
@@ -180,8 +197,83 @@ const EXCHANGES: &[Exchange<'_>] = &[
     }),
 ];
 
-fn imap_raw(rig: &Rig, command: &str) {
+fn imap_raw(rig: &Rig, command: &str) -> Outcome {
     let mut dialogue = Dialogue::tls(rig.ports.imaps);
     dialogue.until(|line| line.starts_with("* OK"));
-    imap_again(&mut dialogue, command);
+    imap_again(&mut dialogue, command)
+}
+
+const TOKENS: &[Exchange<'_>] = &[
+    ("imap-xoauth2-ok", "IMAP over TLS, AUTHENTICATE XOAUTH2, good token", &|rig| {
+        let outcome = imap_raw(rig, &format!("AUTHENTICATE XOAUTH2 {}", xoauth2(ANN, GOOD)));
+        assert_eq!(outcome, Outcome::In);
+    }),
+    (
+        "imap-xoauth2-noir-ok",
+        "IMAP over TLS, AUTHENTICATE XOAUTH2 without initial response, good token",
+        &|rig| {
+            let mut dialogue = challenged(rig, "AUTHENTICATE XOAUTH2");
+            dialogue.send(&xoauth2("Ann@Example.ORG", GOOD));
+            assert!(ended(&dialogue).starts_with("a OK"));
+        },
+    ),
+    (
+        "imap-xoauth2-fail",
+        "IMAP over TLS, AUTHENTICATE XOAUTH2, bad token, challenge answered with an empty line",
+        &|rig| {
+            let mut dialogue =
+                challenged(rig, &format!("AUTHENTICATE XOAUTH2 {}", xoauth2(ANN, BAD)));
+            dialogue.send("");
+            assert!(ended(&dialogue).contains("[AUTHENTICATIONFAILED]"));
+        },
+    ),
+    (
+        "imap-xoauth2-abort",
+        "IMAP over TLS, AUTHENTICATE XOAUTH2, bad token, then given up by the client",
+        &|rig| {
+            let mut dialogue =
+                challenged(rig, &format!("AUTHENTICATE XOAUTH2 {}", xoauth2(ANN, BAD)));
+            dialogue.send("*");
+            ended(&dialogue);
+        },
+    ),
+    ("imap-oauthbearer-ok", "IMAP over TLS, AUTHENTICATE OAUTHBEARER, good token", &|rig| {
+        let command = format!("AUTHENTICATE OAUTHBEARER {}", oauthbearer(ANN, GOOD));
+        assert_eq!(imap_raw(rig, &command), Outcome::In);
+    }),
+    (
+        "imap-oauthbearer-fail",
+        "IMAP over TLS, AUTHENTICATE OAUTHBEARER, bad token, challenge answered with 0x01",
+        &|rig| {
+            let mut dialogue =
+                challenged(rig, &format!("AUTHENTICATE OAUTHBEARER {}", oauthbearer(ANN, BAD)));
+            dialogue.send("AQ==");
+            assert!(ended(&dialogue).contains("[AUTHENTICATIONFAILED]"));
+        },
+    ),
+    (
+        "imap-oauthbearer-malformed",
+        "IMAP over TLS, AUTHENTICATE OAUTHBEARER with XOAUTH2's message",
+        &|rig| {
+            let mut dialogue =
+                challenged(rig, &format!("AUTHENTICATE OAUTHBEARER {}", xoauth2(ANN, GOOD)));
+            dialogue.send("AQ==");
+            assert!(ended(&dialogue).contains("[AUTHENTICATIONFAILED]"));
+        },
+    ),
+];
+
+/// Sends an IMAP command that must be answered with a challenge.
+fn challenged(rig: &Rig, command: &str) -> Dialogue {
+    let mut dialogue = Dialogue::tls(rig.ports.imaps);
+    dialogue.until(|line| line.starts_with("* OK"));
+    dialogue.send(&format!("a {command}"));
+    let ends = |line: &str| line.starts_with('+') || line.starts_with("a ");
+    let answer = dialogue.until(ends).expect("an answer");
+    assert!(answer.starts_with('+'), "{answer}");
+    dialogue
+}
+
+fn ended(dialogue: &Dialogue) -> String {
+    dialogue.until(|line| line.starts_with("a ")).expect("an answer")
 }

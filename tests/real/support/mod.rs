@@ -12,9 +12,13 @@ pub mod oidc;
 pub mod place;
 pub mod postfix;
 pub mod process;
+#[path = "../../it/support/provider/mod.rs"]
+#[allow(dead_code, reason = "recordings need little of it")]
+pub mod provider;
 pub mod recorder;
 pub mod smtp;
 pub mod smtp_recordings;
+pub mod tokens;
 
 use std::{
     env,

@@ -11,10 +11,11 @@ use super::{
     place::Folder,
     recorder::Recorder,
     smtp::Smtp,
+    tokens::{self, BAD, GOOD, oauthbearer, xoauth2},
 };
 
 /// Her password has no space, as the head of a fixture wants it.
-const BEA: &str = "bea@example.org";
+pub const BEA: &str = "bea@example.org";
 const PASSWORD: &str = "looking-glass";
 
 /// One exchange: the file's name, what it is, and how to bring it about.
@@ -26,8 +27,8 @@ pub const BROKEN_BASE64: Exchange =
         assert_eq!(client.command("AUTH PLAIN !!!!").code, 535);
     });
 
-/// Puts a relay where the SMTP server looks, and records the exchanges that
-/// all have, and `further` ones. `file` is how the files' names begin, `program` who speaks.
+/// Puts a relay where the SMTP server looks, and records the exchanges. `file` is
+/// how the files' names begin, `program` who speaks.
 pub fn record(
     file: &str,
     program: &str,
@@ -35,7 +36,7 @@ pub fn record(
     socket: &Socket,
     dovegate: &Dovegate,
     folder: &Folder,
-    further: &[Exchange],
+    exchanges: &[Exchange],
 ) {
     let input = format!("{PASSWORD}\n");
     dovegate.must(folder, &["mailbox", "add", BEA, "--password-stdin"], &input);
@@ -43,21 +44,25 @@ pub fn record(
     fs::rename(&socket.path, &behind).unwrap();
     let recorder = Recorder::default();
     recorder.relay("auth", socket, behind);
-    for (name, what, bring_about) in EXCHANGES.iter().chain(further) {
+    for (name, what, bring_about) in exchanges {
         recorder.begin();
         bring_about(&mut Smtp::connect(port));
-        let head = [
+        let mut head = vec![
             format!("{program}, {what}"),
             "captured: by tests/real/support/recorder.rs, a relay between the SMTP server and Dovegate"
                 .to_owned(),
             format!("mailbox: {BEA} {PASSWORD}"),
         ];
+        if TOKENS.iter().any(|(token_exchange, ..)| token_exchange == name) {
+            head.push(tokens::head(BEA));
+        }
         let file = format!("proto-fixtures/{file}-{name}.txt");
         recorder.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file), &head);
     }
 }
 
-const EXCHANGES: &[Exchange] = &[
+/// Those that every server can have.
+pub const EXCHANGES: &[Exchange] = &[
     ("plain-ok", "AUTH PLAIN with initial response, right password", |client| {
         assert_eq!(client.plain("Bea@Example.org", PASSWORD), 235);
     }),
@@ -77,5 +82,42 @@ const EXCHANGES: &[Exchange] = &[
         client.challenged("AUTH LOGIN", "Username:");
         assert_eq!(client.command("*").code, 501);
         assert_eq!(client.plain(BEA, PASSWORD), 235);
+    }),
+];
+
+/// Those with bearer tokens.
+pub const TOKENS: &[Exchange] = &[
+    ("xoauth2-ok", "AUTH XOAUTH2 with initial response, good token", |client| {
+        let command = format!("AUTH XOAUTH2 {}", xoauth2("Bea@Example.org", GOOD));
+        assert_eq!(client.command(&command).code, 235);
+    }),
+    ("xoauth2-noir-ok", "AUTH XOAUTH2 without initial response, good token", |client| {
+        client.challenged("AUTH XOAUTH2", "");
+        assert_eq!(client.command(&xoauth2(BEA, GOOD)).code, 235);
+    }),
+    ("xoauth2-fail", "AUTH XOAUTH2, bad token, challenge answered with an empty line", |client| {
+        let told = r#"{"status":"401","schemes":"bearer","scope":"mail"}"#;
+        client.challenged(&format!("AUTH XOAUTH2 {}", xoauth2(BEA, BAD)), told);
+        assert_eq!(client.command("").code, 535);
+    }),
+    (
+        "xoauth2-abort",
+        "AUTH XOAUTH2, bad token, given up by the client, then a good one",
+        |client| {
+            let told = r#"{"status":"401","schemes":"bearer","scope":"mail"}"#;
+            client.challenged(&format!("AUTH XOAUTH2 {}", xoauth2(BEA, BAD)), told);
+            assert_eq!(client.command("*").code, 501);
+            let command = format!("AUTH XOAUTH2 {}", xoauth2(BEA, GOOD));
+            assert_eq!(client.command(&command).code, 235);
+        },
+    ),
+    ("oauthbearer-ok", "AUTH OAUTHBEARER with initial response, good token", |client| {
+        let command = format!("AUTH OAUTHBEARER {}", oauthbearer(BEA, GOOD));
+        assert_eq!(client.command(&command).code, 235);
+    }),
+    ("oauthbearer-fail", "AUTH OAUTHBEARER, bad token, challenge answered with 0x01", |client| {
+        let told = r#"{"status":"invalid_token","scope":"mail"}"#;
+        client.challenged(&format!("AUTH OAUTHBEARER {}", oauthbearer(BEA, BAD)), told);
+        assert_eq!(client.command("AQ==").code, 535);
     }),
 ];
