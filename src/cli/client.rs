@@ -98,10 +98,6 @@ impl Client {
     }
 
     async fn own(config: &Config, missing: Missing) -> Result<Self> {
-        // What a server would write into its log has nowhere else to go. A log
-        // that is there already is as good.
-        let log = telemetry::Settings { target: Target::Stderr, level: Level::Warn };
-        let _there_already = telemetry::init(log, false);
         let folder = config.store_dir();
         check_folder(&folder, config.admin_socket(), missing)?;
         // Hashes are nobody else's to read, even where we make the folder.
@@ -114,6 +110,11 @@ impl Client {
             .await
             .map_err(|error| unavailable(&error))?;
         let pipeline = Arc::new(pipeline);
+        // What a server would write into its log has nowhere else to go. Not what
+        // it says of providers at its start: that has nothing to do with most
+        // commands. A log that is there already is as good.
+        let log = telemetry::Settings { target: Target::Stderr, level: Level::Error };
+        let _there_already = telemetry::init(log, false);
         let settings = api::Settings {
             userdb: config.userdb.clone(),
             caps: config.verify.caps,

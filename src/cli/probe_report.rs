@@ -43,11 +43,11 @@ fn lines(step: &Step, names: usize, width: usize, output: &Output) -> String {
     for line in found {
         let _ = write!(text, "\n{:1$}{line}", "", INDENT + names);
     }
-    // A command to copy stays on a line of its own.
-    for line in step.hint.iter().flat_map(|hint| hint.lines()) {
-        for line in wrapped(&clean(line), width.saturating_sub(HINT_INDENT)) {
-            let _ = write!(text, "\n{:HINT_INDENT$}{line}", "");
-        }
+    let mut hint = step.hint.iter().flat_map(|hint| hint.lines());
+    let words = wrapped(&clean(hint.next().unwrap_or_default()), width - HINT_INDENT);
+    // Commands to copy stay on lines of their own, however long.
+    for line in words.into_iter().chain(hint.map(clean)) {
+        let _ = write!(text, "\n{:HINT_INDENT$}{line}", "");
     }
     text
 }

@@ -80,7 +80,8 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
         Ok(provider) => provider,
         Err(outage) => return vec![Tried::failed("TLS", outage.detail, hints::CA_FILE)],
     };
-    let mut probe = Probe { provider: &provider, now, deadline, tried: Vec::new() };
+    let mut probe =
+        Probe { provider: &provider, now, deadline, tried: Vec::new(), in_the_dark: false };
     if probe.connection(&tls).await {
         probe.questions().await;
         probe.token(token).await;
@@ -119,6 +120,8 @@ struct Probe<'a> {
     now: Timestamp,
     deadline: Instant,
     tried: Vec<Tried>,
+    /// Discovery had no answer, so endpoints may be missing for that alone.
+    in_the_dark: bool,
 }
 
 impl<'a> Probe<'a> {
@@ -219,29 +222,36 @@ impl<'a> Probe<'a> {
             Ok((stream, _)) => place.handshake(stream, &anybody, until).await.ok().flatten(),
             Err(_) => None,
         };
-        let detail = shown
-            .as_ref()
-            .map_or_else(|| words.clone(), |shown| format!("{}: {words}", shown.words(self.now)));
+        let detail = match &shown {
+            None => words,
+            Some(shown) => match hints::reason(bad, shown) {
+                None => shown.words(self.now),
+                Some(reason) => format!("{}, {reason}", shown.words(self.now)),
+            },
+        };
         let hint = hints::certificate(bad, shown.as_ref(), place, self.settings());
         Tried::failed("TLS", detail, hint).since(began)
     }
 
     /// Everything that is asked with no token of anybody's.
     async fn questions(&mut self) {
-        let endpoints = self.discovery().await;
+        let found = self.discovery().await;
+        self.in_the_dark = found.is_none();
+        let endpoints = found.unwrap_or_else(|| self.settings().endpoints.clone());
         self.keys(endpoints.jwks.as_ref()).await;
         self.introspection(endpoints.introspection.as_ref()).await;
         self.userinfo(endpoints.userinfo.as_ref()).await;
     }
 
-    /// The document, its issuer, and the endpoints that hold in the end.
-    async fn discovery(&mut self) -> Endpoints {
+    /// The document, its issuer, and the endpoints that hold in the end; none if
+    /// one of them is not as it should be.
+    async fn discovery(&mut self) -> Option<Endpoints> {
         let settings = self.settings();
         let configured = settings.endpoints.clone();
         let Some(base) = &settings.base else {
             self.skip("discovery", "there is no server_url: the endpoints are configured");
             self.skip("issuer", "there is no server_url");
-            return configured;
+            return Some(configured);
         };
         let began = Instant::now();
         let url = discovery::document_url(base);
@@ -252,25 +262,25 @@ impl<'a> Probe<'a> {
                 let hint = self.discovery_hint(base, &outage).await;
                 self.tried.push(self.outage("discovery", &outage).hint(hint).since(began));
                 self.skip("issuer", "there is no document");
-                return configured;
+                return None;
             }
         };
         let found = printable(url.as_str());
         self.tried.push(Tried::new("discovery", TriedOutcome::Ok, found).since(began));
         if !self.issuer(&document) {
-            return configured;
+            return None;
         }
         match discovery::read(&reply, settings) {
-            Ok(found) => Endpoints {
+            Ok(found) => Some(Endpoints {
                 introspection: configured.introspection.or(found.introspection),
                 userinfo: configured.userinfo.or(found.userinfo),
                 jwks: configured.jwks.or(found.jwks),
-            },
+            }),
             Err(outage) => {
                 let tried =
                     self.outage("discovery", &outage).hint(hints::outage(&outage, settings));
                 self.tried.push(tried);
-                configured
+                None
             }
         }
     }
@@ -343,7 +353,7 @@ impl<'a> Probe<'a> {
             return;
         };
         let Some(url) = url else {
-            self.skip("client", "there is no introspection endpoint to ask");
+            self.skip("client", "there is nobody to ask");
             return self.missing("introspection", needed, "introspection_url");
         };
         let began = Instant::now();
@@ -401,17 +411,22 @@ impl<'a> Probe<'a> {
 
     /// There is no such endpoint.
     fn missing(&mut self, name: &str, needed: bool, key: &str) {
-        if needed {
+        if self.in_the_dark {
+            self.skip(name, "discovery does not say where");
+        } else if needed {
             let detail = "no endpoint is known".to_owned();
             let hint = format!("Discovery has to name it, or {key} has to be set.");
             self.tried.push(Tried::failed(name, detail, hint));
         } else {
-            self.skip(name, "no endpoint is known, and none of the methods needs it");
+            self.skip(name, "no endpoint is known, and none is needed");
         }
     }
 
     fn outage(&self, name: &str, outage: &Outage) -> Tried {
-        Tried::new(name, TriedOutcome::Failed, self.clean(&outage.detail))
+        let detail = self.clean(&outage.detail);
+        // "discovery at https://…" would say the step's name again.
+        let rest = detail.split_once(" at ").filter(|(asked, _)| name.eq_ignore_ascii_case(asked));
+        Tried::new(name, TriedOutcome::Failed, rest.map_or(detail.as_str(), |(_, rest)| rest))
     }
 
     /// An outage of something that may not be needed.
@@ -432,9 +447,12 @@ impl<'a> Probe<'a> {
     /// The size of a token, and what a login with it would find.
     async fn token(&mut self, token: Option<&Secret>) {
         let Some(token) = token else {
-            let hint = "Give one to measure and check: dovegate provider test NAME --token-stdin.";
+            let name = &self.settings().name;
+            let hint = format!(
+                "Give one to measure and check: dovegate provider test {name} --token-stdin < TOKEN"
+            );
             let tried = Tried::new("token size", TriedOutcome::NotTried, "not measured");
-            self.tried.push(tried.hint(hint.to_owned()));
+            self.tried.push(tried.hint(hint));
             return;
         };
         self.tried.push(size(token));

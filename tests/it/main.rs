@@ -17,6 +17,7 @@ mod fuzz_seeds;
 mod guessing;
 mod idp;
 mod misfortunes;
+mod provider_test;
 mod server;
 mod store_contract;
 mod support;

@@ -52,7 +52,21 @@ pub(super) fn tcp(error: &io::Error) -> &'static str {
     }
 }
 
-/// Why a certificate is not believed.
+/// What is wrong with a certificate beyond what it says of itself.
+pub(super) fn reason(bad: &CertificateError, shown: &Certificate) -> Option<String> {
+    use CertificateError as Bad;
+    match bad {
+        Bad::Expired | Bad::ExpiredContext { .. } => None,
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            Some("for another name".to_owned())
+        }
+        _ if shown.is_self_signed => None,
+        Bad::UnknownIssuer => Some("which is not known here".to_owned()),
+        other => Some(printable(&other.to_string())),
+    }
+}
+
+/// What to do about a certificate that is not believed.
 pub(super) fn certificate(
     bad: &CertificateError,
     shown: Option<&Certificate>,
