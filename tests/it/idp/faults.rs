@@ -449,6 +449,27 @@ async fn too_many_at_once() {
     assert!(all.iter().filter(turned_away).count() > 50);
 }
 
+/// Who waited for a place has as much time for the answer as anybody; what is
+/// cut short by our own crowd is no fault of the provider.
+#[tokio::test]
+async fn a_crowd_does_not_close_a_provider_that_answers() {
+    let fake = FakeProvider::start();
+    let token = fake.token(json!({}));
+    let late = Duration::from_millis(500);
+    fake.behave(INTROSPECTION, Behaviour::Late(late));
+    let provider = provider(&fake, |provider| {
+        provider.introspection_url = Some(fake.at(INTROSPECTION));
+        provider.timeout = Some(dovegate::clock::Span(late + Duration::from_millis(400)));
+    });
+    let all = futures_util::future::join_all((0..80).map(|_| check(&provider, &token))).await;
+    let good = |checked: &&Checked| matches!(checked.answer, Answer::Active(_));
+    assert_eq!(all.iter().filter(good).count(), 64);
+    for busy in all.iter().filter(|checked| !good(checked)) {
+        outage(busy, OutageCause::Busy);
+    }
+    active(&check(&provider, &token).await);
+}
+
 #[tokio::test]
 async fn a_hanging_provider_does_not_slow_another() {
     let (hanging, healthy) = (FakeProvider::start(), FakeProvider::start());

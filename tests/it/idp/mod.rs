@@ -45,7 +45,7 @@ fn by(fake: &FakeProvider, method: Method) -> idp::Provider {
 
 /// Gives up quickly: where an answer is not to be expected.
 fn impatient(provider: &mut Provider) {
-    provider.timeout = Some(Span(std::time::Duration::from_millis(300)));
+    provider.timeout = Some(Span(std::time::Duration::from_millis(600)));
 }
 
 async fn check(provider: &idp::Provider, token: &str) -> Checked {

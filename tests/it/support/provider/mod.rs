@@ -19,7 +19,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ pub(crate) enum Behaviour {
     Drip,
     /// Megabytes.
     Huge,
+    /// The usual answer, after so long.
+    Late(Duration),
 }
 
 impl Behaviour {

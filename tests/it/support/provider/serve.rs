@@ -55,6 +55,13 @@ pub(super) fn connection(
             let path = seen.path.split('?').next().unwrap_or_default();
             state.behaviours.get(path).cloned().unwrap_or_else(|| state.usual(&seen))
         };
+        let behaviour = match behaviour {
+            Behaviour::Late(time) => {
+                thread::sleep(time);
+                state.lock().expect("no holder panics").usual(&seen)
+            }
+            other => other,
+        };
         if carry_out(behaviour, reader.get_mut().as_mut(), &socket, stop).is_none() {
             return;
         }
@@ -131,7 +138,7 @@ fn carry_out(
             stream.write_all(&[head.as_bytes(), &body].concat()).ok()?;
             return stream.flush().ok();
         }
-        Behaviour::Hang => {
+        Behaviour::Hang | Behaviour::Late(_) => {
             while running() {
                 thread::sleep(LOOK);
             }
