@@ -9,15 +9,16 @@ mod site;
 
 use std::{thread, time::Duration};
 
+use reqwest::Method;
 use serde_json::json;
 
-use self::site::{BRIEF, LONG, Site};
+use self::site::{LONG, Site, Times};
 use crate::support::keycloak::Keycloak;
 
 /// From the button on the login page to the message that she sent to herself.
 #[test]
 fn a_person_signs_in_reads_sends_and_signs_out() {
-    let Some(site) = Keycloak::shared().and_then(|keycloak| Site::start(keycloak, "ann", LONG))
+    let Some(site) = Keycloak::shared().and_then(|keycloak| Site::start(keycloak, "ann", &LONG))
     else {
         return;
     };
@@ -66,7 +67,8 @@ fn a_person_signs_in_reads_sends_and_signs_out() {
 /// Keycloak knows them, the mail server does not let them in.
 #[test]
 fn whom_dovegate_refuses_roundcube_refuses() {
-    let Some(site) = Keycloak::shared().and_then(|keycloak| Site::start(keycloak, "refused", LONG))
+    let Some(site) =
+        Keycloak::shared().and_then(|keycloak| Site::start(keycloak, "refused", &LONG))
     else {
         return;
     };
@@ -82,18 +84,45 @@ fn whom_dovegate_refuses_roundcube_refuses() {
     }
 }
 
+/// Roundcube takes a new token ten seconds before the old one ends, and ends its
+/// own session when Keycloak gives none any more.
+#[test]
+fn a_token_is_renewed_until_the_session_ends() {
+    let times = Times { token_cache: Duration::ZERO, access_token: Duration::from_secs(14) };
+    let Some(keycloak) = Keycloak::shared() else { return };
+    let Some(site) = Site::start(keycloak, "renewed", &times) else { return };
+    let tess = keycloak.add_person("tess", "tess@example.org", true);
+    site.add_mailbox("tess@example.org");
+    site.deliver("tess@example.org", "waiting for you");
+    let seen = site.person(&json!({ "do": "signIn", "person": "tess" }));
+    assert_eq!(seen["where"], "mailbox", "{seen:#}");
+    thread::sleep(times.access_token + Duration::from_secs(1));
+    let seen = site.person(&json!({ "do": "openMailbox" }));
+    assert_eq!(seen["subjects"], json!(["waiting for you"]), "{seen:#}");
+
+    keycloak.admin(Method::POST, &format!("users/{tess}/logout"), &json!({})).good();
+    thread::sleep(times.access_token);
+    let seen = site.person(&json!({ "do": "openMailbox" }));
+    let message = seen["message"].as_str().unwrap();
+    assert!(message.contains("session is invalid or expired"), "{seen:#}");
+    let seen = site.person(&json!({ "do": "openMailbox" }));
+    assert_eq!(seen["where"], "login", "{seen:#}");
+}
+
 /// Who is in stays in as long as the token lives; who comes is told that the
 /// server has trouble, not that the person is wrong.
 #[test]
 fn an_outage_of_keycloak_is_no_wrong_password() {
     let Some(keycloak) = Keycloak::own() else { return };
-    let Some(site) = Site::start(&keycloak, "outage", BRIEF) else { return };
+    let brief = Duration::from_secs(3);
+    let times = Times { token_cache: brief, ..LONG };
+    let Some(site) = Site::start(&keycloak, "outage", &times) else { return };
     site.deliver("ann@example.org", "waiting for you");
     let seen = site.person(&json!({ "do": "signIn", "person": "ann" }));
     assert_eq!(seen["where"], "mailbox", "{seen:#}");
 
     keycloak.stop();
-    thread::sleep(BRIEF + Duration::from_secs(1));
+    thread::sleep(brief + Duration::from_secs(1));
     let seen = site.person(&json!({ "do": "openMailbox" }));
     assert_eq!(seen["subjects"], json!(["waiting for you"]), "{seen:#}");
     assert!(site.login("stale=true", "service=imap").contains("verdict=verified"));

@@ -33,10 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const ROUNDCUBE: &str = "/usr/share/roundcube";
 /// The version stands in `contrib/test-setup`.
 const PLAYWRIGHT: &str = "playwright-core@1.65.1/node_modules/playwright-core";
-/// How long a token is fresh where a test waits for the end of that.
-pub const BRIEF: Duration = Duration::from_secs(3);
+/// How long things last at a site.
+pub struct Times {
+    /// How long Dovegate does not ask about a token again.
+    pub token_cache: Duration,
+    /// How long Keycloak's access tokens live.
+    pub access_token: Duration,
+}
+
 /// Longer than a test takes.
-pub const LONG: Duration = Duration::from_secs(600);
+pub const LONG: Times =
+    Times { token_cache: Duration::from_secs(600), access_token: Duration::from_secs(600) };
 
 /// Browser, Roundcube, Dovecot, Postfix and Dovegate; Keycloak is the test's.
 /// Fields are dropped in this order.
@@ -56,9 +63,8 @@ struct Browser {
 
 impl Site {
     /// Starts it all; `None`, with a line that says so, where it cannot run.
-    /// Screenshots go into a folder of this name; a token is not asked about again
-    /// for `token_cache`.
-    pub fn start(keycloak: &Keycloak, name: &str, token_cache: Duration) -> Option<Self> {
+    /// Screenshots go into a folder of this name.
+    pub fn start(keycloak: &Keycloak, name: &str, times: &Times) -> Option<Self> {
         if let Some(why) = missing() {
             skip(&why);
             return None;
@@ -67,11 +73,11 @@ impl Site {
         let socket = rig.folder.outside("private/auth");
         chown(&socket, Some(rig.folder.system.user("postfix").0), None).unwrap();
         let postfix = Relay::start(&rig.folder.inside("private/auth"), rig.ports.lmtp)?;
-        prepare_dovegate(&rig, keycloak, token_cache);
+        prepare_dovegate(&rig, keycloak, times.token_cache);
         let web = System::here().folder();
         let [port] = free_ports();
         let redirect = format!("http://127.0.0.1:{port}/index.php/login/oauth");
-        make_client(keycloak, &client_id(port), &redirect);
+        make_client(keycloak, &client_id(port), &redirect, times.access_token);
         rig.dovegate(&["provider", "set", "corp", "--clients", &client_id(port)]);
         write_roundcube(&web, &rig, &postfix, keycloak, port);
         let php = start_php(&web, port);
@@ -95,6 +101,11 @@ impl Site {
     pub fn deliver(&self, recipient: &str, subject: &str) {
         let answer = lmtp(self.rig.ports.lmtp, recipient, subject);
         assert!(answer.starts_with("250"), "{answer}");
+    }
+
+    /// A mailbox of the provider's.
+    pub fn add_mailbox(&self, address: &str) {
+        add_mailbox(&self.rig, address);
     }
 
     /// The last login of Dovegate's log that has both.
@@ -180,9 +191,12 @@ fn prepare_dovegate(rig: &Rig, keycloak: &Keycloak, token_cache: Duration) {
     rig.dovegate(&["domain", "add", "example.org"]);
     rig.dovegate(&["domain", "set", "example.org", "--provider", "corp"]);
     for person in ["ann", "una"] {
-        let address = format!("{person}@example.org");
-        rig.dovegate(&["mailbox", "add", &address, "--auth-source", "corp", "--no-password"]);
+        add_mailbox(rig, &format!("{person}@example.org"));
     }
+}
+
+fn add_mailbox(rig: &Rig, address: &str) {
+    rig.dovegate(&["mailbox", "add", address, "--auth-source", "corp", "--no-password"]);
 }
 
 /// Each test has its own, since each has a Roundcube at a port of its own.
@@ -191,7 +205,7 @@ fn client_id(port: u16) -> String {
 }
 
 /// As `contrib/keycloak/README.md` says, field by field.
-fn make_client(keycloak: &Keycloak, id: &str, redirect: &str) {
+fn make_client(keycloak: &Keycloak, id: &str, redirect: &str, access_token: Duration) {
     let audience = json!({
         "name": "mail", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
         "config": {
@@ -204,6 +218,7 @@ fn make_client(keycloak: &Keycloak, id: &str, redirect: &str) {
         "standardFlowEnabled": true, "directAccessGrantsEnabled": false,
         "serviceAccountsEnabled": false, "fullScopeAllowed": false,
         "redirectUris": [redirect], "webOrigins": [], "protocolMappers": [audience],
+        "attributes": { "access.token.lifespan": access_token.as_secs().to_string() },
     });
     let made = keycloak.admin(Method::POST, "clients", &client);
     assert_eq!(made.status, 201, "{made:?}");
