@@ -31,7 +31,7 @@ struct Held<T> {
     value: Option<Fetched<T>>,
     /// The last try, where it failed.
     failed: Option<(Outage, Instant)>,
-    /// When somebody last demanded a newer one.
+    /// When a newer one that somebody demanded last came, or failed to.
     demanded: Option<Instant>,
 }
 
@@ -94,7 +94,7 @@ impl<T> Kept<T> {
         let began = Instant::now();
         let _turn = self.turn(deadline).await?;
         {
-            let mut held = self.lock();
+            let held = self.lock();
             if let Some(newer) = held.value.as_ref().filter(|value| value.at > seen) {
                 return Ok(Some(newer.clone()));
             }
@@ -105,12 +105,15 @@ impl<T> Kept<T> {
             if held.demanded.is_some_and(|last| now.duration_since(last) < PAUSE) {
                 return Ok(None);
             }
-            held.demanded = Some(now);
         }
-        match fetch().await {
-            Ok(value) => Ok(Some(self.lock().put(value))),
+        let fetched = fetch().await;
+        let mut held = self.lock();
+        // Not before: whoever demands one and leaves would keep it from all others.
+        held.demanded = Some(Instant::now());
+        match fetched {
+            Ok(value) => Ok(Some(held.put(value))),
             Err(outage) => {
-                self.lock().failed = Some((outage.clone(), Instant::now()));
+                held.failed = Some((outage.clone(), Instant::now()));
                 Err(outage)
             }
         }
@@ -162,5 +165,29 @@ impl<T> Held<T> {
                 self.old(now).ok_or(outage)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn who_demands_a_newer_one_and_leaves_keeps_it_from_nobody() {
+        let kept = Kept::default();
+        let first = kept.get(soon(), async || Ok(1)).await.unwrap();
+        let leaves = kept.newer(first.at, soon(), async || pending().await);
+        assert!(tokio::time::timeout(Duration::from_millis(10), leaves).await.is_err());
+        let newer = kept.newer(first.at, soon(), async || Ok(2)).await.unwrap();
+        let newer = newer.expect("nobody has got one yet");
+        assert_eq!(*newer.value, 2);
+        let again = kept.newer(newer.at, soon(), async || Ok(3)).await.unwrap();
+        assert!(again.is_none(), "at a bounded rate");
     }
 }
