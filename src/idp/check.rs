@@ -12,11 +12,11 @@ use super::{
     claims::Claims,
     conditions::{self, LEEWAY_MILLIS, Stop, Type, refuse},
     http::Endpoint,
-    introspection,
+    introspection::{self, without_secret},
     jwks::{Found, KeySet},
     token::{self, Jwt, Signed},
     userinfo::{self, Person},
-    words::{printable, without},
+    words::{beginning, printable, without},
 };
 use crate::{
     clock::Timestamp,
@@ -343,9 +343,9 @@ impl<'a> Check<'a> {
 
     /// `text` fit for a log, without token and client secret.
     fn clean(&self, text: &str) -> String {
-        let text = without(text, self.token.expose());
+        let text = without(beginning(text), self.token.expose());
         let client = self.settings().client.as_ref();
-        printable(&client.map_or(text.clone(), |client| without(&text, client.secret.expose())))
+        printable(&client.map_or(text.clone(), |client| without_secret(&text, client)))
     }
 
     fn settings(&self) -> &'a Settings {

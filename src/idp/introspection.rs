@@ -11,7 +11,7 @@ use super::{
     conditions::{Stop, refuse},
     http::{Endpoint, Reply, Request},
     settings::Client,
-    words::printable,
+    words::{printable, without},
 };
 use crate::mailbox::provider::ClientAuth;
 
@@ -33,13 +33,29 @@ pub(super) fn request<'a>(url: &'a Url, client: &Client, token: &str) -> Request
     request
 }
 
-/// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.
 fn basic(id: &str, secret: &str) -> HeaderValue {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
-    let mut value = HeaderValue::try_from(format!("Basic {pair}")).expect("Base64 is plain ASCII");
+    let pair = format!("Basic {}", pair(id, secret));
+    let mut value = HeaderValue::try_from(pair).expect("Base64 is plain ASCII");
     value.set_sensitive(true);
     value
+}
+
+/// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.
+fn pair(id: &str, secret: &str) -> String {
+    STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)))
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// `text` without our client's secret, in any form in which it was sent: some
+/// servers repeat in an error what they could not read.
+pub(super) fn without_secret(text: &str, client: &Client) -> String {
+    let text = without(text, client.secret.expose());
+    let secret = String::from_utf8_lossy(client.secret.expose());
+    let text = without(&text, encoded(&secret).as_bytes());
+    without(&text, pair(&client.id, &secret).as_bytes())
 }
 
 /// Claims of the token, if it is active.
@@ -108,5 +124,14 @@ mod tests {
         assert!(
             asked.form.unwrap().ends_with("&client_id=mail+gate&client_secret=p%3A%C3%A4%26ss")
         );
+    }
+
+    #[test]
+    fn what_was_sent_is_shown_in_no_form() {
+        let client = client(ClientAuth::Basic);
+        for sent in ["p:ä&ss", "p%3A%C3%A4%26ss", "bWFpbCtnYXRlOnAlM0ElQzMlQTQlMjZzcw=="] {
+            let said = without_secret(&format!("cannot read {sent} here"), &client);
+            assert_eq!(said, "cannot read … here", "{sent}");
+        }
     }
 }

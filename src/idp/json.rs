@@ -1,42 +1,56 @@
 //! JSON objects (RFC 8259) as they come from outside: a member that stands there
 //! twice makes the whole unreadable, since two readers could each believe
-//! another one. Depth is bounded by `serde_json` (128), length by whoever read.
+//! another one. Depth is bounded by `serde_json` (128), length by whoever read,
+//! and the number of values here: `{"a":0}` takes a hundred times its length in
+//! memory.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    Deserializer,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 /// Members of an object.
 pub(super) type Object = Map<String, Value>;
 
+/// Most values in one text. A set of a thousand keys has some ten thousand.
+const MAX_VALUES: usize = 16 * 1024;
+
 /// Reads one object.
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn object(bytes: &[u8]) -> Result<Object, String> {
-    match serde_json::from_slice(bytes) {
-        Ok(Once(Value::Object(object))) => Ok(object),
+    let left = Cell::new(MAX_VALUES);
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let value = Once { left: &left }.deserialize(&mut text);
+    match value.and_then(|value| text.end().map(|()| value)) {
+        Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("no JSON object".to_owned()),
         Err(error) => Err(format!("unreadable JSON: {error}")),
     }
 }
 
 /// A value in which no member stands twice.
-struct Once(Value);
+#[derive(Clone, Copy)]
+struct Once<'a> {
+    /// How many more values may come.
+    left: &'a Cell<usize>,
+}
 
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OnceVisitor).map(Once)
+impl<'de> DeserializeSeed<'de> for Once<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct OnceVisitor;
-
-impl<'de> Visitor<'de> for OnceVisitor {
+impl<'de> Visitor<'de> for Once<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +83,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Once(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -77,7 +91,8 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Object::new();
-        while let Some((name, Once(value))) = members.next_entry::<String, Once>()? {
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(self)?;
             if object.insert(name, value).is_some() {
                 return Err(A::Error::custom("a member stands there twice"));
             }
@@ -102,6 +117,14 @@ mod tests {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
         assert!(object(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn no_more_values_than_anybody_needs() {
+        let list = |number: usize| format!("{{\"a\":[{}0]}}", "{\"b\":0},".repeat(number));
+        assert!(object(list(MAX_VALUES / 2 - 2).as_bytes()).is_ok());
+        let error = object(list(MAX_VALUES / 2).as_bytes()).unwrap_err();
+        assert!(error.contains("too many values"), "{error}");
     }
 
     #[test]

@@ -18,12 +18,12 @@ use super::{
     conditions::Stop,
     discovery,
     http::{Endpoint, Reply, Request},
-    introspection,
+    introspection::{self, without_secret},
     json::Object,
     jwks::KeySet,
     settings::{Endpoints, Tls, same_issuer},
     tls, token, userinfo,
-    words::{printable, without},
+    words::printable,
 };
 use crate::{
     clock::Timestamp,
@@ -441,7 +441,7 @@ impl<'a> Probe<'a> {
     /// What others wrote, without our client's secret.
     fn clean(&self, text: &str) -> String {
         let client = self.settings().client.as_ref();
-        client.map_or_else(|| text.to_owned(), |client| without(text, client.secret.expose()))
+        client.map_or_else(|| text.to_owned(), |client| without_secret(text, client))
     }
 
     /// The size of a token, and what a login with it would find.

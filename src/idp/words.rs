@@ -3,6 +3,8 @@
 
 /// Longest text that goes on, in bytes.
 const MAX_BYTES: usize = 200;
+/// Longest text in which secrets are looked for, in bytes.
+const MAX_LOOKED_AT_BYTES: usize = 2048;
 /// A piece of a secret that long is taken for it, wherever it stands.
 const MIN_PIECE: usize = 12;
 
@@ -21,6 +23,16 @@ pub(super) fn printable(text: &str) -> String {
         out.push(next);
     }
     out
+}
+
+/// As much of a foreign text as can come to be shown, with room for secrets that
+/// are cut out of it: what is beyond is not worth the time.
+pub(super) fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(MAX_LOOKED_AT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// `text` without `secret`: neither whole nor in pieces, as far as these are
@@ -62,6 +74,13 @@ mod tests {
         }
         let long = printable(&"ü".repeat(500));
         assert!(long.len() <= MAX_BYTES + 3 && long.ends_with('…'), "{}", long.len());
+    }
+
+    #[test]
+    fn only_the_beginning_is_looked_at() {
+        assert_eq!(beginning("Bücher"), "Bücher");
+        let long = format!("{}ü", "a".repeat(MAX_LOOKED_AT_BYTES - 1));
+        assert_eq!(beginning(&long).len(), MAX_LOOKED_AT_BYTES - 1);
     }
 
     #[test]
