@@ -100,7 +100,7 @@ impl Key {
             |len| bytes("x").zip(bytes("y")).is_some_and(|(x, y)| x.len() == len && y.len() == len);
         let point = || DecodingKey::from_ec_components(text("x")?, text("y")?).ok();
         let (algorithms, decoding): (&'static [Algorithm], _) = match (text("kty")?, text("crv")) {
-            ("RSA", _) if bytes("n")?.len() >= MIN_RSA_BYTES => {
+            ("RSA", _) if len_of(&bytes("n")?) >= MIN_RSA_BYTES => {
                 (RSA, DecodingKey::from_rsa_components(text("n")?, text("e")?).ok()?)
             }
             ("EC", Some("P-256")) if is_point(32) => (&[Algorithm::ES256], point()?),
@@ -122,6 +122,11 @@ impl Key {
             || algorithm.family() == AlgorithmFamily::Ed;
         self.algorithms.contains(&algorithm) && is_its_own
     }
+}
+
+/// Bytes of a number, whatever zeros stand before it.
+fn len_of(number: &[u8]) -> usize {
+    number.iter().skip_while(|byte| **byte == 0).count()
 }
 
 const RSA: &[Algorithm] = &[
