@@ -151,7 +151,7 @@ fn client(kind: ListenerKind, data: &[u8]) {
                 waiting.push_back(ticket);
             }
             Some(Action::AwaitCpid | Action::Close(_)) => break,
-            None => {}
+            Some(Action::NotBase64 { .. }) | None => {}
         }
         assert!(session.pending() <= session.open_requests());
         assert!(session.open_requests() <= MAX_REQUESTS);

@@ -9,7 +9,7 @@ use super::{
     connection::{Closed, Dialogue, Flow, Work},
     hub::Hub,
     limits::Seat,
-    login::{Question, login},
+    login::{Question, log_not_base64, login},
     settings::{Kind, ListenerSettings, Settings},
 };
 use crate::{
@@ -107,6 +107,10 @@ impl Client {
             }
             Some(Action::Malformed { ticket, request, mechanism, why }) => {
                 (ticket, request, Err(why), mechanism)
+            }
+            Some(Action::NotBase64 { request, mechanism, characters }) => {
+                log_not_base64(&self.hub, &request, mechanism, characters);
+                return ControlFlow::Continue(());
             }
             Some(Action::AwaitCpid) => {
                 let now = Instant::now();

@@ -1,7 +1,7 @@
 //! One login: asks the pipeline, holds the answer back until it is due, and
 //! writes the one line of the log.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -11,7 +11,7 @@ use crate::{
     mailbox::{Address, AppPasswordId, ProviderName},
     protocol::AuthRequest,
     sasl::Credentials,
-    verify::{Asked, Attempt, Cause, Decision, Reason, Unavailable, Verdict, VerifiedBy},
+    verify::{Asked, Attempt, Cause, Decision, Reason, Rejected, Unavailable, Verdict, VerifiedBy},
 };
 
 /// Longest part of a name that no rule has checked, in the log.
@@ -39,7 +39,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
     let Question { request, credentials, mechanism, arrived, is_above_limit } = question;
     let line = LogLine {
         name: credentials.as_ref().ok().map(|credentials| name_in_log(credentials.name())),
-        malformed: credentials.as_ref().err().copied(),
+        malformed: credentials.as_ref().err().map(|why| Cow::Borrowed(*why)),
         mechanism,
         request: &request,
         arrived,
@@ -79,9 +79,38 @@ async fn decide(
     }
 }
 
+/// From this length on a response may have been cut on its way.
+const LONG_RESPONSE_CHARACTERS: usize = 1000;
+
+/// The line of a login that ended before it began, told to the client already.
+pub(super) fn log_not_base64(
+    hub: &Hub,
+    request: &AuthRequest,
+    mechanism: &'static str,
+    characters: usize,
+) {
+    let why = match characters {
+        LONG_RESPONSE_CHARACTERS.. => Cow::Owned(format!(
+            "no base64 after {characters} characters: cut by the mail server? \
+             (Postfix: line_length_limit)"
+        )),
+        _ => Cow::Borrowed("no base64"),
+    };
+    let rejected =
+        Rejected { user: None, reason: Reason::BadResponse, app_password: None, asked: None };
+    let verdict = Verdict::Rejected(rejected);
+    hub.logins.count(&verdict);
+    let arrived = Instant::now();
+    LogLine { name: None, malformed: Some(why), mechanism, request, arrived }.write(&Decision {
+        verdict,
+        answer_after: Duration::ZERO,
+        guess: false,
+    });
+}
+
 fn unavailable(cause: Cause) -> Decision {
     let verdict = Verdict::Unavailable(Unavailable { user: None, cause, asked: None });
-    Decision { verdict, answer_after: std::time::Duration::ZERO, guess: false }
+    Decision { verdict, answer_after: Duration::ZERO, guess: false }
 }
 
 /// A name as it came: cut, since nothing has checked it.
@@ -104,7 +133,7 @@ fn text_in_log(text: &str, most_bytes: usize) -> &str {
 struct LogLine<'a> {
     name: Option<String>,
     /// What broke the dialogue.
-    malformed: Option<&'static str>,
+    malformed: Option<Cow<'static, str>>,
     mechanism: &'static str,
     request: &'a AuthRequest,
     arrived: Instant,
@@ -115,7 +144,7 @@ impl LogLine<'_> {
         let told = Told::by(&decision.verdict);
         let user = told.user.map(Address::as_str).or(self.name.as_deref());
         let session = self.request.session.as_deref().unwrap_or("-");
-        let detail = told.detail.or(self.malformed).unwrap_or("-");
+        let detail = told.detail.or(self.malformed.as_deref()).unwrap_or("-");
         let elapsed_ms = u64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             verdict = told.verdict,

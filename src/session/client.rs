@@ -60,6 +60,16 @@ pub enum Action {
         /// What is wrong, for the log.
         why: &'static str,
     },
+    /// A response was no base64, and FAIL was appended. For the log: a token that
+    /// the mail server cut looks like this.
+    NotBase64 {
+        /// What the mail server said about the user's connection.
+        request: Arc<AuthRequest>,
+        /// Name of the mechanism.
+        mechanism: &'static str,
+        /// How long the response is.
+        characters: usize,
+    },
     /// Another connection has this client's process id. It may be dead without
     /// our knowing yet: hand in no line, and call [`ClientSession::retry_cpid`]
     /// for a second before closing.
@@ -278,12 +288,12 @@ impl ClientSession {
             reply::fail_with_reason(out, id, "authentication mechanism not supported");
             return None;
         };
-        let Ok(initial) = self.initial(auth.initial) else {
-            invalid_base64(id, out);
-            return None;
-        };
         let request =
             if self.settings.trusted_parameters { auth.request } else { auth.request.distrusted() };
+        let Ok(initial) = self.initial(auth.initial) else {
+            let characters = auth.initial.map_or(0, |data| data.0.len());
+            return Some(not_base64(id, Arc::new(request), name, characters, out));
+        };
         let certificate = request.cert_username.as_deref().filter(|_| request.valid_client_cert);
         let mut running = name.begin(certificate);
         let step = running.start(initial.as_ref().map(|data| data.as_slice()));
@@ -324,8 +334,8 @@ impl ClientSession {
         };
         let data = cont.data.decode().filter(|_| self.minor() >= 3 || !cont.has_parameters);
         let Some(data) = data else {
-            invalid_base64(id, out);
-            return None;
+            let Dialogue { mechanism, request, .. } = dialogue;
+            return Some(not_base64(id, request, mechanism, cont.data.0.len(), out));
         };
         let step = dialogue.running.answer(&data);
         self.advance(id, dialogue, step, now, out)
@@ -473,8 +483,16 @@ fn last_message(mechanism: MechanismName, rejected: &Rejected) -> Option<Vec<u8>
     refusal.message(mechanism)
 }
 
-fn invalid_base64(id: u32, out: &mut BytesMut) {
+/// That request fails, and the connection lives: it is shared by many users.
+fn not_base64(
+    id: u32,
+    request: Arc<AuthRequest>,
+    mechanism: MechanismName,
+    characters: usize,
+    out: &mut BytesMut,
+) -> Action {
     reply::fail_with_code(out, id, "invalid_base64", Some("invalid base64 in SASL response"));
+    Action::NotBase64 { request, mechanism: mechanism.name(), characters }
 }
 
 #[cfg(test)]

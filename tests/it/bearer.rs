@@ -4,11 +4,14 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::support::{
     b64,
     client::{Client, Reply},
-    world::{ANN, World},
+    from_b64,
+    provider::INTROSPECTION,
+    world::{ANN, ANN_TOKEN, BOB, DORA, World},
 };
 
 const USUAL: [&str; 2] = ["PLAIN", "LOGIN"];
@@ -63,11 +66,15 @@ fn answer(client: &mut Client, mechanism: &str, message: &str) -> Reply {
     client.reply(id)
 }
 
-/// The last line of a login in the log.
-fn logged(world: &World) -> String {
+/// The line of the login that `ask` brings about.
+fn logged(world: &World, ask: impl FnOnce()) -> String {
+    let lines = |log: &str| log.matches(" login verdict=").count();
+    let before = lines(&world.daemon.log());
+    ask();
+    world.daemon.wait_for_log("line of a login", |log| lines(log) > before);
     let log = world.daemon.log();
     let line = log.lines().rev().find(|line| line.contains(" login verdict="));
-    line.unwrap_or_else(|| panic!("no login in {log}")).to_owned()
+    line.expect("there is one now").to_owned()
 }
 
 #[test]
@@ -78,11 +85,12 @@ fn the_log_says_what_broke_a_message() {
         ("XOAUTH2", "user=ann\x01\x01", "400", "no bearer token"),
         ("OAUTHBEARER", "n,,\x01auth=Bearer t\x01\x01", "invalid_request", "no user name"),
     ] {
-        let reply = answer(&mut client, mechanism, message).expect("FAIL");
-        let said = crate::support::from_b64(reply.get("resp").expect("a message"));
-        let said: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
-        assert_eq!(said["status"], status, "{said}");
-        let line = logged(&world);
+        let line = logged(&world, || {
+            let reply = answer(&mut client, mechanism, message).expect("FAIL");
+            let said = from_b64(reply.get("resp").expect("a message"));
+            let said: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+            assert_eq!(said["status"], status, "{said}");
+        });
         let start = format!(
             "verdict=rejected reason=bad_response user=- service=imap mechanism={mechanism} "
         );
@@ -97,9 +105,10 @@ fn a_domain_without_a_provider_takes_no_token() {
     let world = World::with(&PROVIDER);
     let mut client = world.target.client("login", 2);
     let message = format!("user={ANN}\x01auth=Bearer abc\x01\x01");
-    let reply = answer(&mut client, "XOAUTH2", &message).expect("FAIL");
-    assert_eq!(reply.get("user"), Some(ANN));
-    let line = logged(&world);
+    let line = logged(&world, || {
+        let reply = answer(&mut client, "XOAUTH2", &message).expect("FAIL");
+        assert_eq!(reply.get("user"), Some(ANN));
+    });
     assert!(line.contains("verdict=rejected reason=no_provider user=ann@example.org "), "{line}");
     assert!(line.contains(" guess=false ") && !line.contains("abc"), "{line}");
 }
@@ -108,26 +117,21 @@ fn a_domain_without_a_provider_takes_no_token() {
 /// longer ones on, and login processes of Dovecot not even these.
 #[test]
 fn tokens_of_12_kilobytes_fit() {
-    let world = World::with(&PROVIDER);
+    let world = World::with_providers(&[]);
+    let token = "t".repeat(12_000);
+    world.corp.as_ref().expect("it was asked for").know(&token, json!({}));
     for (socket, mechanism) in [("login", "XOAUTH2"), ("auth", "OAUTHBEARER")] {
         let mut client = world.target.client(socket, 2);
-        let token = "t".repeat(12_000);
         let message = match mechanism {
-            "XOAUTH2" => format!("user={ANN}\x01auth=Bearer {token}\x01\x01"),
-            _ => format!(
-                "n,a={ANN},\x01host=mail.example.org\x01port=993\x01auth=Bearer {token}\x01\x01"
-            ),
+            "XOAUTH2" => b64(xoauth2(ANN, &token)),
+            _ => b64(format!("n,a={ANN},\x01host=mail.example.org\x01auth=Bearer {token}\x01\x01")),
         };
-        let initial = client.auth(mechanism, &format!("secured=tls\tresp={}", b64(&message)));
+        let initial = client.auth(mechanism, &format!("secured=tls\tresp={message}"));
         let asked = client.auth(mechanism, "secured=tls");
         client.reply(asked).expect("CONT");
-        client.wire.send(&format!("CONT\t{asked}\t{}", b64(&message)));
+        client.wire.send(&format!("CONT\t{asked}\t{message}"));
         for id in [initial, asked] {
-            let challenge = client.reply(id).expect("CONT");
-            assert!(!challenge.fields[0].is_empty());
-            client.wire.send(&format!("CONT\t{id}\t"));
-            assert_eq!(client.reply(id).expect("FAIL").get("user"), Some(ANN));
-            assert!(logged(&world).contains(" reason=no_provider "), "{}", logged(&world));
+            assert_eq!(client.reply(id).expect("OK").get("user"), Some(ANN));
         }
     }
 }
@@ -145,4 +149,71 @@ fn a_challenge_nobody_answers_holds_no_stop_up() {
     world.daemon.restart();
     assert!(before.elapsed() < Duration::from_secs(10));
     client.wire.expect_close();
+}
+
+fn xoauth2(user: &str, token: &str) -> String {
+    format!("user={user}\x01auth=Bearer {token}\x01\x01")
+}
+
+#[test]
+fn the_log_names_the_provider_and_its_words() {
+    let world = World::with_providers(&[]);
+    let mut client = world.target.client("login", 4);
+    let mut line = |user: &str, token: &str| {
+        logged(&world, || drop(answer(&mut client, "XOAUTH2", &xoauth2(user, token))))
+    };
+    let taken = line("Ann@example.org", ANN_TOKEN);
+    for field in ["verdict=verified reason=-", "user=ann@example.org", "mechanism=XOAUTH2"] {
+        assert!(taken.contains(field), "{field}: {taken}");
+    }
+    assert!(taken.contains(" verifier=token cached=false stale=false "), "{taken}");
+    assert!(taken.ends_with(" provider=corp detail=-"), "{taken}");
+    let again = line(ANN, ANN_TOKEN);
+    assert!(again.contains(" verifier=token cached=true stale=false "), "{again}");
+    for (user, token, words) in [
+        (ANN, "unheard-of", "verdict=rejected reason=token_inactive user=ann@example.org "),
+        (BOB, ANN_TOKEN, "verdict=rejected reason=token_user user=bob@example.org "),
+        (DORA, "any", "verdict=unavailable reason=provider_unreachable user=dora@example.net "),
+    ] {
+        let line = line(user, token);
+        assert!(line.contains(words), "{line}");
+        assert!(line.contains(" verifier=token cached=false "), "{line}");
+        assert!(line.contains(" guess=false "), "{line}");
+        let provider = if user == DORA { "gone" } else { "corp" };
+        let (_, detail) = line.split_once(&format!(" provider={provider} detail=")).expect("both");
+        assert!(detail.len() > 2 && detail.len() < 210, "{line}");
+    }
+}
+
+#[test]
+fn the_log_says_what_rides_on_an_old_answer() {
+    let mut world = World::with_providers(&["provider.corp.token_cache = \"1s\""]);
+    let mut corp = world.corp.take().expect("it was asked for");
+    let mut client = world.target.client("auth", 2);
+    answer(&mut client, "XOAUTH2", &xoauth2(ANN, ANN_TOKEN)).expect("OK");
+    assert_eq!(corp.count(INTROSPECTION), 1);
+    corp.stop();
+    std::thread::sleep(Duration::from_millis(1100));
+    let line = logged(&world, || {
+        answer(&mut client, "XOAUTH2", &xoauth2(ANN, ANN_TOKEN)).expect("OK");
+    });
+    assert!(line.contains(" verifier=token ") && line.contains(" stale=true "), "{line}");
+    assert!(line.contains(" provider=corp "), "{line}");
+}
+
+/// Postfix cuts a long AUTH line, and its user hears only that it is broken.
+#[test]
+fn the_log_tells_of_tokens_that_were_cut() {
+    let world = World::with(&PROVIDER);
+    let mut client = world.target.client("auth", 0);
+    let whole = b64(xoauth2(ANN, &"t".repeat(3000)));
+    let cut = &whole[..2035];
+    let line = logged(&world, || {
+        let id = client.auth("XOAUTH2", &format!("nologin\trip=192.0.2.1\tresp={cut}"));
+        assert_eq!(client.reply(id).get("code"), Some("invalid_base64"));
+    });
+    assert!(line.contains("verdict=rejected reason=bad_response user=- "), "{line}");
+    assert!(line.contains(" mechanism=XOAUTH2 rip=192.0.2.1 "), "{line}");
+    assert!(line.contains("after 2035 characters") && line.contains("line_length_limit"), "{line}");
+    assert!(!line.contains(cut) && line.contains(" guess=false "), "{line}");
 }

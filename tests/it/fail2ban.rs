@@ -6,9 +6,10 @@ use std::{fs, path::Path};
 use regex_automata::{dfa::regex::Regex, util::syntax};
 
 use crate::support::{
+    b64,
     client::Client,
     plain,
-    world::{ANN, ANN_PASSWORD, BOB, World},
+    world::{ANN, ANN_PASSWORD, ANN_TOKEN, BOB, DORA, World},
 };
 
 /// Asks, and waits for the line in the log: the answer comes much later.
@@ -21,6 +22,35 @@ fn ask(world: &World, client: &mut Client, rip: &str, user: &str, password: &str
     );
     client.auth("PLAIN", &parameters);
     world.daemon.wait_for_log("line of a login", |log| lines(log) > before);
+}
+
+/// Nobody guesses tokens; and what a provider says is the last field.
+#[test]
+fn filter_overlooks_refused_tokens() {
+    let world = World::with_providers(&["login.failure_delay = \"10ms\""]);
+    let mut client = world.target.client("login", 4);
+    let quoted = "\" guess=true rip=203.0.113.7 \"";
+    for (user, token) in
+        [(ANN, "unheard-of"), (BOB, ANN_TOKEN), (quoted, ANN_TOKEN), (DORA, "x"), (ANN, quoted)]
+    {
+        let message = b64(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        let id = client.auth("XOAUTH2", &format!("rip=203.0.113.9\tfinal-resp-ok\tresp={message}"));
+        client.reply(id).expect("FAIL");
+    }
+    let id = client.auth("XOAUTH2", "rip=203.0.113.9\tresp=!");
+    client.reply(id).expect("FAIL");
+    world.daemon.wait_for_log("six logins", |log| log.matches(" login verdict=").count() == 6);
+    let log = world.daemon.log();
+    let failregex = failregex("[0-9A-Fa-f:.]+");
+    assert!(!log.lines().any(|line| failregex.is_match(without_time(line))), "{log}");
+    // The same filter does see a guess in this log.
+    ask(&world, &mut client, "203.0.113.10", ANN, "wrong");
+    let log = world.daemon.log();
+    assert_eq!(
+        log.lines().filter(|line| failregex.is_match(without_time(line))).count(),
+        1,
+        "{log}"
+    );
 }
 
 #[test]
