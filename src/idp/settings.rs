@@ -184,6 +184,27 @@ impl Settings {
             };
             warnings.push(format!("tokens of every client of the provider are taken: {way_out}"));
         }
+        if self.unverified_email == UnverifiedEmail::Accept && !self.user_claim_is_trusted {
+            warnings.push(
+                "unverified_email = \"accept\" lets whoever can write an address at the provider \
+                 take a mailbox that nobody has used yet"
+                    .to_owned(),
+            );
+        }
+        if self.client.is_none() && self.written.client_id.is_some() {
+            warnings.push(
+                "client_id does nothing without client_secret (or client_secret_file), and without \
+                 both there is no introspection"
+                    .to_owned(),
+            );
+        }
+        if self.conditions.untyped_tokens {
+            warnings.push(
+                "untyped_tokens takes tokens that may be no access tokens, such as an ID token \
+                 that another application got"
+                    .to_owned(),
+            );
+        }
         let urls = [&self.base, &self.endpoints.introspection, &self.endpoints.userinfo];
         let urls = urls.into_iter().chain([&self.endpoints.jwks]).flatten();
         for url in urls.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
@@ -231,10 +252,10 @@ impl Check {
             }
         };
         let plain = url.username().is_empty() && url.password().is_none();
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            self.problem(key, format!("\"{text}\" is not an http or https URL"));
-        } else if !plain || url.fragment().is_some() {
+        if !plain || url.fragment().is_some() {
             self.problem(key, "a URL here has no user, password or fragment");
+        } else if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            self.problem(key, format!("\"{text}\" is not an http or https URL"));
         } else {
             return Some(url);
         }
@@ -246,6 +267,9 @@ impl Check {
         if url.as_ref().is_some_and(|url| url.query().is_some()) {
             self.problem("server_url", "the address of a server has no query");
         }
+        if url.as_ref().is_some_and(|url| url.path().contains("/.well-known/")) {
+            self.problem("server_url", "is what stands before /.well-known/openid-configuration");
+        }
         match (provider.kind, &provider.realm) {
             (Kind::Keycloak, realm) => {
                 if provider.server_url.is_none() {
@@ -253,6 +277,8 @@ impl Check {
                 }
                 match realm.as_deref().filter(|realm| !realm.is_empty()) {
                     None => self.problem("realm", "kind keycloak needs it"),
+                    // They would vanish from the path.
+                    Some("." | "..") => self.problem("realm", "is not the name of a realm"),
                     Some(realm) => {
                         if let Some(url) = &mut url
                             && let Ok(mut path) = url.path_segments_mut()
@@ -447,3 +473,6 @@ impl Check {
         read.inspect_err(|error| self.problem(key, format!("{}: {error}", path.display()))).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;
