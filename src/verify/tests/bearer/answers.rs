@@ -209,6 +209,28 @@ async fn an_answer_from_before_a_purge_is_asked_for_again_once() {
 }
 
 #[tokio::test]
+async fn who_comes_after_a_purge_joins_no_request_from_before_it() {
+    let (rig, corp) = ann().await;
+    let login = || {
+        let pipeline = Arc::clone(&rig.pipeline);
+        tokio::spawn(async move { pipeline.decide(anns()).await })
+    };
+    corp.holds(true);
+    let before = login();
+    corp.asked(1).await;
+    rig.pipeline.flush_cache(&[]);
+    corp.revokes("anns");
+    let after = login();
+    tokio::time::timeout(Duration::from_secs(5), corp.asked(2))
+        .await
+        .expect("a request of its own");
+    corp.holds(false);
+    for one in [before, after] {
+        assert_eq!(word(&one.await.unwrap().verdict), "token_inactive");
+    }
+}
+
+#[tokio::test]
 async fn purged_twice_it_is_a_temporary_failure() {
     let (rig, corp) = ann().await;
     let purge = async || {
