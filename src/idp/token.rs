@@ -87,6 +87,12 @@ impl<'a> Jwt<'a> {
         }
     }
 
+    /// Whether it says that nobody signed it (RFC 7519 §6), as generously as any
+    /// server may read that word.
+    pub(super) fn is_unsigned(&self) -> bool {
+        self.header_text("alg").is_some_and(|alg| alg.trim().eq_ignore_ascii_case("none"))
+    }
+
     /// Name of the key that it is signed by.
     ///
     /// # Errors
@@ -165,6 +171,12 @@ mod tests {
         for alg in ["none", "None", "nOnE", "HS256", "HS512", "", "rs256", "RSA-OAEP", "dir"] {
             assert_eq!(signed(alg), Signed::ProvesNothing, "{alg}");
         }
+        let unsigned = |alg: &str| {
+            let header = part(&json!({ "alg": alg }).to_string());
+            Jwt::parse(&format!("{header}.e30.")).unwrap().is_unsigned()
+        };
+        assert!(["none", "nOnE", " none "].into_iter().all(unsigned));
+        assert!(!["HS256", "RS256", ""].into_iter().any(unsigned));
     }
 
     #[test]
