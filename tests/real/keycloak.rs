@@ -1,6 +1,15 @@
 //! Bearer tokens of a real Keycloak. Needs Java and the Keycloak that
 //! `contrib/test-setup` builds.
 
+mod facts;
+mod forged;
+mod house;
+mod logins;
+mod outages;
+mod refusals;
+mod sending;
+mod tls;
+
 use serde_json::json;
 
 use crate::support::{
@@ -22,7 +31,9 @@ fn gives_tokens_and_takes_them_back() {
 
     keycloak.sign_out(&tokens);
     let refused = http::get(&userinfo, &tokens.access);
-    assert_eq!(refused.status, 401, "{refused:?}");
+    assert_eq!((refused.status, &refused.body), (401, &serde_json::Value::Null), "{refused:?}");
+    // The one place that says why.
+    assert!(refused.challenge.is_some_and(|why| why.contains("user_session_not_found")));
     assert_eq!(introspect(keycloak, &tokens.access), json!({ "active": false }));
 }
 

@@ -15,6 +15,7 @@ mod dovecot24;
 mod exim;
 mod fail2ban;
 mod keycloak;
+mod oidc;
 mod postfix;
 mod roundcube;
 mod support;

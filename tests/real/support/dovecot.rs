@@ -40,6 +40,15 @@ pub enum Way {
     Recorded,
 }
 
+/// Settings beside those that every test has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra<'a> {
+    /// Keys of `[login]`.
+    pub login: &'a str,
+    /// Tables at the end of `dovegate.toml`.
+    pub tables: &'a str,
+}
+
 /// The ports of one instance, on 127.0.0.1.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
@@ -99,6 +108,11 @@ pub struct Rig {
 impl Rig {
     /// Starts both, or says why it cannot and gives `None`.
     pub fn start(version: Version, way: Way) -> Option<Self> {
+        Self::start_with(version, way, Extra::default())
+    }
+
+    /// As [`Rig::start`], with further settings.
+    pub fn start_with(version: Version, way: Way, extra: Extra<'_>) -> Option<Self> {
         let system = match version {
             Version::V23 => System::here(),
             Version::V24 => System::trixie(),
@@ -107,15 +121,15 @@ impl Rig {
             skip(&why);
             return None;
         }
-        Some(Self::start_in(system.folder(), version, way))
+        Some(Self::start_in(system.folder(), version, way, extra))
     }
 
-    fn start_in(folder: Folder, version: Version, way: Way) -> Self {
+    fn start_in(folder: Folder, version: Version, way: Way, extra: Extra<'_>) -> Self {
         certificate::make(&folder);
         let base = folder.make("base", 0o755, (0, 0));
         folder.make("dovecot-state", 0o755, (0, 0));
         let ports = Ports::free();
-        let (dovegate, stand_in) = prepare(&folder, &base, way);
+        let (dovegate, stand_in) = prepare(&folder, &base, way, extra);
         let config = write_config(&folder, version, way, &dovegate, ports);
         let mut command = folder.system.command("/usr/sbin/dovecot");
         command.args(["-F", "-c", &config]);
@@ -210,9 +224,14 @@ fn missing(system: &System, version: Version) -> Option<String> {
 }
 
 /// Dovegate's settings, and its process where Dovecot does not start it.
-fn prepare(folder: &Folder, base: &str, way: Way) -> (Dovegate, StandIn) {
+fn prepare(folder: &Folder, base: &str, way: Way, extra: Extra<'_>) -> (Dovegate, StandIn) {
+    let mail = folder.make("mail", 0o755, (5000, 5000));
+    let settings = |listeners: &str| {
+        let tables = format!("{listeners}\n{}", extra.tables);
+        Dovegate::prepare_with(folder, "dovecot", &mail, extra.login, &tables)
+    };
     if way == Way::UnderMaster {
-        return (Dovegate::prepare(folder, "dovecot", ""), StandIn::DovecotsChild);
+        return (settings(""), StandIn::DovecotsChild);
     }
     // What own-daemon.conf tells the administrator to make.
     let dovenull = folder.system.user("dovenull");
@@ -221,13 +240,13 @@ fn prepare(folder: &Folder, base: &str, way: Way) -> (Dovegate, StandIn) {
     }
     let listeners = contrib("own-daemon.toml");
     if way == Way::Recorded {
-        return recorded(folder, &listeners);
+        return recorded(folder, &listeners, extra.tables);
     }
     // A socket that is handed over goes by its path, or else by its name: into a
     // root folder it comes with a path that means nothing there.
     let by_name = way == Way::Activated && !folder.system.is_this_machine();
     let listeners = if by_name { String::new() } else { listeners.replace("/run/dovecot", base) };
-    let dovegate = Dovegate::prepare(folder, "dovecot", &listeners);
+    let dovegate = settings(&listeners);
     let daemon = match way {
         Way::OwnDaemon => Daemon::start(&dovegate, folder),
         _ => Daemon::activate(&dovegate, folder, &sockets(folder)),
@@ -236,7 +255,7 @@ fn prepare(folder: &Folder, base: &str, way: Way) -> (Dovegate, StandIn) {
 }
 
 /// Dovegate listens aside; the recorder listens where Dovecot looks.
-fn recorded(folder: &Folder, listeners: &str) -> (Dovegate, StandIn) {
+fn recorded(folder: &Folder, listeners: &str, tables: &str) -> (Dovegate, StandIn) {
     let behind = folder.make("behind", 0o755, (0, 0));
     folder.make("behind/login/ext", 0o755, (0, 0));
     let mail = folder.system.make(RECORDED_MAIL, (5000, 5000));
@@ -246,7 +265,7 @@ fn recorded(folder: &Folder, listeners: &str) -> (Dovegate, StandIn) {
         "dovecot",
         &mail,
         "check_session_pid = false",
-        &listeners.replace("/run/dovecot", &behind),
+        &(listeners.replace("/run/dovecot", &behind) + tables),
     );
     let daemon = Daemon::start(&dovegate, folder);
     let recorder = Recorder::default();

@@ -38,8 +38,6 @@ pub const ELSEWHERE: &str = "elsewhere";
 pub const DOVEGATE: &str = "dovegate";
 /// A public client, as mail programs are.
 pub const DESKTOP: &str = "desktop";
-/// Webmail.
-pub const ROUNDCUBE: &str = "roundcube";
 /// A client whose tokens live three seconds.
 pub const BRIEF: &str = "brief";
 /// A client whose tokens have no `sub`, `email` and `aud`.
@@ -59,8 +57,8 @@ const BUILT: &str = "keycloak-26.2.5";
 #[derive(Debug)]
 pub struct Keycloak {
     folder: PathBuf,
-    http_port: u16,
-    https_port: u16,
+    port: u16,
+    tls_port: u16,
     running: Mutex<Option<Running>>,
 }
 
@@ -69,7 +67,7 @@ pub struct Keycloak {
 #[derive(Debug)]
 struct Running {
     script: Child,
-    _lifeline: ChildStdin,
+    lifeline: ChildStdin,
 }
 
 /// What a sign-in gives.
@@ -107,8 +105,8 @@ impl Keycloak {
     fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("dg-keycloak-").tempdir().unwrap().keep();
         certificate::make_in(&folder);
-        let [http_port, https_port] = free_ports();
-        let keycloak = Self { folder, http_port, https_port, running: Mutex::new(None) };
+        let [port, tls_port] = free_ports();
+        let keycloak = Self { folder, port, tls_port, running: Mutex::new(None) };
         keycloak.run();
         keycloak
     }
@@ -119,20 +117,20 @@ impl Keycloak {
         let mut script = Command::new(START)
             .arg("run")
             .arg(&self.folder)
-            .args([self.http_port, self.https_port].map(|port| port.to_string()))
+            .args([self.port, self.tls_port].map(|port| port.to_string()))
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
         let lifeline = script.stdin.take().expect("piped");
-        let mut running = Running { script, _lifeline: lifeline };
+        let mut running = Running { script, lifeline };
         wait_for("Keycloak", PATIENCE, || {
             if running.script.try_wait().unwrap().is_some() {
                 show("keycloak", &self.log());
                 panic!("Keycloak ended");
             }
-            let port = std::net::TcpStream::connect(("127.0.0.1", self.http_port));
+            let port = std::net::TcpStream::connect(("127.0.0.1", self.port));
             let ready = port.is_ok() && http::get(&self.issuer(ELSEWHERE), "").status == 200;
             // Its start takes the machine; asking all the time would delay it.
             thread::sleep(Duration::from_millis(if ready { 0 } else { 200 }));
@@ -161,17 +159,17 @@ impl Keycloak {
 
     /// Its root, in the clear.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http_port)
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Its root, behind a certificate that it signed itself.
     pub fn secure_url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.https_port)
+        format!("https://127.0.0.1:{}", self.tls_port)
     }
 
     /// The port of [`Keycloak::url`].
-    pub fn http_port(&self) -> u16 {
-        self.http_port
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// That certificate.
@@ -197,40 +195,7 @@ impl Keycloak {
 
     /// A person of a realm signs in at a client.
     pub fn tokens(&self, realm: &str, person: &str, client: &str, scope: &str) -> Tokens {
-        let answer = self.try_sign_in(&self.url(), realm, person, client, scope);
-        let text = |key| answer.text(key);
-        let access = text("access_token");
-        Tokens {
-            access: access.unwrap_or_else(|| panic!("{person} at {client}: {answer:?}")),
-            refresh: text("refresh_token"),
-            id: text("id_token"),
-        }
-    }
-
-    /// A person signs in at a client, at the address of the server that `root`
-    /// gives. Whoever asks for no scope leaves it out: an empty one is an error.
-    pub fn try_sign_in(
-        &self,
-        root: &str,
-        realm: &str,
-        person: &str,
-        client: &str,
-        scope: &str,
-    ) -> Answer {
-        let (secret, password) = (format!("secret-of-{client}"), format!("password-of-{person}"));
-        let mut form = vec![
-            ("grant_type", "password"),
-            ("client_id", client),
-            ("username", person),
-            ("password", &password),
-        ];
-        if client != DESKTOP {
-            form.push(("client_secret", &secret));
-        }
-        if !scope.is_empty() {
-            form.push(("scope", scope));
-        }
-        http::post(&format!("{root}/realms/{realm}/protocol/openid-connect/token"), &form)
+        sign_in(&self.issuer(realm), person, client, scope)
     }
 
     /// Ends the session of tokens that [`DESKTOP`] got, as signing out does.
@@ -258,6 +223,21 @@ impl Keycloak {
         self.admin(Method::PUT, &format!("users/{id}"), change).good();
     }
 
+    /// Makes a client scope that a client may ask for.
+    pub fn add_scope(&self, client: &str, name: &str, scope: &Value) {
+        self.admin(Method::POST, "client-scopes", scope).good();
+        let id = |path: &str, key: &str, value: &str| {
+            let found = self.admin(Method::GET, path, &Value::Null).good();
+            let mut items = found.as_array().expect("a list").iter();
+            let item = items.find(|item| item[key] == value).expect("it is there");
+            item["id"].as_str().expect("ids are text").to_owned()
+        };
+        let (client, scope) =
+            (id("clients", "clientId", client), id("client-scopes", "name", name));
+        let path = format!("clients/{client}/optional-client-scopes/{scope}");
+        self.admin(Method::PUT, &path, &Value::Null).good();
+    }
+
     /// A request to the Admin REST API of [`REALM`].
     pub fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
         let form = [
@@ -277,12 +257,35 @@ impl Drop for Keycloak {
         if thread::panicking() {
             show("keycloak", &self.log());
         }
-        if let Some(Running { mut script, _lifeline }) = self.running.lock().unwrap().take() {
-            drop(_lifeline);
+        if let Some(Running { mut script, lifeline }) = self.running.lock().unwrap().take() {
+            drop(lifeline);
             drop(script.wait());
         }
         // A stopped one has left it.
         drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// A person signs in at a client of the realm at `issuer`.
+pub fn sign_in(issuer: &str, person: &str, client: &str, scope: &str) -> Tokens {
+    let (secret, password) = (format!("secret-of-{client}"), format!("password-of-{person}"));
+    let mut form = vec![
+        ("grant_type", "password"),
+        ("client_id", client),
+        ("username", person),
+        ("password", &password),
+        ("scope", scope),
+    ];
+    if client != DESKTOP {
+        form.push(("client_secret", &secret));
+    }
+    let answer = http::post(&format!("{issuer}/protocol/openid-connect/token"), &form);
+    let text = |key| answer.text(key);
+    let access = text("access_token");
+    Tokens {
+        access: access.unwrap_or_else(|| panic!("{person} at {client}: {answer:?}")),
+        refresh: text("refresh_token"),
+        id: text("id_token"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests with real servers share: private instances, small clients,
 //! and the rule for what is missing.
 
+pub mod bearer;
 pub mod certificate;
 pub mod client;
 pub mod dovecot;
