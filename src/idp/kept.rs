@@ -190,4 +190,70 @@ mod tests {
         let again = kept.newer(newer.at, soon(), async || Ok(3)).await.unwrap();
         assert!(again.is_none(), "at a bounded rate");
     }
+
+    fn down() -> Outage {
+        Outage::new(OutageCause::Unreachable, "down")
+    }
+
+    fn held(at: Instant) -> Held<u8> {
+        let value = Some(Fetched { value: Arc::new(1), at });
+        Held { value, failed: None, demanded: None }
+    }
+
+    #[test]
+    fn kept_for_an_hour() {
+        let now = Instant::now();
+        let held = held(now);
+        assert!(held.good(now + FRESH / 2).is_some());
+        assert!(held.good(now + FRESH).is_none());
+    }
+
+    #[test]
+    fn an_old_one_serves_while_there_is_no_new_one() {
+        let now = Instant::now();
+        let (later, much_later) = (now + FRESH, now + STALE);
+        let mut held = held(now);
+        held.failed = Some((down(), later));
+        assert!(held.good(later + PAUSE / 2).is_some(), "just tried in vain");
+        assert!(held.good(later + PAUSE).is_none(), "to be tried again");
+        assert!(held.old(later + PAUSE).is_some());
+        held.failed = Some((down(), much_later));
+        assert!(held.good(much_later).is_none() && held.old(much_later).is_none(), "too old");
+    }
+
+    #[test]
+    fn what_comes_in_replaces_failures() {
+        let mut held = Held { value: None, failed: None, demanded: None };
+        let began = Instant::now();
+        assert_eq!(held.take(Err(down())).unwrap_err(), down());
+        assert_eq!(held.failed_since(began), Some(down()));
+        assert_eq!(held.failed_since(Instant::now() + PAUSE), None);
+        assert_eq!(*held.take(Ok(2)).unwrap().value, 2);
+        assert_eq!(held.failed_since(began), None);
+        assert_eq!(*held.take(Err(down())).unwrap().value, 2, "the old one");
+    }
+
+    #[tokio::test]
+    async fn one_asks_for_all_and_a_newer_one_now_and_then() {
+        let kept = Kept::default();
+        let deadline = Instant::now() + FRESH;
+        let first = kept.get(deadline, async || Ok(1)).await.unwrap();
+        let again = kept.get(deadline, async || -> Result<u8, Outage> { panic!("asked") }).await;
+        assert_eq!((*first.value, again.unwrap().at), (1, first.at));
+        let newer = kept.newer(first.at, deadline, async || Ok(2)).await.unwrap().unwrap();
+        assert_eq!(*newer.value, 2);
+        let seen = kept.newer(first.at, deadline, async || Ok(3)).await.unwrap().unwrap();
+        assert_eq!(*seen.value, 2, "it came meanwhile");
+        let refused = kept.newer(newer.at, deadline, async || Ok(3)).await.unwrap();
+        assert!(refused.is_none(), "asked just now");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_turn_to_the_next() {
+        let kept = Kept::default();
+        let deadline = Instant::now() + FRESH;
+        let stuck = kept.get(deadline, async || std::future::pending::<Result<u8, _>>().await);
+        assert!(tokio::time::timeout(Duration::from_millis(10), stuck).await.is_err());
+        assert_eq!(*kept.get(deadline, async || Ok(1)).await.unwrap().value, 1);
+    }
 }

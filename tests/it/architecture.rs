@@ -143,6 +143,11 @@ const NOT_SANS_IO: &[(&str, &str)] = &[
     ("Timestamp::now", "reads no clock: time is handed in"),
 ];
 
+/// Words that open connections to others, and the files that may open them to a
+/// provider: the one client, and the trial by hand.
+const CONNECTS: &[&str] = &["TcpStream", "TlsConnector", "lookup_host", "reqwest"];
+const CONNECT_TO_PROVIDERS: &[&str] = &["idp/http.rs", "idp/probe.rs", "idp/probe/"];
+
 /// One breach of a rule.
 #[derive(Debug)]
 struct Breach {
@@ -199,6 +204,9 @@ fn checker_notices_breaches() {
         ("protocol/line.rs", "use tokio_util::codec::Decoder;", "tokio_util outside codec.rs"),
         ("password/pool.rs", "use std::net::TcpStream;", "knows no socket"),
         ("password/pool.rs", "use crate::telemetry::x;", "may not name `telemetry`"),
+        ("idp/jwks.rs", "reqwest::get(url)", "only idp::http and idp::probe connect"),
+        ("idp/tls.rs", "TcpStream::connect(a)", "only idp::http and idp::probe connect"),
+        ("verify/bearer.rs", "use reqwest::Client;", "only idp::http and idp::probe connect"),
         (
             "server/login.rs",
             "let v = Verified { account, by, cached };",
@@ -232,6 +240,11 @@ fn checker_lets_the_rest_pass() {
         ("cli/mod.rs", "use crate::{api, config::Config, server, store};"),
         ("server/login.rs", "match v { Verdict::Verified(verified) => verified.user() }"),
         ("store/sled.rs", "use super::{Error, Store};"),
+        ("idp/http.rs", "use reqwest::Client;"),
+        ("idp/userinfo.rs", "use reqwest::header::HeaderValue;"),
+        ("idp/probe/connection.rs", "TcpStream::connect(address)"),
+        ("cli/client.rs", "use reqwest::Client;"),
+        ("server/listener.rs", "TcpListener::bind(address); TcpStream::connect(address)"),
         ("verify/mod.rs", "/* crate::api */ let c = '\\''; use crate::store::Account;"),
     ];
     for (file, text) in cases {
@@ -269,6 +282,9 @@ fn check(file: &Path, text: &str) -> Vec<Breach> {
             breaches.push(breach(at, "tokio_util outside codec.rs".to_owned()));
         }
     }
+    for at in connections_to_providers(&room, file, production) {
+        breaches.push(breach(at, "only idp::http and idp::probe connect to a provider".to_owned()));
+    }
     for (at, _) in production.match_indices("Verified {") {
         if room == "verify" {
             let fields = code[at..].split_once('}').map_or("", |(fields, _)| fields);
@@ -280,6 +296,19 @@ fn check(file: &Path, text: &str) -> Vec<Breach> {
         }
     }
     breaches
+}
+
+/// Where `file` opens a connection to a provider, and may not. The server has
+/// sockets, too, but no HTTP client; the CLI's speaks to the server.
+fn connections_to_providers(room: &str, file: &Path, production: &str) -> Vec<usize> {
+    let place = file.to_string_lossy();
+    let may =
+        MAY_ALL.contains(&room) || CONNECT_TO_PROVIDERS.iter().any(|may| place.starts_with(may));
+    let words = CONNECTS.iter().filter(|word| room == "idp" || **word == "reqwest");
+    let found = words.flat_map(|word| production.match_indices(word));
+    // Names of headers connect to nobody.
+    let found = found.filter(|(at, _)| !production[*at..].starts_with("reqwest::header"));
+    if may { Vec::new() } else { found.map(|(at, _)| at).collect() }
 }
 
 /// Why `room` may not name `path` (without the leading `crate`), if so.
