@@ -207,9 +207,19 @@ impl Cli {
             command => tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?
-                .block_on(command.ask(&Config::load(&source)?, output)),
+                .block_on(command.ask(&settings(&source)?, output)),
         }
     }
+}
+
+/// A running server has checked its providers. Whoever asks it need not be able
+/// to read the files that they name.
+fn settings(source: &Source) -> Result<Config> {
+    Config::load(source).or_else(|error| {
+        let others = Config::load_without_providers(source).ok();
+        let asks = others.filter(|config| matches!(Client::server(config), Ok(Some(_))));
+        asks.ok_or_else(|| error.into())
+    })
 }
 
 fn serve(source: &Source) -> Result {

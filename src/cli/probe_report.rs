@@ -32,9 +32,11 @@ fn lines(step: &Step, names: usize, width: usize, output: &Output) -> String {
         StepOutcome::NotTried => ("not tried", Tone::Faint),
     };
     let room = width.saturating_sub(INDENT + names + OUTCOME_WIDTH).max(20);
-    let mut found = wrapped(&clean(&step.detail), room).into_iter();
+    let mut found = wrapped(&clean(&step.detail), room).into_iter().peekable();
     let name = padded(&clean(&step.name), names);
-    let first = padded(&found.next().unwrap_or_default(), room + 1);
+    // A long URL stays whole, below.
+    let first = found.next_if(|line| line.chars().count() <= room).unwrap_or_default();
+    let first = padded(&first, room + 1);
     let mut text = format!("{:INDENT$}{name}{first}{}", "", output.paint(tone, mark));
     if let Some(milliseconds) = step.milliseconds {
         let gap = 8 - mark.chars().count();
@@ -85,6 +87,7 @@ mod tests {
                     ),
                     Some(9),
                 ),
+                step("JWKS", &"x".repeat(80), StepOutcome::Ok, None, Some(7)),
                 step("userinfo", "our client is refused", StepOutcome::NotTried, None, None),
             ],
         };
@@ -98,6 +101,8 @@ mod tests {
                  In Keycloak: Clients → mailgate → Credentials shows the secret. Hand it\n      \
                  over:\n      \
                  dovegate provider set\n  \
+             JWKS                                                               ok     7 ms\n            \
+                       xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n  \
              userinfo  our client is refused                                    not tried"
         );
     }

@@ -53,24 +53,40 @@ pub struct Config {
 impl Config {
     /// Reads and checks the settings.
     pub fn load(source: &Source) -> Result<Self, Error> {
+        Self::read(source, |_| {})
+    }
+
+    /// The settings as somebody needs them who only asks a running server: without
+    /// identity providers, whose secrets need not be his to read.
+    pub fn load_without_providers(source: &Source) -> Result<Self, Error> {
+        Self::read(source, |written| written.provider.clear())
+    }
+
+    fn read(source: &Source, change: impl FnOnce(&mut File)) -> Result<Self, Error> {
         match (&source.file, &source.data) {
-            (None, Some(_)) => Self::from_text("", Path::new("--data"), source.clone()),
+            (None, Some(_)) => Self::from_text("", Path::new("--data"), source.clone(), change),
             (file, _) => {
                 let path = file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
                 match std::fs::read_to_string(&path) {
-                    Ok(text) => Self::from_text(&text, &path, source.clone()),
+                    Ok(text) => Self::from_text(&text, &path, source.clone(), change),
                     Err(error) => Err(Error::Unreadable { path, error }),
                 }
             }
         }
     }
 
-    fn from_text(text: &str, path: &Path, source: Source) -> Result<Self, Error> {
+    fn from_text(
+        text: &str,
+        path: &Path,
+        source: Source,
+        change: impl FnOnce(&mut File),
+    ) -> Result<Self, Error> {
         let mut written: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_at(text, span.start));
             let problem = Problem { line, key: String::new(), reason: error.message().to_owned() };
             Error::Wrong { path: path.to_owned(), problems: Problems(vec![problem]) }
         })?;
+        change(&mut written);
         if let Some(data) = &source.data {
             meant::settle_in(&mut written, data);
         }

@@ -16,7 +16,7 @@ fn load(text: &str, data: Option<&str>) -> Result<Config, String> {
     } else {
         format!("user = \"root\"\n{text}")
     };
-    Config::from_text(&text, Path::new("d.toml"), source).map_err(|error| error.to_string())
+    Config::from_text(&text, Path::new("d.toml"), source, |_| {}).map_err(|error| error.to_string())
 }
 
 /// `expected` holds what each problem's line begins with.

@@ -62,7 +62,7 @@ pub(super) fn read(reply: &Reply, settings: &Settings) -> Result<Endpoints, Outa
 }
 
 /// One endpoint of the document.
-fn endpoint(
+pub(super) fn endpoint(
     document: &Object,
     member: &str,
     reply: &Reply,
@@ -113,5 +113,6 @@ pub(super) fn setting_of(endpoint: Endpoint) -> &'static str {
         Endpoint::Jwks => "jwks_url",
         Endpoint::Introspection => "introspection_url",
         Endpoint::Userinfo => "userinfo_url",
+        Endpoint::Token => "server_url",
     }
 }

@@ -48,10 +48,12 @@ pub(super) enum Endpoint {
     Jwks,
     Introspection,
     Userinfo,
+    Token,
 }
 
 impl Endpoint {
-    const ALL: [Self; 4] = [Self::Discovery, Self::Jwks, Self::Introspection, Self::Userinfo];
+    const ALL: [Self; 5] =
+        [Self::Discovery, Self::Jwks, Self::Introspection, Self::Userinfo, Self::Token];
 
     /// Its name in logs, steps and counts.
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +62,7 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Introspection => "introspection",
             Self::Userinfo => "userinfo",
+            Self::Token => "token",
         }
     }
 }
@@ -144,7 +147,7 @@ pub(super) struct Http {
 
 #[derive(Debug, Default)]
 struct Counts {
-    requests: [AtomicU64; 4],
+    requests: [AtomicU64; 5],
     failures: AtomicU64,
     down: Mutex<Option<String>>,
 }

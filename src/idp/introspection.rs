@@ -17,9 +17,20 @@ use crate::mailbox::provider::ClientAuth;
 
 /// The request for `token`.
 pub(super) fn request<'a>(url: &'a Url, client: &Client, token: &str) -> Request<'a> {
+    let fields = [("token", token), ("token_type_hint", "access_token")];
+    by_client(Endpoint::Introspection, url, client, &fields)
+}
+
+/// A request with `fields` by which our client shows who it is.
+pub(super) fn by_client<'a>(
+    endpoint: Endpoint,
+    url: &'a Url,
+    client: &Client,
+    fields: &[(&str, &str)],
+) -> Request<'a> {
     let secret = String::from_utf8_lossy(client.secret.expose());
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", token).append_pair("token_type_hint", "access_token");
+    form.extend_pairs(fields);
     let authorization = match client.auth {
         ClientAuth::Basic => Some(basic(&client.id, &secret)),
         ClientAuth::Post => {
@@ -27,7 +38,7 @@ pub(super) fn request<'a>(url: &'a Url, client: &Client, token: &str) -> Request
             None
         }
     };
-    let mut request = Request::get(Endpoint::Introspection, url);
+    let mut request = Request::get(endpoint, url);
     request.authorization = authorization;
     request.form = Some(form.finish());
     request

@@ -80,8 +80,14 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
         Ok(provider) => provider,
         Err(outage) => return vec![Tried::failed("TLS", outage.detail, hints::CA_FILE)],
     };
-    let mut probe =
-        Probe { provider: &provider, now, deadline, tried: Vec::new(), in_the_dark: false };
+    let mut probe = Probe {
+        provider: &provider,
+        now,
+        deadline,
+        tried: Vec::new(),
+        in_the_dark: false,
+        token_url: None,
+    };
     if probe.connection(&tls).await {
         probe.questions().await;
         probe.token(token).await;
@@ -122,6 +128,8 @@ struct Probe<'a> {
     tried: Vec<Tried>,
     /// Discovery had no answer, so endpoints may be missing for that alone.
     in_the_dark: bool,
+    /// Where our client may get a token of its own.
+    token_url: Option<Url>,
 }
 
 impl<'a> Probe<'a> {
@@ -265,11 +273,13 @@ impl<'a> Probe<'a> {
                 return None;
             }
         };
-        let found = printable(url.as_str());
+        let found = printable(url.path());
         self.tried.push(Tried::new("discovery", TriedOutcome::Ok, found).since(began));
         if !self.issuer(&document) {
             return None;
         }
+        self.token_url =
+            discovery::endpoint(&document, "token_endpoint", &reply, settings).ok().flatten();
         match discovery::read(&reply, settings) {
             Ok(found) => Some(Endpoints {
                 introspection: configured.introspection.or(found.introspection),
@@ -447,15 +457,11 @@ impl<'a> Probe<'a> {
     /// The size of a token, and what a login with it would find.
     async fn token(&mut self, token: Option<&Secret>) {
         let Some(token) = token else {
-            let name = &self.settings().name;
-            let hint = format!(
-                "Give one to measure and check: dovegate provider test {name} --token-stdin < TOKEN"
-            );
-            let tried = Tried::new("token size", TriedOutcome::NotTried, "not measured");
-            self.tried.push(tried.hint(hint));
+            let tried = self.own_size().await;
+            self.tried.push(tried);
             return;
         };
-        self.tried.push(size(token));
+        self.tried.push(size(token, ""));
         if token::text(token.expose()).is_none() {
             let detail = "no token by its form (RFC 6750)".to_owned();
             self.tried.push(Tried::failed("token", detail, hints::NO_TOKEN));
@@ -479,9 +485,13 @@ impl<'a> Probe<'a> {
             Answer::Active(token) => {
                 let user = token.user.as_deref().map(printable);
                 let user = user.unwrap_or_else(|| "nobody that it names".to_owned());
-                let verified = if token.user_is_verified { "" } else { ", not verified" };
-                let detail = format!("good, for {user}{verified}");
-                Tried::new("token", TriedOutcome::Ok, detail)
+                if token.user_is_verified {
+                    Tried::new("token", TriedOutcome::Ok, format!("good, for {user}"))
+                } else {
+                    let detail = format!("good, for {user}, not verified");
+                    Tried::new("token", TriedOutcome::Warning, detail)
+                        .hint(hints::unverified(self.settings()))
+                }
             }
             Answer::Refused(refusal) => {
                 Tried::new("token", TriedOutcome::Failed, format!("refused: {}", refusal.detail))
@@ -491,6 +501,30 @@ impl<'a> Probe<'a> {
             }
         };
         self.tried.push(tried.since(began));
+    }
+
+    /// The size of the token that our client gets for itself, where it may.
+    async fn own_size(&self) -> Tried {
+        let began = Instant::now();
+        if let Some(own) = self.own_token().await {
+            return size(&own, "our client's own token; people's are often longer: ").since(began);
+        }
+        let name = &self.settings().name;
+        let hint = format!(
+            "Our client may get no token of its own (Keycloak: Service accounts roles). Give one to \
+             measure and check: dovegate provider test {name} --token-stdin < TOKEN"
+        );
+        Tried::new("token size", TriedOutcome::NotTried, "not measured").hint(hint)
+    }
+
+    /// A token by our client's credentials alone (RFC 6749 §4.4).
+    async fn own_token(&self) -> Option<Secret> {
+        let (url, client) = (self.token_url.as_ref()?, self.settings().client.as_ref()?);
+        let fields = [("grant_type", "client_credentials")];
+        let request = introspection::by_client(Endpoint::Token, url, client, &fields);
+        let reply = self.provider.ask(request, self.deadline).await.ok()?;
+        let answer = (reply.status == 200).then(|| reply.object().ok())??;
+        answer.get("access_token")?.as_str().map(Secret::from)
     }
 
     fn warnings(&mut self) {
@@ -515,11 +549,11 @@ fn document(reply: &Reply) -> Result<Object, Outage> {
 
 /// Length of the line with which a mail program logs in at Postfix: the longer
 /// one of the two mechanisms (RFC 7628 §3.1, in Base64).
-fn size(token: &Secret) -> Tried {
+fn size(token: &Secret, whose: &str) -> Tried {
     let dialogue = "n,a=,\u{1}host=\u{1}port=587\u{1}auth=Bearer \u{1}\u{1}".len();
     let response = dialogue + 2 * USUAL_NAME_BYTES + token.len();
     let line = "AUTH OAUTHBEARER ".len() + response.div_ceil(3) * 4;
-    let detail = format!("{} bytes, so an AUTH line has about {line}", token.len());
+    let detail = format!("{whose}{} bytes, so an AUTH line has about {line}", token.len());
     if line <= POSTFIX_LINE_BYTES {
         return Tried::new("token size", TriedOutcome::Ok, detail);
     }

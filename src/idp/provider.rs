@@ -137,7 +137,7 @@ impl Provider {
 
 fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
     match endpoint {
-        Endpoint::Discovery => None,
+        Endpoint::Discovery | Endpoint::Token => None,
         Endpoint::Jwks => endpoints.jwks.as_ref(),
         Endpoint::Introspection => endpoints.introspection.as_ref(),
         Endpoint::Userinfo => endpoints.userinfo.as_ref(),

@@ -196,3 +196,30 @@ fn explaining_a_token() {
     let both = ["explain", "ann@example.org", "--token-stdin", "--password-file", "/dev/null"];
     data.fails(&both, "x", 2);
 }
+
+/// Whoever asks a running server need not be able to read what its providers'
+/// settings name. Without one there is nobody else to use them.
+#[test]
+fn files_of_providers_are_the_servers_to_read() {
+    let folder = tempfile::TempDir::with_prefix("dovegate-cli-").unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, "wonderland\n").unwrap();
+    let secret = format!("provider.corp.client_secret_file = {:?}", file.to_str().unwrap());
+    let mut daemon = Daemon::start(&[
+        "provider.corp.kind = \"oidc\"",
+        "provider.corp.server_url = \"https://login.example.org\"",
+        "provider.corp.client_id = \"mailgate\"",
+        &secret,
+    ]);
+    fs::remove_file(&file).unwrap();
+    daemon.cli(&["domain", "add", "example.org", "--provider", "corp"], "");
+    daemon.cli(&["status"], "");
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    while daemon.is_running() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let output = daemon.try_cli(&["domain", "list"], "");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("client_secret_file"), "{stderr}");
+}

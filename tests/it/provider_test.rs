@@ -339,8 +339,35 @@ fn a_token_is_measured_and_checked() {
     let hint = tried.find("token size")["hint"].as_str().unwrap();
     assert!(hint.contains("line_length_limit=12288"), "{hint}");
     assert_eq!(tried.names_of("failed"), [""; 0]);
+    let tried = try_with(&fake.token(json!({"email_verified": false})));
+    assert_eq!((tried.outcome("token"), tried.names_of("failed")), ("warning", vec![]));
+    assert!(tried.find("token")["hint"].as_str().unwrap().contains("email_verified"));
     try_with("a-token-that-nobody-gave-out").failed_at("token introspection", "inactive", "");
     try_with("no token at all").failed_at("token", "by its form", "access_token");
+}
+
+/// Where our client may get a token for itself, that one is measured.
+#[test]
+fn our_own_token_is_measured() {
+    let fake = FakeProvider::start();
+    let mut document: Value = json!({"issuer": fake.url(), "token_endpoint": fake.at("/token")});
+    for (member, path) in [
+        ("jwks_uri", JWKS),
+        ("introspection_endpoint", INTROSPECTION),
+        ("userinfo_endpoint", USERINFO),
+    ] {
+        document[member] = json!(fake.at(path));
+    }
+    fake.behave(DISCOVERY, Behaviour::json(&document));
+    fake.behave("/token", Behaviour::json(&json!({"access_token": "wonderland".repeat(300)})));
+    let tried = Tried::with(&settings(&fake), json!({}));
+    assert_eq!((tried.outcome("token size"), tried.names_of("failed")), ("warning", vec![]));
+    assert!(tried.find("token size")["detail"].as_str().unwrap().contains("3000 bytes"));
+    assert!(!tried.0.iter().any(|step| step.to_string().contains("wonderland")));
+    assert_eq!(fake.seen("/token")[0].body, "grant_type=client_credentials");
+    fake.behave("/token", Behaviour::status(401));
+    let tried = Tried::with(&settings(&fake), json!({}));
+    assert_eq!((tried.outcome("token size"), tried.names_of("failed")), ("not_tried", vec![]));
 }
 
 /// Twenty seconds are the most that a try takes, whatever is in its way.

@@ -167,6 +167,18 @@ pub(super) fn client(settings: &Settings) -> String {
     }
 }
 
+/// The provider does not vouch for the address.
+pub(super) fn unverified(settings: &Settings) -> String {
+    let place = match settings.kind {
+        Kind::Keycloak => "in Keycloak, Users → the person → Details → Email verified",
+        Kind::Oidc => "the provider has to send email_verified = true",
+    };
+    format!(
+        "A mailbox that is nobody's yet does not open by it: {place}. Where people cannot write their \
+         address themselves, unverified_email = \"accept\" takes it as it is."
+    )
+}
+
 /// Why a question was not answered; nothing where the reason says enough.
 pub(super) fn outage(outage: &Outage, settings: &Settings) -> Option<String> {
     let is_http = settings.base.as_ref().is_some_and(|base| base.scheme() == "http");
