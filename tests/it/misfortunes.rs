@@ -56,6 +56,46 @@ fn reload_says_what_only_a_start_changes() {
     assert!(waits[1].contains("setting=limits.worker_threads"), "{log}");
 }
 
+/// A provider in the file whose certificate nobody checks.
+const UNSAFE: [&str; 3] = [
+    "provider.corp.kind = \"oidc\"",
+    "provider.corp.introspection_url = \"https://127.0.0.1:1/userinfo\"",
+    "provider.corp.ignore_ssl_errors = true",
+];
+
+#[test]
+fn unsafe_providers_are_warned_of_at_each_start_and_reload() {
+    let mut daemon = Daemon::start(&UNSAFE);
+    let warnings = |daemon: &Daemon| daemon.log().matches("believes any certificate").count();
+    assert_eq!(warnings(&daemon), 1);
+    reload(&daemon, &UNSAFE);
+    assert_eq!(warnings(&daemon), 2);
+    daemon.restart();
+    assert_eq!(warnings(&daemon), 3);
+    reload(&daemon, &UNSAFE[..2]);
+    assert_eq!(warnings(&daemon), 3);
+}
+
+#[test]
+fn a_stored_provider_whose_file_is_gone_stops_no_server() {
+    let mut daemon = Daemon::start(&[]);
+    let secret = daemon.folder().join("secret");
+    std::fs::write(&secret, "wonderland\n").expect("the secret is written");
+    let path = secret.to_str().expect("a plain path");
+    let add = ["provider", "add", "corp", "--kind", "oidc", "--server-url", "http://127.0.0.1:1"];
+    let with_file = ["--client-id", "mail", "--client-secret-file", path];
+    daemon.cli(&[&add[..], &with_file].concat(), "");
+    std::fs::remove_file(&secret).expect("it was there");
+    daemon.restart();
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains("identity provider cannot be asked"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("provider=corp key=client_secret_file"), "{line}");
+    std::fs::write(&secret, "wonderland\n").expect("the secret is written");
+    reload(&daemon, &[]);
+    assert_eq!(daemon.log().matches("identity provider cannot be asked").count(), 1);
+}
+
 #[test]
 fn reload_of_broken_settings_keeps_the_old_ones() {
     let world = World::new();

@@ -20,7 +20,8 @@ use dovegate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, MailboxId,
-        MailboxState, Quota, Service, Services, SetBy, Template, TemplateName, domain::LimitError,
+        MailboxState, ProviderName, Quota, Service, Services, SetBy, Template, TemplateName,
+        domain::LimitError,
     },
     store::{
         DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MailboxChange, MailboxFilter,

@@ -27,7 +27,7 @@ pub(super) async fn domains_are_made_changed_and_removed(store: Under) {
     assert_eq!(read, changed);
     assert_eq!((read.max_mailboxes, read.modified), (Some(3), Timestamp(9)));
     assert_eq!(
-        (read.provider.as_ref().map(|name| name.as_str()), read.generation),
+        (read.provider.as_ref().map(ProviderName::as_str), read.generation),
         (Some("corp"), 0)
     );
 

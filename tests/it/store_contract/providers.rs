@@ -1,6 +1,6 @@
 //! Identity providers, and the person to whom a mailbox is bound.
 
-use dovegate::mailbox::{Binding, NamedProvider, Provider, ProviderName, provider::Kind};
+use dovegate::mailbox::{Binding, NamedProvider, Provider, provider::Kind};
 
 use super::*;
 
