@@ -129,7 +129,6 @@ impl<'a> Check<'a> {
             self.step("signature", StepOutcome::NotApplicable, &why);
             return Err(Stop::NotApplicable(why));
         };
-        self.names_no_other_issuer(&jwt)?;
         let claims = self.signed(&jwt).await;
         let claims = self.noted("signature", claims, |_| {
             format!("good, by {}", printable(jwt.header_text("alg").unwrap_or_default()))
@@ -138,18 +137,6 @@ impl<'a> Check<'a> {
         let vouched = Vouched { claims, header_type };
         self.conditions(&vouched, Method::Jwt)?;
         self.person(text, &vouched.claims, false).await
-    }
-
-    /// What names another issuer itself needs no key of this one; its key would
-    /// only be looked for in vain.
-    fn names_no_other_issuer(&mut self, jwt: &Jwt<'_>) -> Result<(), Stop> {
-        let Ok(claims) = jwt.claims() else { return Ok(()) };
-        match conditions::issuer(&Claims(claims), self.settings(), Method::Userinfo) {
-            Err(Stop::Refused(refusal)) => {
-                self.noted("issuer", Err(Stop::Refused(refusal)), |()| String::new())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Claims of a JWT whose signature is the provider's.
@@ -174,6 +161,9 @@ impl<'a> Check<'a> {
         let wanted = || format!("key {}", id.map_or("without a name".to_owned(), printable));
         let keys = self.provider.keys(self.deadline()).await?;
         let mut found = keys.value.check(jwt, id, algorithm);
+        if found == Found::NoSuchKey {
+            self.names_no_other_issuer(jwt)?;
+        }
         // What came during this very check is as new as can be.
         if found == Found::NoSuchKey && keys.at < self.began {
             found = self.in_newer_keys(keys.at, jwt, id, algorithm).await?;
@@ -190,6 +180,16 @@ impl<'a> Check<'a> {
             Outage::new(OutageCause::Malformed, format!("claims of a signed token: {error}"))
         })?;
         Ok(Claims(claims))
+    }
+
+    /// The key of a token that names another issuer itself would be looked for in
+    /// vain.
+    fn names_no_other_issuer(&self, jwt: &Jwt<'_>) -> Result<(), Stop> {
+        let Ok(claims) = jwt.claims() else { return Ok(()) };
+        match conditions::issuer(&Claims(claims), self.settings(), Method::Userinfo) {
+            Err(Stop::Refused(refusal)) => Err(Stop::Refused(refusal)),
+            _ => Ok(()),
+        }
     }
 
     /// Looks once more, since keys are exchanged; at a bounded rate, since anybody
