@@ -1,10 +1,15 @@
 //! `dovegate provider`, and the options that name a provider elsewhere.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use crate::{
     cli::{Data, dovegate, fed, json},
-    support::daemon::Daemon,
+    support::{
+        b64,
+        client::Target,
+        daemon::Daemon,
+        provider::{CLIENT_ID, CLIENT_SECRET, FakeProvider},
+    },
 };
 
 const ADD: [&str; 13] = [
@@ -222,4 +227,47 @@ fn files_of_providers_are_the_servers_to_read() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("client_secret_file"), "{stderr}");
+}
+
+/// The way of the README, from nothing to a login, beside a running server.
+#[test]
+fn from_a_new_provider_to_a_login() {
+    let fake = FakeProvider::start();
+    let daemon = Daemon::start(&[]);
+    daemon.cli(&["domain", "add", "example.org"], "");
+    daemon.cli(&["mailbox", "add", "ann@example.org", "--no-password"], "");
+    let url = fake.url();
+    let add = ["provider", "add", "corp", "--kind", "oidc", "--server-url", &url, "--client-id"];
+    let more = [CLIENT_ID, "--client-secret-stdin", "--clients", "roundcube"];
+    daemon.cli(&[&add[..], &more].concat(), CLIENT_SECRET);
+    daemon.cli(&["provider", "test", "corp"], "");
+    daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    daemon.cli(&["mailbox", "set", "ann@example.org", "--auth-source", "corp"], "");
+
+    let token = fake.token(serde_json::json!({}));
+    let explained = daemon.cli(&["explain", "ann@example.org", "--token-stdin"], &token);
+    assert!(explained.contains("ACCEPTED") && explained.contains("introspection"), "{explained}");
+    assert!(!explained.contains(&token));
+    let mailbox = ["mailbox", "show", "ann@example.org"];
+    assert!(!daemon.cli(&mailbox, "").contains("bound to"), "a question binds nobody");
+
+    let target = Target { sockets: daemon.sockets(), patience: Duration::from_secs(60) };
+    let mut client = target.client("auth", 2);
+    let response = b64(format!("user=ann@example.org\x01auth=Bearer {token}\x01\x01"));
+    for _ in 0..2 {
+        let id = client.auth("XOAUTH2", &format!("secured\tresp={response}"));
+        assert_eq!(client.reply(id).word, "OK");
+    }
+    assert!(daemon.cli(&mailbox, "").contains("bound to       a7feeb0e at corp"));
+    let status = json(&daemon.cli(&["status", "--json"], ""));
+    // One by explain, one by the first login; the second one was spared.
+    assert_eq!(status["providers"][0]["requests"]["introspection"], 2, "{status}");
+    assert_eq!(
+        (&status["cache"]["tokens"], &status["cache"]["token_hits"]),
+        (&1.into(), &1.into())
+    );
+    assert!(daemon.cli(&["provider", "list"], "").contains("answers"));
+    daemon.cli(&["mailbox", "set", "ann@example.org", "--unbind"], "");
+    assert!(!daemon.cli(&mailbox, "").contains("bound to"));
+    assert!(!daemon.log().contains(&token) && !daemon.log().contains(CLIENT_SECRET));
 }
