@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use zeroize::Zeroizing;
 
 use super::{
-    ClientSettings, CloseReason, Desk, Kept, TemporaryFailure, Ticket, desk::Place,
+    Action, ClientSettings, CloseReason, Desk, Kept, TemporaryFailure, Ticket, desk::Place,
     requests::Requests,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         client::{self, Auth, Command, Cont},
         reply::{self, Names, Values},
     },
-    sasl::{Credentials, Mechanism, MechanismName, Step, TokenError, TokenRefusal},
+    sasl::{Mechanism, MechanismName, Step, TokenError, TokenRefusal},
     verify::{Reason, Rejected, Verdict},
 };
 
@@ -31,51 +31,6 @@ pub struct ConnectionIds {
     pub cuid: u32,
     /// Random, of this connection.
     pub cookie: Cookie,
-}
-
-/// What is to be done about a line, besides sending what was appended to `out`.
-#[derive(Debug)]
-pub enum Action {
-    /// Decide on these and come back with [`ClientSession::verdict`].
-    Verify {
-        /// To come back with.
-        ticket: Ticket,
-        /// What the mail server said about the user's connection.
-        request: Arc<AuthRequest>,
-        /// What is to be checked.
-        credentials: Credentials,
-        /// Name of the mechanism.
-        mechanism: &'static str,
-    },
-    /// The dialogue broke its mechanism's grammar. Delay and log it as any other
-    /// rejection, and come back with `Verdict::Rejected`: an immediate answer
-    /// would tell which check failed.
-    Malformed {
-        /// To come back with.
-        ticket: Ticket,
-        /// What the mail server said about the user's connection.
-        request: Arc<AuthRequest>,
-        /// Name of the mechanism.
-        mechanism: &'static str,
-        /// What is wrong, for the log.
-        why: &'static str,
-    },
-    /// A response was no base64, and FAIL was appended. For the log: a token that
-    /// the mail server cut looks like this.
-    NotBase64 {
-        /// What the mail server said about the user's connection.
-        request: Arc<AuthRequest>,
-        /// Name of the mechanism.
-        mechanism: &'static str,
-        /// How long the response is.
-        characters: usize,
-    },
-    /// Another connection has this client's process id. It may be dead without
-    /// our knowing yet: hand in no line, and call [`ClientSession::retry_cpid`]
-    /// for a second before closing.
-    AwaitCpid,
-    /// Send what was appended, then close.
-    Close(CloseReason),
 }
 
 /// One connection with a client.

@@ -5,6 +5,7 @@
 //! to mail processes, LMTP and `doveadm`. A login that succeeded on a login
 //! socket waits at the [`Desk`] until a mail process claims it on a master socket.
 
+mod action;
 pub mod client;
 pub mod desk;
 pub mod listener;
@@ -14,7 +15,8 @@ mod requests;
 use std::fmt;
 
 pub use self::{
-    client::{Action, ClientSession, ConnectionIds},
+    action::Action,
+    client::{ClientSession, ConnectionIds},
     desk::{Desk, Kept, Refused},
     listener::{ClientSettings, ListenerKind, TemporaryFailure},
     master::{

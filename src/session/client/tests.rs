@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     protocol::{base64, master::Request},
+    sasl::Credentials,
     session::{ListenerKind, Refused},
     verify::{Asked, Cause, Reason, Rejected, Unavailable, Verified, VerifiedBy},
 };
