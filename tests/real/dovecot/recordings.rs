@@ -8,6 +8,10 @@
 use std::{fs, path::Path};
 
 use crate::support::{
+    bearer::{
+        Mechanism::{Oauthbearer, Xoauth2},
+        python,
+    },
     client::{
         Dialogue, Outcome, imap_again, imap_authenticate_login, imap_login, imap_plain, lmtp,
         pop3_plain, sieve_plain, submission_plain,
@@ -259,6 +263,28 @@ const TOKENS: &[Exchange<'_>] = &[
                 challenged(rig, &format!("AUTHENTICATE OAUTHBEARER {}", xoauth2(ANN, GOOD)));
             dialogue.send("AQ==");
             assert!(ended(&dialogue).contains("[AUTHENTICATIONFAILED]"));
+        },
+    ),
+    ("pop3-xoauth2-ok", "POP3 over TLS, AUTH XOAUTH2, good token", &|rig| {
+        assert_eq!(python("pop3", rig.ports.pop3s, Xoauth2, ANN, GOOD), "in");
+    }),
+    ("pop3-oauthbearer-fail", "POP3 over TLS, AUTH OAUTHBEARER, bad token", &|rig| {
+        python("pop3", rig.ports.pop3s, Oauthbearer, ANN, BAD);
+    }),
+    ("sieve-oauthbearer-ok", "ManageSieve after STARTTLS, OAUTHBEARER, good token", &|rig| {
+        assert_eq!(python("sieve", rig.ports.sieve, Oauthbearer, ANN, GOOD), "in");
+    }),
+    ("sieve-xoauth2-fail", "ManageSieve after STARTTLS, XOAUTH2, bad token", &|rig| {
+        python("sieve", rig.ports.sieve, Xoauth2, ANN, BAD);
+    }),
+    ("submission-xoauth2-ok", "submission after STARTTLS, AUTH XOAUTH2, good token", &|rig| {
+        assert_eq!(python("submission", rig.ports.submission, Xoauth2, ANN, GOOD), "in");
+    }),
+    (
+        "submission-oauthbearer-fail",
+        "submission after STARTTLS, AUTH OAUTHBEARER in two steps, bad token",
+        &|rig| {
+            python("submission in two", rig.ports.submission, Oauthbearer, ANN, BAD);
         },
     ),
 ];
