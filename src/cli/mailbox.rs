@@ -278,7 +278,8 @@ fn added(output: &Output, view: &View, has_password: bool) -> Result {
         return output.value(view);
     }
     output.done(format!("Added mailbox {}.", view.address))?;
-    if !has_password {
+    // One whose provider says who may log in needs none.
+    if !has_password && view.auth_source == "local" {
         output.note(format!(
             "It has no password yet: \"dovegate mailbox password {}\" sets one.",
             view.address

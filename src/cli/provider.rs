@@ -34,7 +34,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  \
             dovegate provider add corp --kind keycloak --server-url https://keycloak.example.org \\\n    \
             --realm mail --client-id mailgate --client-secret-stdin --clients roundcube < secret\n  \
-            dovegate provider add other --kind oidc --introspection-url https://login.example.net/userinfo"
+            dovegate provider add other --kind oidc --introspection-url https://login.example.org/userinfo"
     )]
     Add {
         /// Its name: lower-case letters, digits, - and _

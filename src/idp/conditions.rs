@@ -171,7 +171,8 @@ pub(super) fn audience(claims: &Claims, wanted: &[String]) -> Found {
 /// `client_id` are two names of it; where both stand there, both must do.
 pub(super) fn client(claims: &Claims, wanted: &[String]) -> Found {
     let shown = [claims.text("azp")?, claims.text("client_id")?];
-    let shown: Vec<&str> = shown.into_iter().flatten().collect();
+    let mut shown: Vec<&str> = shown.into_iter().flatten().collect();
+    shown.dedup();
     let allowed = |one: &&str| wanted.iter().any(|other| one == other);
     if wanted.is_empty() || (!shown.is_empty() && shown.iter().all(allowed)) {
         return Ok(words(&shown));

@@ -341,10 +341,8 @@ fn weigh(case: &mut Case<'_>, said: Said) -> Result<Arc<Good>, Stop> {
             });
             Ok(good)
         }
-        Said::Refused(refusal) => {
-            case.trace.note("token", Outcome::Refused, || refusal.detail.clone());
-            Err(case.refused(reason(refusal.why), refusal.detail.clone()))
-        }
+        // To be explained, it was asked for just now, and its steps end with this.
+        Said::Refused(refusal) => Err(case.refused(reason(refusal.why), refusal.detail.clone())),
         Said::Unavailable(outage) => {
             case.trace.note("token", Outcome::Refused, || outage.detail.clone());
             Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
