@@ -21,6 +21,7 @@ pub mod mailboxes;
 mod moment;
 mod page;
 mod passwords;
+pub mod provider_test;
 pub mod providers;
 mod router;
 pub mod status;

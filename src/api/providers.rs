@@ -1,7 +1,7 @@
 //! `/providers`: identity providers. Those of `dovegate.toml` are shown beside
 //! those of the store and changed only there. No answer carries a secret.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     Caller, Error, MAX_PAGE, Page, State,
     error::Code,
-    explain::MAX_TOKEN_BYTES,
     extract::{Body, Named, shown},
-    passwords::Received,
 };
 use crate::{
-    clock::Timestamp,
-    idp::{self, probe},
+    idp,
     mailbox::{DomainName, NamedProvider, Provider, ProviderName},
     verify::{self, ProviderReport},
 };
@@ -104,92 +101,6 @@ impl From<idp::Status> for Status {
     }
 }
 
-/// What trying a provider out found, step by step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Report {
-    /// The provider.
-    pub name: ProviderName,
-    /// The steps, in their order.
-    pub steps: Vec<Step>,
-}
-
-impl Report {
-    /// Whether a step failed.
-    pub fn failed(&self) -> bool {
-        self.steps.iter().any(|step| step.outcome == StepOutcome::Failed)
-    }
-}
-
-/// One step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Step {
-    /// What was tried.
-    pub name: String,
-    /// What it came to.
-    pub outcome: StepOutcome,
-    /// What was found.
-    pub detail: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// How long it took; null where nothing was asked.
-    pub milliseconds: Option<u64>,
-}
-
-/// What a step came to.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepOutcome {
-    /// Good.
-    Ok,
-    /// Works, and an administrator should know something of it.
-    Warning,
-    /// Does not work.
-    Failed,
-    /// Nothing could be asked, or there is nothing to ask.
-    NotTried,
-}
-
-impl From<probe::Tried> for Step {
-    fn from(tried: probe::Tried) -> Self {
-        let outcome = match tried.outcome {
-            probe::TriedOutcome::Ok => StepOutcome::Ok,
-            probe::TriedOutcome::Warning => StepOutcome::Warning,
-            probe::TriedOutcome::Failed => StepOutcome::Failed,
-            probe::TriedOutcome::NotTried => StepOutcome::NotTried,
-        };
-        let millis = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            name: tried.name,
-            outcome,
-            detail: tried.detail,
-            hint: tried.hint,
-            milliseconds: tried.took.map(millis),
-        }
-    }
-}
-
-/// A key that is wrong by now leaves nothing to ask.
-impl From<idp::Problem> for Step {
-    fn from(idp::Problem { key, reason }: idp::Problem) -> Self {
-        Self {
-            name: "settings".to_owned(),
-            outcome: StepOutcome::Failed,
-            detail: format!("{key}: {reason}"),
-            hint: None,
-            milliseconds: None,
-        }
-    }
-}
-
-/// How to try a provider out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Try {
-    /// A token to check with it.
-    #[serde(default)]
-    token: Option<Received>,
-}
-
 /// One change at a time: each reads, checks and writes, and what speaks for a
 /// domain must still be there when the domain is written.
 static CHANGES: Mutex<()> = Mutex::const_new(());
@@ -206,7 +117,7 @@ impl State {
         if known { Ok(()) } else { Err(Error::not_found("provider", name.as_str())) }
     }
 
-    fn report(&self, name: &ProviderName) -> Result<ProviderReport, Error> {
+    pub(super) fn report(&self, name: &ProviderName) -> Result<ProviderReport, Error> {
         let mut reports = self.pipeline.providers().into_iter();
         let report = reports.find(|report| report.name == *name);
         report.ok_or_else(|| Error::not_found("provider", name.as_str()))
@@ -293,7 +204,7 @@ fn keys_of(provider: &Provider) -> Map<String, Value> {
     }
 }
 
-fn name_of(text: &str) -> Result<ProviderName, Error> {
+pub(super) fn name_of(text: &str) -> Result<ProviderName, Error> {
     text.parse().map_err(|why| Error::bad_request(format!("{}: {why}", shown(text))))
 }
 
@@ -443,25 +354,4 @@ pub(super) async fn remove(
     caller.changed("provider remove", &name);
     state.pipeline.load_providers().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) async fn test(
-    Shared(state): Shared<State>,
-    Named(name): Named<String>,
-    Body(asked): Body<Try>,
-) -> Result<Json<Report>, Error> {
-    let token = asked.token.map(|Received(token)| token);
-    if token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN_BYTES) {
-        return Err(Error::bad_request("token: longer than any mail server passes on"));
-    }
-    let report = state.report(&name_of(&name)?)?;
-    let steps = match report.settings {
-        Err(problems) => problems.into_iter().map(Step::from).collect(),
-        Ok(settings) => {
-            let settings = idp::Settings::clone(&settings);
-            let tried = probe::probe(settings, token.as_ref(), Timestamp::now()).await;
-            tried.into_iter().map(Step::from).collect()
-        }
-    };
-    Ok(Json(Report { name: report.name, steps }))
 }

@@ -12,7 +12,7 @@ use axum::{
 
 use super::{
     Caller, Error, State, app_passwords, cache, domains, error::Code, explain, held_back,
-    login_log, mailboxes, providers, status, templates, transfer,
+    login_log, mailboxes, provider_test, providers, status, templates, transfer,
 };
 
 /// Largest body of a request but an import's.
@@ -31,7 +31,7 @@ pub fn router(state: State) -> Router {
             "/providers/{name}",
             get(providers::show).patch(providers::change).delete(providers::remove),
         )
-        .route("/providers/{name}/test", post(providers::test))
+        .route("/providers/{name}/test", post(provider_test::test))
         .route("/templates", get(templates::list).post(templates::create))
         .route(
             "/templates/{name}",

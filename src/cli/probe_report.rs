@@ -6,7 +6,7 @@ use super::{
     output::{Output, Tone},
     text::{clean, padded, wrapped},
 };
-use crate::api::providers::{Report, Step, StepOutcome};
+use crate::api::provider_test::{Report, Step, StepOutcome};
 
 /// Room for a mark and the time behind it: `not tried` and `ok  1234 ms`.
 const OUTCOME_WIDTH: usize = 12;

@@ -15,7 +15,8 @@ use super::{
 use crate::{
     api::{
         Page,
-        providers::{Origin, Report, View},
+        provider_test::Report,
+        providers::{Origin, View},
     },
     config::Config,
     mailbox::DomainName,
