@@ -109,4 +109,14 @@ mod tests {
             assert!(Challenge::read(text).len() <= MAX_CHALLENGES, "{text:.20}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(header in ".{0,200}", quoted in r#"[Bearo ="\\\\,é]{0,60}"#) {
+            for text in [header, quoted] {
+                let read = Challenge::read(&text);
+                proptest::prop_assert!(read.len() <= MAX_CHALLENGES);
+            }
+        }
+    }
 }

@@ -173,7 +173,7 @@ pub(super) fn words(error: &Error) -> String {
             "its certificate is from an unknown authority, or self-signed: set ca_file"
         }
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            "its certificate is for another name"
+            "its certificate is for another name (subjectAltName counts, the common name does not)"
         }
         // An authority's own certificate, shown as a server's.
         Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {

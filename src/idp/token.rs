@@ -191,4 +191,16 @@ mod tests {
             assert!(!kid(bad));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(bytes: Vec<u8>, parts in "[A-Za-z0-9_.-]{0,80}", header in ".{0,80}") {
+            let _ = text(&bytes);
+            for text in [parts.clone(), format!("{}.{}.{parts}", part(&header), part(&parts))] {
+                if let Some(jwt) = Jwt::parse(&text) {
+                    let _ = (jwt.signed(), jwt.key_id().is_ok(), jwt.claims().is_ok());
+                }
+            }
+        }
+    }
 }

@@ -101,4 +101,15 @@ mod tests {
         assert_eq!(without("wonderland is no password", b"wonderland"), "… is no password");
         assert_eq!(without("a b", b"\xff"), "a b");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_left_bears_a_log(text in ".{0,400}", secret in "[a-zé]{6,40}") {
+            let shown = printable(&text);
+            proptest::prop_assert!(shown.len() <= MAX_BYTES + 4);
+            proptest::prop_assert!(!shown.chars().any(char::is_control));
+            let around = format!("{text}{secret}{text}");
+            proptest::prop_assert!(!without(&around, secret.as_bytes()).contains(&secret));
+        }
+    }
 }

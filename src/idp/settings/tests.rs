@@ -26,6 +26,7 @@ fn oidc() -> Provider {
     provider
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "most keys are optional")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -289,3 +289,25 @@ async fn userinfo_as_a_signed_jwt() {
         outage(&check(&provider, &token).await, OutageCause::Malformed);
     }
 }
+
+/// What another issuer's token is signed by is not looked for here.
+#[tokio::test]
+async fn no_key_is_looked_for_in_vain() {
+    let (fake, other) = (FakeProvider::start(), FakeProvider::start());
+    other.rotate_to(SigningKey::es256("theirs"), false);
+    let provider = by(&fake, Method::Jwt);
+    active(&check(&provider, &fake.token(json!({}))).await);
+    refused(&check(&provider, &other.token(json!({}))).await, Refused::Issuer);
+    assert_eq!(fake.count(JWKS), 1);
+}
+
+/// Keycloak 26.2.5 fails over a token that nobody signed; it is not asked.
+#[tokio::test]
+async fn unsigned_tokens_are_refused_unasked() {
+    let fake = FakeProvider::start();
+    let token = unsigned("none", &fake.claims(json!({})));
+    for method in super::METHODS {
+        refused(&check(&by(&fake, method), &token).await, Refused::Algorithm);
+    }
+    assert_eq!(fake.count_all(), 0);
+}
