@@ -86,3 +86,29 @@ fn python_under_dovecot_2_3() {
 fn python_under_dovecot_2_4() {
     python_by_every_protocol(V24, OwnDaemon);
 }
+
+/// Dovecot's own limits, which a token of Keycloak's can meet. In front of
+/// Dovegate, so that nobody hears that the token is wrong.
+fn dovecots_limits(version: Version) {
+    let Some(keycloak) = Keycloak::shared() else { return };
+    let Some(house) = house(keycloak, version, OwnDaemon, "") else { return };
+    let token = keycloak.token("ann", DESKTOP, "openid mail");
+    let port = house.rig.ports.submission;
+    let said = python("submission", port, Mechanism::Xoauth2, ANN, &token);
+    assert!(said.starts_with("500"), "{said}");
+    let port = house.rig.ports.imaps;
+    let said = python("imap", port, Mechanism::Xoauth2, ANN, &"x".repeat(5900));
+    assert!(said.contains("AUTHENTICATIONFAILED"), "{said}");
+    let said = python("imap", port, Mechanism::Xoauth2, ANN, &"x".repeat(6200));
+    assert!(said.contains("EOF"), "{said}");
+}
+
+#[test]
+fn limits_of_dovecot_2_3() {
+    dovecots_limits(V23);
+}
+
+#[test]
+fn limits_of_dovecot_2_4() {
+    dovecots_limits(V24);
+}
