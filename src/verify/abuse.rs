@@ -32,7 +32,7 @@ impl Pipeline {
         case.held_back(self.penalty.standing(case.rip, user, now, abuse), other)
     }
 
-    /// Waits for a place among the costly checks of the network, which may be
+    /// Waits for a place among the slow hashes of the network, which may be
     /// held back by then.
     pub(super) async fn pass_gate<'a>(
         &'a self,

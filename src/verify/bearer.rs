@@ -113,12 +113,15 @@ impl Pipeline {
         if let Some(said) = known(case, &provider, &account, token) {
             return Ok((account, provider, weigh(case, said)?));
         }
-        self.pass_gate(case, user, case.current.pool.deadline()).await?;
+        // Kept until the mailbox is bound, so that who comes next finds it so.
+        case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+        let mut account = self.once_more(case, account, &provider).await?;
         for _ in 0..2 {
-            // Who was before us at the gate may have asked the same.
-            let said = match known(case, &provider, &account, token) {
-                Some(said) => Some(said),
-                None => ask(case, user, &provider, token, give_up).await,
+            // Who had the turn before us may have asked the same.
+            let said = match (known(case, &provider, &account, token), &case.turn) {
+                (Some(said), _) => Some(said),
+                (None, Some(_)) => ask(case, user, &provider, token, give_up).await,
+                (None, None) => Some(too_many()),
             };
             let Some(said) = said else {
                 provider = self.speaks_for(case, &account)?;
@@ -126,13 +129,13 @@ impl Pipeline {
             };
             let said = or_last_good(case, &provider, &account, token, said);
             let good = weigh(case, said)?;
-            let account = self.once_more(case, account, &provider).await?;
+            account = self.once_more(case, account, &provider).await?;
             return Ok((account, provider, good));
         }
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
     }
 
-    /// The account as it is after an answer that took its time.
+    /// The account as it is after something that took its time.
     async fn once_more(
         &self,
         case: &mut Case<'_>,
@@ -142,7 +145,9 @@ impl Pipeline {
         let user = &before.mailbox.address;
         let now = self.store.account(user).await.map_err(|error| store_failed(case, &error))?;
         let same = |now: &Account| now.mailbox == before.mailbox && now.domain == before.domain;
-        if now.as_ref().is_some_and(same) {
+        let in_force = self.registry.find(&provider.settings.name);
+        let still_speaks = in_force.is_ok_and(|by_now| Arc::ptr_eq(&by_now, provider));
+        if still_speaks && now.as_ref().is_some_and(same) {
             return Ok(before);
         }
         let account = self.account(case, user).await?;
@@ -362,6 +367,11 @@ fn person_of(provider: &Connected, good: &Good) -> Binding {
 fn too_slow() -> Said {
     let detail = format!("no answer within {} s", PATIENCE.as_secs());
     Said::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
+}
+
+fn too_many() -> Said {
+    let detail = "too many tokens of this mailbox or network are being checked".to_owned();
+    Said::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
 }
 
 fn reassigned(case: &mut Case<'_>, detail: String) -> Stop {

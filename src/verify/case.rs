@@ -10,6 +10,7 @@ use super::{
     current::Current,
     penalty::{Announced, Standing},
     trace::{Outcome, Recorder},
+    turns::MyTurn,
 };
 use crate::{
     mailbox::{Address, AppPasswordId, MailboxState},
@@ -47,6 +48,8 @@ pub(super) struct Case<'a> {
     pub(super) announced: Option<Announced<'a>>,
     /// Keeps the place in the network's gate for as long.
     pub(super) gate: Option<OwnedSemaphorePermit>,
+    /// Keeps the turn at the provider.
+    pub(super) turn: Option<MyTurn>,
     pub(super) trace: Recorder,
 }
 
@@ -65,6 +68,7 @@ impl<'a> Case<'a> {
             asked: None,
             announced: None,
             gate: None,
+            turn: None,
             trace,
         }
     }

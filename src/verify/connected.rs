@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     flight::Flights,
     tokens::{Good, Said, TokenCache, TokenKey},
+    turns::Turns,
 };
 use crate::{
     clock::Timestamp,
@@ -22,6 +23,7 @@ pub(super) struct Connected {
     pub(super) settings: Arc<idp::Settings>,
     pub(super) provider: Arc<Provider>,
     pub(super) tokens: TokenCache,
+    pub(super) turns: Turns,
     flights: Flights<(TokenKey, u64), Said>,
 }
 
@@ -44,7 +46,13 @@ pub(super) struct Heard {
 impl Connected {
     pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider) -> Self {
         let tokens = TokenCache::new(settings.name.clone(), MAX_TOKENS, settings.token_cache);
-        Self { settings, provider: Arc::new(provider), tokens, flights: Flights::default() }
+        Self {
+            settings,
+            provider: Arc::new(provider),
+            tokens,
+            turns: Turns::default(),
+            flights: Flights::default(),
+        }
     }
 
     /// Asks, together with whoever asks the same, and keeps the answer; nothing

@@ -16,6 +16,7 @@ mod case;
 mod connected;
 mod current;
 mod flight;
+mod gate;
 mod judge;
 mod local_password;
 pub mod penalty;
@@ -28,6 +29,7 @@ mod settings;
 mod settle;
 mod tokens;
 pub mod trace;
+mod turns;
 
 use std::{fmt, net::IpAddr, time::Duration};
 

@@ -95,7 +95,10 @@ impl Registry {
     }
 
     pub(super) fn tidy(&self) {
-        connected(&self.known.load()).for_each(|one| one.tokens.tidy());
+        for one in connected(&self.known.load()) {
+            one.tokens.tidy();
+            one.turns.prune();
+        }
     }
 
     /// How full the token caches are, all together.

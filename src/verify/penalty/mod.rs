@@ -13,7 +13,6 @@
 //! delay would tell them apart; they have a table of their own, so that made-up
 //! names cannot crowd out real ones.
 
-mod gate;
 mod table;
 
 use std::{
@@ -32,10 +31,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use tokio::sync::Semaphore;
 
-use self::{
-    gate::Gates,
-    table::{Entry, GuessDigest, Rule, Table},
-};
+use self::table::{Entry, GuessDigest, Rule, Table};
+use super::gate::Gates;
 use crate::{clock::Timestamp, mailbox::Address};
 
 /// How guesses are counted.
@@ -87,7 +84,7 @@ impl Settings {
     }
 
     /// The network that `rip` is counted under; none for a trusted one.
-    fn network_of(&self, rip: IpAddr) -> Option<IpNet> {
+    pub(super) fn network_of(&self, rip: IpAddr) -> Option<IpNet> {
         if self.trusted_networks.iter().any(|trusted| trusted.contains(&rip)) {
             return None;
         }
@@ -198,7 +195,7 @@ pub(super) struct Penalty {
     tables: Mutex<Tables>,
     /// How many are held back: while nobody is, a login asks no further.
     held: AtomicUsize,
-    gates: Gates,
+    gates: Gates<IpNet>,
 }
 
 #[derive(Debug, Default)]
@@ -252,8 +249,9 @@ impl Penalty {
         })
     }
 
-    /// The gate that slow checks for `rip` go through; none where its network
-    /// has no counter.
+    /// The gate that slow hashes for `rip` go through, as wide as leads to a hold:
+    /// whoever sends a thousand guesses at once is held back before the second
+    /// lot is over. None where its network has no counter.
     pub(super) fn gate(&self, rip: IpAddr, settings: &Settings) -> Option<Arc<Semaphore>> {
         let network = settings.network_of(rip).filter(|_| settings.network_limit > 0)?;
         Some(self.gates.of(network, settings.network_limit))

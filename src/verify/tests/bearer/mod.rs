@@ -2,6 +2,7 @@
 
 mod answers;
 mod person;
+mod turns;
 mod whose;
 
 use serde_json::json;
