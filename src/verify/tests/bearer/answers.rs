@@ -355,7 +355,7 @@ async fn explain_tells_each_check_in_order() {
     assert!(names.ends_with(&["token", "user", "person"]), "{names:?}");
     let (_, trace) = rig.pipeline.explain(bearer("ann@example.org", "wrong")).await;
     let last = trace.steps.last().unwrap();
-    assert_eq!((last.name, last.outcome), ("token", trace::Outcome::Refused));
+    assert_eq!((last.name, last.outcome), ("introspection", trace::Outcome::Refused));
     assert!(trace.sentence.contains("does not know the token"), "{}", trace.sentence);
 }
 
