@@ -4,7 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::DomainName;
 use crate::clock::Span;
@@ -115,9 +115,31 @@ pub enum UnverifiedEmail {
 
 /// The secret of our client, as stored and exported. Not shown where it is
 /// formatted.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ClientSecret(String);
+
+impl<'de> Deserialize<'de> for ClientSecret {
+    /// serde's own words for what is no text repeat it: a secret of digits that
+    /// somebody wrote without quotes would stand in the log.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return String::deserialize(deserializer).map(Self);
+        }
+        let text = TextOrNot::deserialize(deserializer);
+        match text.map_err(|_| D::Error::custom("expected a text in quotes"))? {
+            TextOrNot::Text(text) => Ok(Self(text)),
+            TextOrNot::Not(_) => Err(D::Error::custom("expected a text in quotes")),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TextOrNot {
+    Text(String),
+    Not(serde::de::IgnoredAny),
+}
 
 impl ClientSecret {
     /// The secret itself. Each call is a place to look at in a review.
@@ -289,6 +311,20 @@ mod tests {
         }
         for name in ["", "local", "none", "Corp", "1a", "-a", "a b", "a.b", &"a".repeat(65)] {
             assert!(name.parse::<ProviderName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_no_text_is_not_repeated() {
+        for (written, expected) in [("\"wonderland\"", true), ("4711", false), ("[\"x\"]", false)] {
+            let json = format!("{{\"kind\":\"oidc\",\"client_secret\":{written}}}");
+            let json = serde_json::from_str::<Provider>(&json).map_err(|error| error.to_string());
+            let toml = format!("kind = \"oidc\"\nclient_secret = {written}");
+            let toml = toml::from_str::<Provider>(&toml);
+            for read in [json, toml.map_err(|error| error.message().to_owned())] {
+                assert_eq!(read.is_ok(), expected, "{read:?}");
+                assert!(read.err().is_none_or(|error| !error.contains("4711")));
+            }
         }
     }
 
