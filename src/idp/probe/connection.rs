@@ -73,14 +73,19 @@ impl Place {
     }
 }
 
-/// The first of `addresses` that takes a connection, else the last refusal.
+/// The first of `addresses` that takes a connection, else the last refusal. Each
+/// has its share of the time: where one family of addresses leads nowhere, a
+/// login takes the other.
 pub(super) async fn connect(
     addresses: &[SocketAddr],
     deadline: Instant,
 ) -> Result<(TcpStream, SocketAddr), (io::Error, Option<SocketAddr>)> {
     let mut last = (io::Error::from(io::ErrorKind::NotFound), None);
-    for address in addresses {
-        match in_time(deadline, TcpStream::connect(address)).await {
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let now = Instant::now();
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let share = now + deadline.saturating_duration_since(now) / left;
+        match in_time(share, TcpStream::connect(address)).await {
             Ok(stream) => return Ok((stream, *address)),
             Err(error) => last = (error, Some(*address)),
         }
@@ -169,4 +174,31 @@ fn address_of(bytes: &[u8]) -> Option<String> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|bytes| std::net::Ipv4Addr::from(bytes).to_string());
     let v6 = <[u8; 16]>::try_from(bytes).map(|bytes| std::net::Ipv6Addr::from(bytes).to_string());
     v4.or(v6).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
+        let nowhere = TcpSocket::new_v4().unwrap();
+        nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let nowhere = nowhere.listen(0).unwrap();
+        let full = nowhere.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let soon = || Instant::now() + Duration::from_millis(200);
+        // Until the queue is full, and the kernel answers no more.
+        while let Ok((stream, _)) = connect(&[full], soon()).await {
+            waiting.push(stream);
+        }
+        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = good.local_addr().unwrap();
+        let (_stream, address) = connect(&[full, good], soon()).await.unwrap();
+        assert_eq!(address, good);
+    }
 }
