@@ -323,6 +323,11 @@ fn or_last_good(
     said: Said,
 ) -> Said {
     let Said::Unavailable(outage) = said else { return said };
+    // That we ask enough already says nothing of the provider, and anybody can
+    // bring it about: also he whose token was revoked just now.
+    if outage.cause == OutageCause::Busy {
+        return Said::Unavailable(outage);
+    }
     let (key, mailbox) = (provider.tokens.key(token), &account.mailbox);
     let lets_in = |good: &Arc<Good>| {
         good.is_of(&mailbox.address) && mailbox.bound.as_ref() == Some(&person_of(provider, good))
