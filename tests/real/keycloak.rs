@@ -1,6 +1,7 @@
 //! Bearer tokens of a real Keycloak. Needs Java and the Keycloak that
 //! `contrib/test-setup` builds.
 
+mod administrator;
 mod facts;
 mod forged;
 mod house;

@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, OnceLock},
@@ -103,7 +104,13 @@ impl Keycloak {
     }
 
     fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("dg-keycloak-").tempdir().unwrap().keep();
+        let folder = tempfile::Builder::new()
+            .prefix("dg-keycloak-")
+            // Dovegate reads the certificate as a user without rights.
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .unwrap()
+            .keep();
         certificate::make_in(&folder);
         let [port, tls_port] = free_ports();
         let keycloak = Self { folder, port, tls_port, running: Mutex::new(None) };
