@@ -137,3 +137,21 @@ const RSA: &[Algorithm] = &[
     Algorithm::PS384,
     Algorithm::PS512,
 ];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn short_rsa_keys_are_left_out_whatever_zeros_stand_before_them() {
+        let is_taken = |zeros: usize, bytes: usize| {
+            let modulus = [vec![0; zeros], vec![0xc5; bytes]].concat();
+            let key = json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB" });
+            Key::read(key.as_object().unwrap()).is_some()
+        };
+        assert!(is_taken(0, 256) && is_taken(1, 256));
+        assert!(!is_taken(0, 255) && !is_taken(1, 255) && !is_taken(128, 128));
+    }
+}
