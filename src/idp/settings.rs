@@ -191,6 +191,13 @@ impl Settings {
                     .to_owned(),
             );
         }
+        if self.user_claim_is_trusted && self.user_claim == "email" {
+            warnings.push(
+                "user_claim_is_trusted takes every email for verified: whoever can write an \
+                 address at the provider can take a mailbox that nobody has used yet"
+                    .to_owned(),
+            );
+        }
         if self.client.is_none() && self.written.client_id.is_some() {
             warnings.push(
                 "client_id does nothing without client_secret (or client_secret_file), and without \

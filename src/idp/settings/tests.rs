@@ -305,6 +305,14 @@ fn warnings() {
             keycloak(),
             &|provider| {
                 clients(provider);
+                provider.user_claim_is_trusted = true;
+            },
+            "takes every email for verified",
+        ),
+        (
+            keycloak(),
+            &|provider| {
+                clients(provider);
                 provider.unverified_email = UnverifiedEmail::Accept;
             },
             "that nobody has used yet",
