@@ -24,7 +24,7 @@ pub(super) enum Outcome {
     Answered,
     /// It did not.
     Failed,
-    /// Nobody knows: the request was given up.
+    /// Nobody knows: the request was given up, or the answer was to this one alone.
     GivenUp,
 }
 

@@ -356,7 +356,10 @@ impl Drop for Admitted<'_> {
 /// anybody could close it for all.
 fn outcome(result: &Result<Reply, Outage>) -> Outcome {
     match result {
-        Ok(reply) if matches!(reply.status, 429 | 502..=504) => Outcome::Failed,
+        // Many limit each person apart, so one who asks too often says nothing of
+        // the others.
+        Ok(reply) if reply.status == 429 => Outcome::GivenUp,
+        Ok(reply) if matches!(reply.status, 502..=504) => Outcome::Failed,
         Ok(_) => Outcome::Answered,
         Err(outage) if outage.cause == OutageCause::Malformed => Outcome::Answered,
         Err(_) => Outcome::Failed,

@@ -398,7 +398,7 @@ async fn hostile_tokens_do_not_open_the_breaker() {
     let fake = FakeProvider::start();
     let token = fake.token(json!({}));
     let provider = by(&fake, Method::Userinfo);
-    for status in [400, 401, 413, 431, 500] {
+    for status in [400, 401, 413, 429, 431, 500] {
         fake.behave(USERINFO, Behaviour::status(status));
         for _ in 0..6 {
             check(&provider, &token).await;
