@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::PossibleValuesParser};
 use serde_json::json;
 
 use super::{
@@ -21,8 +21,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  dovegate password hash\n  \
         dovegate password hash --scheme ARGON2ID --password-stdin < secret")]
     Hash {
-        /// BLF-CRYPT, SHA512-CRYPT or ARGON2ID [default: as configured, else BLF-CRYPT]
-        #[arg(long, value_name = "SCHEME")]
+        /// Scheme [default: as configured, else BLF-CRYPT]; CRYPT writes yescrypt
+        #[arg(long, value_name = "SCHEME", ignore_case = true,
+            value_parser = PossibleValuesParser::new(NewScheme::NAMES))]
         scheme: Option<String>,
         /// Logarithm of bcrypt's rounds [default: as configured, else 10]
         #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(4..=31))]
@@ -34,6 +35,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  dovegate password verify --hash-file hash\n  \
         dovegate password verify --hash-stdin --password-file secret < hash")]
     Verify {
+        /// Whose it is: a DIGEST-MD5 hash holds the user's name, too
+        #[arg(long, value_name = "ADDRESS")]
+        user: Option<String>,
         #[command(flatten)]
         hash: HashArgs,
         #[command(flatten)]
@@ -49,13 +53,17 @@ pub(super) fn run(command: &Command, source: &Source, output: &Output) -> Result
             let hash = hash(scheme, password)?;
             if output.json { output.value(&json!({ "hash": hash })) } else { output.show(hash) }
         }
-        Command::Verify { hash, password } => {
+        Command::Verify { user, hash, password } => {
             let hash = hash.given()?.ok_or_else(|| {
                 Failure::usage("no hash to verify against")
                     .hint("Give it with --hash-file FILE or --hash-stdin.")
             })?;
             let password = password.existing()?;
             let fits = Stored::parse(secret_input::text(&hash)?)
+                .map(|stored| match user {
+                    Some(user) => stored.of(user),
+                    None => stored,
+                })
                 .and_then(|stored| stored.matches(password.expose(), &settings.caps))
                 .map_err(unusable)?;
             if output.json {
@@ -88,12 +96,7 @@ fn chosen(settings: &verify::Settings, name: Option<&str>, cost: Option<u32>) ->
         NewScheme::BlfCrypt { cost } => cost,
         _ => 10,
     };
-    let default_name = match settings.default_scheme {
-        NewScheme::BlfCrypt { .. } => "BLF-CRYPT",
-        NewScheme::Sha512Crypt => "SHA512-CRYPT",
-        NewScheme::Argon2id => "ARGON2ID",
-    };
-    let name = name.unwrap_or(default_name);
+    let name = name.unwrap_or(settings.default_scheme.name());
     if cost.is_some() && !name.eq_ignore_ascii_case("BLF-CRYPT") {
         return Err(Failure::usage(format!("--cost goes with BLF-CRYPT, not with {name}")));
     }
@@ -112,6 +115,9 @@ fn hash(scheme: NewScheme, password: &PasswordArgs) -> Result<String> {
 fn unusable(error: password::Error) -> Failure {
     match error {
         password::Error::OutOfMemory => Failure::new(Exit::Temporary, error.to_string()),
+        password::Error::NoUser => {
+            Failure::usage(error.to_string()).hint("Name the user with --user ADDRESS.")
+        }
         other => Failure::usage(other.to_string()),
     }
 }

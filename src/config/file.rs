@@ -119,6 +119,9 @@ pub(crate) struct Passwords {
     pub(crate) max_argon2_memory: Size,
     pub(crate) max_argon2_passes: u32,
     pub(crate) max_argon2_lanes: u32,
+    pub(crate) max_pbkdf2_rounds: u32,
+    pub(crate) max_yescrypt_memory: Size,
+    pub(crate) allow_weak_schemes: bool,
     pub(crate) verified_cache_entries: u64,
     pub(crate) verified_cache_time: Span,
 }
@@ -135,6 +138,9 @@ impl Default for Passwords {
             max_argon2_memory: Size(128 << 20),
             max_argon2_passes: 10,
             max_argon2_lanes: 8,
+            max_pbkdf2_rounds: 1_000_000,
+            max_yescrypt_memory: Size(128 << 20),
+            allow_weak_schemes: false,
             verified_cache_entries: 100_000,
             verified_cache_time: Span::seconds(3600),
         }

@@ -314,6 +314,9 @@ impl Check<'_> {
             argon2_memory_bytes: passwords.max_argon2_memory.0,
             argon2_passes: passwords.max_argon2_passes,
             argon2_lanes: passwords.max_argon2_lanes,
+            pbkdf2_rounds: passwords.max_pbkdf2_rounds,
+            yescrypt_memory_bytes: passwords.max_yescrypt_memory.0,
+            weak_schemes: passwords.allow_weak_schemes,
         };
         let scheme = NewScheme::named(&passwords.default_scheme, passwords.bcrypt_cost, &caps);
         let default_scheme = scheme.unwrap_or_else(|error| {

@@ -7,14 +7,25 @@
 
 mod argon2;
 mod bcrypt;
+mod cram_md5;
+mod des_crypt;
+mod digest;
+mod digits;
+mod encoding;
 pub mod generate;
+mod md5_crypt;
+mod new;
+mod pbkdf2;
 mod plain;
 mod scheme;
+mod scram;
 mod sha_crypt;
+mod yescrypt;
 
 pub use self::{
     generate::AppPasswordText,
-    scheme::{Caps, NewScheme, Stored, Work},
+    new::NewScheme,
+    scheme::{Caps, Stored, Work},
 };
 
 /// Longest password that is looked at, in bytes; crypt(3) of libxcrypt reads no
@@ -28,6 +39,15 @@ pub enum Error {
     /// Nothing here knows this scheme or this encoding of it.
     #[error("unknown password scheme \"{0}\"")]
     UnknownScheme(String),
+    /// The scheme is weak, and not allowed.
+    #[error(
+        "password scheme \"{0}\" is weak and switched off: give the user a new password, or set \
+         allow_weak_schemes = true in [passwords]"
+    )]
+    SwitchedOff(String),
+    /// The hash holds the user's name, and it is not known here.
+    #[error("a DIGEST-MD5 hash can be checked only for a user")]
+    NoUser,
     /// The hash breaks the form of its scheme.
     #[error("corrupt password hash: {0}")]
     Corrupt(&'static str),

@@ -3,22 +3,15 @@
 
 use std::{borrow::Cow, fmt};
 
-use base64::{
-    Engine as _,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+use super::{
+    Error, argon2, bcrypt, cram_md5, des_crypt,
+    digest::{self, Function},
+    encoding::{self, Form},
+    md5_crypt, pbkdf2, plain, scram, sha_crypt, yescrypt,
 };
 
-use super::{Error, argon2, bcrypt, plain, sha_crypt};
-
-/// Base 64 with or without its padding: both are in use.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// The dearest hashes that are run. Whoever can set his own hash could
-/// otherwise choose how long we work.
+/// What is checked at all: the dearest hashes that are run (whoever can set his
+/// own hash could otherwise choose how long we work), and whether weak ones are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Caps {
     /// Logarithm of bcrypt's rounds.
@@ -31,6 +24,12 @@ pub struct Caps {
     pub argon2_passes: u32,
     /// Lanes of Argon2.
     pub argon2_lanes: u32,
+    /// Rounds of PBKDF2, PBKDF2-SHA512, SCRAM keys and `$sha1$`.
+    pub pbkdf2_rounds: u32,
+    /// Memory of one yescrypt or scrypt run, times its lanes and passes.
+    pub yescrypt_memory_bytes: u64,
+    /// Whether the schemes on MD4, MD5 and DES are checked.
+    pub weak_schemes: bool,
 }
 
 impl Default for Caps {
@@ -42,6 +41,9 @@ impl Default for Caps {
             argon2_memory_bytes: 128 << 20,
             argon2_passes: 10,
             argon2_lanes: 8,
+            pbkdf2_rounds: 1_000_000,
+            yescrypt_memory_bytes: 128 << 20,
+            weak_schemes: false,
         }
     }
 }
@@ -51,17 +53,39 @@ impl Default for Caps {
 pub enum Work {
     /// A comparison: nothing worth a thread or a cache.
     Little,
-    /// A hash made to be slow.
+    /// A hash made to be slow, at least in its day.
     Much,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Scheme {
     Plain,
+    PlainTrunc,
     Bcrypt,
     Sha256Crypt,
     Sha512Crypt,
     Argon2,
+    Yescrypt,
+    Pbkdf2,
+    Pbkdf2Sha512,
+    Sha1Crypt,
+    Scram(scram::Function),
+    Digest(Function),
+    Salted(Function),
+    CramMd5,
+    DigestMd5,
+    Md5Crypt,
+    DesCrypt,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Named {
+    Scheme(Scheme),
+    /// Whatever crypt(3) knows, by the beginning of the data.
+    Crypt,
+    /// MD5-CRYPT where the data looks like it, else the digest.
+    Md5,
 }
 
 /// A stored password, read and found fit to be checked.
@@ -70,6 +94,7 @@ pub struct Stored<'a> {
     scheme: Scheme,
     name: &'a str,
     data: Cow<'a, [u8]>,
+    user: Option<&'a str>,
 }
 
 impl<'a> Stored<'a> {
@@ -79,9 +104,22 @@ impl<'a> Stored<'a> {
             .strip_prefix('{')
             .and_then(|rest| rest.split_once('}'))
             .ok_or(Error::Corrupt("no {SCHEME} before it"))?;
-        let (name, encoding) = label.split_once('.').unwrap_or((label, ""));
-        let scheme = Scheme::named(name).ok_or_else(|| unknown(label))?;
-        Ok(Self { scheme, name, data: decode(encoding, data).ok_or_else(|| unknown(label))?? })
+        let (name, encoding) = match label.split_once('.') {
+            Some((name, encoding)) => (name, Some(encoding)),
+            None => (label, None),
+        };
+        let named = Named::by(name).ok_or_else(|| unknown(label))?;
+        let form = named.form(encoding.is_none(), data);
+        let data = encoding::decode(form, encoding, data).ok_or_else(|| unknown(label))??;
+        let scheme = named.scheme(&data)?;
+        Ok(Self { scheme, name, data, user: None })
+    }
+
+    /// The same of this user: DIGEST-MD5 holds the name, too. It is the canonical
+    /// address, so that it does not matter how the name is typed at a login.
+    #[must_use]
+    pub fn of(self, user: &'a str) -> Self {
+        Self { user: Some(user), ..self }
     }
 
     /// Name of the scheme as it was written, without an encoding.
@@ -92,27 +130,66 @@ impl<'a> Stored<'a> {
     /// What [`Stored::matches`] will cost.
     pub fn work(&self) -> Work {
         match self.scheme {
-            Scheme::Plain => Work::Little,
-            Scheme::Bcrypt | Scheme::Sha256Crypt | Scheme::Sha512Crypt | Scheme::Argon2 => {
-                Work::Much
-            }
+            Scheme::Plain
+            | Scheme::PlainTrunc
+            | Scheme::Digest(_)
+            | Scheme::Salted(_)
+            | Scheme::CramMd5
+            | Scheme::DigestMd5 => Work::Little,
+            _ => Work::Much,
         }
     }
 
-    /// Whether `password` is the stored one. Refuses a hash above `caps`
+    /// Whether it is built on MD4, MD5 or DES.
+    pub fn is_weak(&self) -> bool {
+        match self.scheme {
+            Scheme::Digest(function) | Scheme::Salted(function) => {
+                matches!(function, Function::Md4 | Function::Md5)
+            }
+            Scheme::CramMd5 | Scheme::DigestMd5 | Scheme::Md5Crypt | Scheme::DesCrypt => true,
+            _ => false,
+        }
+    }
+
+    /// Whether `password` is the stored one. Refuses what `caps` does not allow
     /// without running it. Compares in constant time.
     pub fn matches(&self, password: &[u8], caps: &Caps) -> Result<bool, Error> {
+        if self.is_weak() && !caps.weak_schemes {
+            return Err(Error::SwitchedOff(self.shown_name()));
+        }
         match self.scheme {
             Scheme::Plain => plain::matches(&self.data, password),
+            Scheme::PlainTrunc => plain::matches_start(&self.data, password),
             Scheme::Bcrypt => bcrypt::matches(self.text()?, password, caps),
             Scheme::Sha256Crypt => sha_crypt::matches("5", self.text()?, password, caps),
             Scheme::Sha512Crypt => sha_crypt::matches("6", self.text()?, password, caps),
             Scheme::Argon2 => argon2::matches(self.text()?, password, caps),
+            Scheme::Yescrypt => yescrypt::matches(self.text()?, password, caps),
+            Scheme::Pbkdf2 => pbkdf2::matches_sha1(self.text()?, password, caps),
+            Scheme::Pbkdf2Sha512 => pbkdf2::matches_sha512(self.text()?, password, caps),
+            Scheme::Sha1Crypt => pbkdf2::matches_sha1_crypt(self.text()?, password, caps),
+            Scheme::Scram(function) => scram::matches(function, self.text()?, password, caps),
+            Scheme::Digest(function) => Ok(digest::matches(function, &self.data, password)),
+            Scheme::Salted(function) => digest::matches_salted(function, &self.data, password),
+            Scheme::CramMd5 => Ok(cram_md5::matches(&self.data, password)),
+            Scheme::DigestMd5 => digest::matches_digest_md5(&self.data, self.user, password),
+            Scheme::Md5Crypt => md5_crypt::matches(self.text()?, password),
+            Scheme::DesCrypt => des_crypt::matches(self.text()?, password),
         }
     }
 
     fn text(&self) -> Result<&str, Error> {
         std::str::from_utf8(&self.data).map_err(|_| Error::Corrupt("not text"))
+    }
+
+    /// For `CRYPT`, what is behind it as well.
+    fn shown_name(&self) -> String {
+        let name = self.name.to_ascii_uppercase();
+        match self.scheme {
+            Scheme::Md5Crypt if name != "MD5-CRYPT" => format!("{name} (MD5-CRYPT)"),
+            Scheme::DesCrypt if name != "DES-CRYPT" => format!("{name} (DES-CRYPT)"),
+            _ => name,
+        }
     }
 }
 
@@ -122,117 +199,98 @@ impl fmt::Debug for Stored<'_> {
     }
 }
 
-impl Scheme {
-    fn named(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Scheme); 9] = [
-            ("PLAIN", Scheme::Plain),
-            ("CLEAR", Scheme::Plain),
-            ("CLEARTEXT", Scheme::Plain),
-            ("BLF-CRYPT", Scheme::Bcrypt),
-            ("SHA256-CRYPT", Scheme::Sha256Crypt),
-            ("SHA512-CRYPT", Scheme::Sha512Crypt),
-            ("ARGON2", Scheme::Argon2),
-            ("ARGON2I", Scheme::Argon2),
-            ("ARGON2ID", Scheme::Argon2),
+impl Named {
+    fn by(name: &str) -> Option<Self> {
+        const NAMES: [(&str, Named); 32] = [
+            ("PLAIN", Named::Scheme(Scheme::Plain)),
+            ("CLEAR", Named::Scheme(Scheme::Plain)),
+            ("CLEARTEXT", Named::Scheme(Scheme::Plain)),
+            ("PLAIN-TRUNC", Named::Scheme(Scheme::PlainTrunc)),
+            ("CRYPT", Named::Crypt),
+            ("BLF-CRYPT", Named::Scheme(Scheme::Bcrypt)),
+            ("SHA256-CRYPT", Named::Scheme(Scheme::Sha256Crypt)),
+            ("SHA512-CRYPT", Named::Scheme(Scheme::Sha512Crypt)),
+            ("MD5-CRYPT", Named::Scheme(Scheme::Md5Crypt)),
+            ("DES-CRYPT", Named::Scheme(Scheme::DesCrypt)),
+            ("ARGON2", Named::Scheme(Scheme::Argon2)),
+            ("ARGON2I", Named::Scheme(Scheme::Argon2)),
+            ("ARGON2ID", Named::Scheme(Scheme::Argon2)),
+            ("PBKDF2", Named::Scheme(Scheme::Pbkdf2)),
+            ("PBKDF2-SHA512", Named::Scheme(Scheme::Pbkdf2Sha512)),
+            ("SCRAM-SHA-1", Named::Scheme(Scheme::Scram(scram::Function::Sha1))),
+            ("SCRAM-SHA-256", Named::Scheme(Scheme::Scram(scram::Function::Sha256))),
+            ("SHA", Named::Scheme(Scheme::Digest(Function::Sha1))),
+            ("SHA1", Named::Scheme(Scheme::Digest(Function::Sha1))),
+            ("SHA256", Named::Scheme(Scheme::Digest(Function::Sha256))),
+            ("SHA512", Named::Scheme(Scheme::Digest(Function::Sha512))),
+            ("SSHA", Named::Scheme(Scheme::Salted(Function::Sha1))),
+            ("SSHA256", Named::Scheme(Scheme::Salted(Function::Sha256))),
+            ("SSHA512", Named::Scheme(Scheme::Salted(Function::Sha512))),
+            ("SMD5", Named::Scheme(Scheme::Salted(Function::Md5))),
+            ("MD5", Named::Md5),
+            ("PLAIN-MD5", Named::Scheme(Scheme::Digest(Function::Md5))),
+            ("LDAP-MD5", Named::Scheme(Scheme::Digest(Function::Md5))),
+            ("PLAIN-MD4", Named::Scheme(Scheme::Digest(Function::Md4))),
+            ("CRAM-MD5", Named::Scheme(Scheme::CramMd5)),
+            ("HMAC-MD5", Named::Scheme(Scheme::CramMd5)),
+            ("DIGEST-MD5", Named::Scheme(Scheme::DigestMd5)),
         ];
-        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| *scheme)
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, named)| *named)
+    }
+
+    /// What the data is, where `guess` is set without a suffix that says it.
+    fn form(self, guess: bool, data: &str) -> Form {
+        match self {
+            Self::Scheme(Scheme::Digest(function)) => Form::Digest(function.bytes()),
+            Self::Scheme(Scheme::CramMd5) => Form::Digest(cram_md5::BYTES),
+            Self::Scheme(Scheme::DigestMd5) => Form::Digest(Function::Md5.bytes()),
+            Self::Scheme(Scheme::Salted(_)) => Form::Salted,
+            Self::Md5 if guess && !data.starts_with("$1$") => Form::Digest(Function::Md5.bytes()),
+            _ => Form::Text,
+        }
+    }
+
+    fn scheme(self, data: &[u8]) -> Result<Scheme, Error> {
+        match self {
+            Self::Scheme(scheme) => Ok(scheme),
+            Self::Md5 if data.starts_with(b"$1$") => Ok(Scheme::Md5Crypt),
+            Self::Md5 if data.len() == Function::Md5.bytes() => Ok(Scheme::Digest(Function::Md5)),
+            Self::Md5 => Err(Error::Corrupt("a digest of another length")),
+            Self::Crypt => of_crypt(data),
+        }
+    }
+}
+
+/// crypt(3)'s methods, and Argon2, which PHP's verifier (mailcow's) reads there.
+fn of_crypt(data: &[u8]) -> Result<Scheme, Error> {
+    const METHODS: [(&[u8], Scheme); 9] = [
+        (b"$2", Scheme::Bcrypt),
+        (b"$5$", Scheme::Sha256Crypt),
+        (b"$6$", Scheme::Sha512Crypt),
+        (b"$y$", Scheme::Yescrypt),
+        (b"$7$", Scheme::Yescrypt),
+        (b"$1$", Scheme::Md5Crypt),
+        (b"$sha1$", Scheme::Sha1Crypt),
+        (b"$argon2i", Scheme::Argon2),
+        (b"_", Scheme::DesCrypt),
+    ];
+    if let Some((_, scheme)) = METHODS.iter().find(|(start, _)| data.starts_with(start)) {
+        return Ok(*scheme);
+    }
+    let id = data.strip_prefix(b"$").and_then(|rest| rest.split(|byte| *byte == b'$').next());
+    match id.map(|id| str::from_utf8(id).unwrap_or("?")) {
+        None => Ok(Scheme::DesCrypt),
+        Some(id) if id.len() <= 8 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            Err(Error::UnknownScheme(format!("CRYPT ${id}$")))
+        }
+        Some(_) => Err(Error::UnknownScheme("CRYPT".to_owned())),
     }
 }
 
 /// A scheme's name for an error. What is too long or not printable is no name
 /// but perhaps a password that an importer took for one: not repeated.
-fn unknown(label: &str) -> Error {
+pub(super) fn unknown(label: &str) -> Error {
     let name_like = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let shown = label.len() <= 32 && label.bytes().all(name_like);
     Error::UnknownScheme(if shown { label } else { "?" }.to_owned())
-}
-
-/// `None` for an encoding that we don't know.
-fn decode<'a>(encoding: &str, data: &'a str) -> Option<Result<Cow<'a, [u8]>, Error>> {
-    match encoding.to_ascii_lowercase().as_str() {
-        "" => Some(Ok(Cow::Borrowed(data.as_bytes()))),
-        "b64" | "base64" => {
-            Some(BASE64.decode(data).map(Cow::Owned).map_err(|_| Error::Corrupt("not base 64")))
-        }
-        "hex" => Some(from_hex(data).map(Cow::Owned).ok_or(Error::Corrupt("not hexadecimal"))),
-        _ => None,
-    }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
-}
-
-/// How new passwords are hashed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NewScheme {
-    /// bcrypt, written as `$2y$`, the form that Dovecot and mailcow write.
-    BlfCrypt {
-        /// Logarithm of the rounds, 4 to 31.
-        cost: u32,
-    },
-    /// SHA512-CRYPT with crypt(3)'s 5,000 rounds.
-    Sha512Crypt,
-    /// Argon2id with 19 MiB, 2 passes, 1 lane (OWASP's first choice: mail hosts
-    /// under a limit of address space have no 64 MiB for each thread).
-    Argon2id,
-}
-
-impl NewScheme {
-    /// The scheme of this name (case ignored), if new passwords may have it and
-    /// its cost lies below `caps`.
-    pub fn named(name: &str, bcrypt_cost: u32, caps: &Caps) -> Result<Self, Error> {
-        let scheme = match name.to_ascii_uppercase().as_str() {
-            "BLF-CRYPT" => Self::BlfCrypt { cost: bcrypt_cost },
-            "SHA512-CRYPT" => Self::Sha512Crypt,
-            "ARGON2ID" => Self::Argon2id,
-            _ => return Err(unknown(name)),
-        };
-        scheme.check(caps)?;
-        Ok(scheme)
-    }
-
-    fn check(self, caps: &Caps) -> Result<(), Error> {
-        match self {
-            Self::BlfCrypt { cost } => bcrypt::check_cost(cost, caps),
-            Self::Sha512Crypt => sha_crypt::check_rounds(sha_crypt::DEFAULT_ROUNDS, caps),
-            Self::Argon2id => argon2::check_new(caps),
-        }
-    }
-
-    /// `{SCHEME}…` of a new password. `salt` is 16 random bytes.
-    ///
-    /// # Errors
-    /// [`Error::Unfit`] for a password that could never log in, or that the
-    /// scheme would cut short.
-    pub fn hash(self, password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
-        if let Some(why) = super::unfit(password) {
-            return Err(Error::Unfit(why));
-        }
-        match self {
-            Self::BlfCrypt { cost } => bcrypt::hash(password, cost, salt),
-            Self::Sha512Crypt => sha_crypt::hash(password, salt),
-            Self::Argon2id => argon2::hash(password, salt),
-        }
-    }
-
-    /// A well-formed hash that no password has, as dear as a real one: what a
-    /// name that does not exist is checked against.
-    pub fn decoy(self) -> String {
-        match self {
-            Self::BlfCrypt { cost } => {
-                format!("{{BLF-CRYPT}}$2y${cost:02}${}", ".".repeat(53))
-            }
-            Self::Sha512Crypt => format!("{{SHA512-CRYPT}}$6$decoydecoydecoyd${}", ".".repeat(86)),
-            Self::Argon2id => argon2::decoy(),
-        }
-    }
-}
-
-impl Default for NewScheme {
-    fn default() -> Self {
-        Self::BlfCrypt { cost: 10 }
-    }
 }

@@ -2,12 +2,10 @@
 
 use sha_crypt::{PasswordVerifier as _, ShaCrypt};
 
-use super::{Caps, Error};
+use super::{Caps, Error, digits::DIGITS};
 
 /// What crypt(3) takes where a hash names none.
 pub(super) const DEFAULT_ROUNDS: u32 = 5_000;
-/// crypt(3)'s digits, in the order of their values.
-const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 pub(super) fn check_rounds(rounds: u32, caps: &Caps) -> Result<(), Error> {
     if rounds > caps.sha_crypt_rounds {
@@ -55,11 +53,19 @@ fn rounds(id: &str, hash: &str) -> Result<u32, Error> {
     if form { Ok(rounds) } else { Err(corrupt) }
 }
 
-pub(super) fn hash(password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
+pub(super) fn hash_512(password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
+    hash("SHA512-CRYPT", ShaCrypt::SHA512, password, salt)
+}
+
+pub(super) fn hash_256(password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
+    hash("SHA256-CRYPT", ShaCrypt::SHA256, password, salt)
+}
+
+fn hash(name: &str, scheme: ShaCrypt, password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
     use sha_crypt::PasswordHasher as _;
     // 12 bytes become the 16 digits that crypt(3) reads of a salt.
-    let hash = ShaCrypt::SHA512
+    let hash = scheme
         .hash_password_with_salt(password, &salt[..12])
         .map_err(|_| Error::Corrupt("SHA-crypt took no salt"))?;
-    Ok(format!("{{SHA512-CRYPT}}{}", hash.as_str()))
+    Ok(format!("{{{name}}}{}", hash.as_str()))
 }

@@ -55,6 +55,7 @@ impl Pipeline {
         password: &Secret,
     ) -> Result<Checked, Stop> {
         let stored = Stored::parse(hash).map_err(|error| fault(case, &error))?;
+        let stored = stored.of(account.mailbox.address.as_str());
         if stored.work() == Work::Little {
             self.announce(case, &account.mailbox.address, password)?;
             let right = stored.matches(password.expose(), &case.current.settings.caps);
@@ -94,7 +95,7 @@ fn slow_check(
     async move {
         pool.run(deadline, move || {
             let hash = mailbox.local_hash.as_ref().map_or("", PasswordHash::as_str);
-            Stored::parse(hash)?.matches(password.expose(), &caps)
+            Stored::parse(hash)?.of(mailbox.address.as_str()).matches(password.expose(), &caps)
         })
         .await
     }
@@ -112,9 +113,10 @@ fn fault(case: &mut Case<'_>, error: &password::Error) -> Stop {
     }
     Stop::Unavailable(match error {
         password::Error::UnknownScheme(_) => Cause::UnknownScheme,
+        password::Error::SwitchedOff(_) => Cause::WeakScheme,
         password::Error::Corrupt(_) => Cause::CorruptHash,
         password::Error::CostAboveCap { .. } => Cause::CostAboveCap,
         password::Error::OutOfMemory => Cause::Overloaded,
-        password::Error::Unfit(_) => Cause::Internal,
+        password::Error::Unfit(_) | password::Error::NoUser => Cause::Internal,
     })
 }

@@ -398,6 +398,8 @@ pub enum Cause {
     CorruptHash,
     /// The stored hash has a scheme that we don't know.
     UnknownScheme,
+    /// The stored hash has a weak scheme, and those are switched off.
+    WeakScheme,
     /// The stored hash would cost more than the configured cap.
     CostAboveCap,
     /// The auth source of the mailbox is not configured.
@@ -436,6 +438,7 @@ impl Cause {
             Self::Overloaded => "overloaded",
             Self::CorruptHash => "corrupt_hash",
             Self::UnknownScheme => "unknown_scheme",
+            Self::WeakScheme => "weak_scheme",
             Self::CostAboveCap => "cost_above_cap",
             Self::NoSuchProvider => "no_such_provider",
             Self::ProviderUnreachable => "provider_unreachable",

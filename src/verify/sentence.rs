@@ -136,6 +136,10 @@ fn obstacle(cause: Cause) -> &'static str {
         Cause::Overloaded => "more is being checked than may be at a time.",
         Cause::CorruptHash => "the stored password hash cannot be read. Set the password anew.",
         Cause::UnknownScheme => "the stored password has a scheme that is not supported.",
+        Cause::WeakScheme => {
+            "the stored password has a weak scheme, and those are switched off ([passwords] \
+             allow_weak_schemes). Set the password anew."
+        }
         Cause::CostAboveCap => {
             "the stored password hash is dearer than the configuration allows ([passwords] max_…)."
         }

@@ -388,13 +388,15 @@ fn check_form(text: &str, head: &str, verdict: &str) {
 #[test]
 fn hashes_without_a_mailbox() {
     let data = Data::new();
-    for scheme in ["BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID"] {
+    for scheme in
+        ["BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID", "sha256-crypt", "CRYPT", "SCRAM-SHA-256"]
+    {
         let mut arguments = vec!["password", "hash", "--password-stdin", "--scheme", scheme];
         if scheme == "BLF-CRYPT" {
             arguments.extend(["--cost", "4"]);
         }
         let hash = data.ok(&arguments, "wonderland\n");
-        assert!(hash.starts_with(&format!("{{{scheme}}}")), "{hash}");
+        assert!(hash.starts_with(&format!("{{{}}}", scheme.to_uppercase())), "{hash}");
         fs::write(data.path("hash"), &hash).unwrap();
         let file = data.path("hash");
         let verify =
@@ -405,6 +407,34 @@ fn hashes_without_a_mailbox() {
     data.fails(&["password", "hash", "--password-stdin", "--scheme", "ROT13"], "x", 2);
     data.fails(&["password", "hash", "--password-stdin", "--cost", "31"], "x", 2);
     data.fails(&["password", "verify", "--password-stdin"], "x", 2);
+    fs::write(data.path("hash"), "{DIGEST-MD5}5ecbd210bd143b651e8b9de07427b991\n").unwrap();
+    let file = data.path("hash");
+    let verify = ["password", "verify", "--hash-file", file.to_str().unwrap(), "--password-stdin"];
+    assert!(data.fails(&verify, "wonderland", 2).contains("allow_weak_schemes = true"));
+}
+
+#[test]
+fn weak_hashes_where_they_are_allowed() {
+    let data = Data::new();
+    let config = data.path("weak.toml");
+    fs::write(&config, "[passwords]\nallow_weak_schemes = true\n").unwrap();
+    fs::write(data.path("hash"), "{DIGEST-MD5}5ecbd210bd143b651e8b9de07427b991\n").unwrap();
+    let file = data.path("hash");
+    let verify = [
+        "--config",
+        config.to_str().unwrap(),
+        "password",
+        "verify",
+        "--hash-file",
+        file.to_str().unwrap(),
+        "--password-stdin",
+    ];
+    assert!(data.fails(&verify, "wonderland", 2).contains("--user"));
+    let ann = [&verify[..], &["--user", "ann@example.org"]].concat();
+    data.ok(&ann, "wonderland");
+    data.fails(&ann, "wonderlanD", 1);
+    let bob = [&verify[..], &["--user", "bob@example.org"]].concat();
+    data.fails(&bob, "wonderland", 1);
 }
 
 #[test]
