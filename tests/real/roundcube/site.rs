@@ -311,7 +311,7 @@ fn start_php(web: &Folder, port: u16) -> Server {
         // A page that asks the same server for another one would wait for itself.
         .env("PHP_CLI_SERVER_WORKERS", "4")
         .env("ROUNDCUBE_CONFIG_DIR", web.inside("config"));
-    let server = Server::start("php", command, &web.outside("logs/php.log"));
+    let server = Server::start_with_workers("php", command, &web.outside("logs/php.log"));
     wait_for("PHP", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok());
     server
 }

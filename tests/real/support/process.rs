@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
@@ -20,6 +21,8 @@ pub struct Server {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    /// Whether it leads a process group of its own.
+    leads: bool,
 }
 
 impl Server {
@@ -32,7 +35,16 @@ impl Server {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Self { name, child, log: log.to_owned() }
+        Self { name, child, log: log.to_owned(), leads: false }
+    }
+
+    /// One that leaves its workers behind when it ends: they are ended with its
+    /// process group.
+    pub fn start_with_workers(name: &'static str, mut command: Command, log: &Path) -> Self {
+        command.process_group(0);
+        let mut server = Self::start(name, command, log);
+        server.leads = true;
+        server
     }
 
     /// Whether it still runs.
@@ -47,8 +59,11 @@ impl Server {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().expect("process ids are small"));
-        kill(pid, signal).unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("process ids are small"))
     }
 
     /// Waits for its end, at most so long.
@@ -72,6 +87,10 @@ impl Drop for Server {
                 self.signal(Signal::SIGKILL);
                 self.ends_within(Duration::from_secs(5));
             }
+        }
+        if self.leads {
+            // An error says that there are none.
+            let _ = killpg(self.pid(), Signal::SIGKILL);
         }
         if thread::panicking() {
             show(self.name, &self.log);
