@@ -16,6 +16,7 @@ mod exim;
 mod fail2ban;
 mod keycloak;
 mod oidc;
+mod passwords;
 mod postfix;
 mod roundcube;
 mod support;
