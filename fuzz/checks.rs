@@ -164,6 +164,7 @@ fn verdict(which: u8) -> Verdict {
         return Verdict::Unavailable(Unavailable { user: None, cause: Cause::Store, asked: None });
     }
     let asked = Asked {
+        verifier: "token",
         provider: "corp".parse().expect("a name"),
         detail: String::new(),
         scope: Some("\"".repeat(512)),

@@ -43,6 +43,12 @@ pub struct View {
     pub token_hits: u64,
     /// Questions to identity providers needed.
     pub token_misses: u64,
+    /// People kept whose main password an identity provider keeps.
+    pub people: u64,
+    /// Questions about people spared.
+    pub people_hits: u64,
+    /// Questions about people needed.
+    pub people_misses: u64,
 }
 
 impl From<CacheStatus> for View {
@@ -56,6 +62,9 @@ impl From<CacheStatus> for View {
             tokens: status.tokens,
             token_hits: status.token_hits,
             token_misses: status.token_misses,
+            people: status.people,
+            people_hits: status.people_hits,
+            people_misses: status.people_misses,
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::{
 #[command(
     long_about = "Passwords and tokens that the running server verified a while ago.\n\nA slow hash \
     that verified once need not run again for a while ([passwords] verified_cache_time), nor must \
-    an identity provider be asked about a token again (its token_cache). A change of password, \
+    an identity provider be asked about a token again (its token_cache), or for a minute about a person \
+    whose main password it keeps. A change of password, \
     state or services takes effect at once and needs no flush; that a token was revoked, Dovegate \
     sees when its time in the cache is over."
 )]
@@ -64,6 +65,9 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
                 .add("good tokens", view.tokens.to_string())
                 .add("token answers spared", view.token_hits.to_string())
                 .add("token answers needed", view.token_misses.to_string())
+                .add("people known", view.people.to_string())
+                .add("answers on people spared", view.people_hits.to_string())
+                .add("answers on people needed", view.people_misses.to_string())
                 .show(output)
         }
     }

@@ -195,6 +195,17 @@ pub(super) struct Values {
     #[arg(long, value_name = "BOOL")]
     tokens_for_local: Option<bool>,
 
+    /// Check main passwords against a hash that a keycloak keeps of each person [default: false]
+    #[arg(long, value_name = "BOOL")]
+    mailpassword_flow: Option<bool>,
+
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Attribute with that hash [default: mailcow_password]"
+    )]
+    password_attribute: Option<String>,
+
     /// How long a checked token is not asked about again [default: 60s]
     #[arg(long, value_name = "TIME")]
     token_cache: Option<String>,
@@ -209,7 +220,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 29] = [
     "kind",
     "server_url",
     "realm",
@@ -234,6 +245,8 @@ const KEYS: [&str; 27] = [
     "unverified_email",
     "default_domain",
     "tokens_for_local",
+    "mailpassword_flow",
+    "password_attribute",
     "token_cache",
     "connect_timeout",
     "timeout",
@@ -273,6 +286,8 @@ impl Values {
             text(self.unverified_email),
             text(self.default_domain),
             flag(self.tokens_for_local),
+            flag(self.mailpassword_flow),
+            text(self.password_attribute),
             text(self.token_cache),
             text(self.connect_timeout),
             text(self.timeout),

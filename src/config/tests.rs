@@ -215,7 +215,7 @@ fn the_example_names_the_defaults_of_a_provider() {
     const BARE: &str = "[provider.corp]\nkind = \"keycloak\"\n\
                         server_url = \"https://keycloak.example.org\"\nrealm = \"mail\"\n\
                         client_id = \"mailgate\"\nclient_secret = \"x\"\n";
-    const DEFAULTS: [&str; 12] = [
+    const DEFAULTS: [&str; 14] = [
         "issuer",
         "client_auth",
         "ignore_ssl_errors",
@@ -225,6 +225,8 @@ fn the_example_names_the_defaults_of_a_provider() {
         "user_claim_is_trusted",
         "unverified_email",
         "tokens_for_local",
+        "mailpassword_flow",
+        "password_attribute",
         "token_cache",
         "connect_timeout",
         "timeout",

@@ -19,6 +19,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE},
     redirect::Policy,
 };
+use serde_json::Value;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout_at,
@@ -49,11 +50,18 @@ pub(super) enum Endpoint {
     Introspection,
     Userinfo,
     Token,
+    Users,
 }
 
 impl Endpoint {
-    const ALL: [Self; 5] =
-        [Self::Discovery, Self::Jwks, Self::Introspection, Self::Userinfo, Self::Token];
+    const ALL: [Self; 6] = [
+        Self::Discovery,
+        Self::Jwks,
+        Self::Introspection,
+        Self::Userinfo,
+        Self::Token,
+        Self::Users,
+    ];
 
     /// Its name in logs, steps and counts.
     pub(super) fn name(self) -> &'static str {
@@ -63,6 +71,7 @@ impl Endpoint {
             Self::Introspection => "introspection",
             Self::Userinfo => "userinfo",
             Self::Token => "token",
+            Self::Users => "users",
         }
     }
 }
@@ -100,13 +109,22 @@ pub(super) struct Reply {
 impl Reply {
     /// The JSON object in it.
     pub(super) fn object(&self) -> Result<Object, Outage> {
+        self.json(json::object)
+    }
+
+    /// The JSON list in it.
+    pub(super) fn list(&self) -> Result<Vec<Value>, Outage> {
+        self.json(json::list)
+    }
+
+    fn json<T>(&self, read: fn(&[u8]) -> Result<T, String>) -> Result<T, Outage> {
         let media_type = self.media_type.as_deref().unwrap_or("none");
         let is_json = media_type.starts_with("application/")
             && (media_type.ends_with("/json") || media_type.ends_with("+json"));
         if !is_json {
             return Err(self.malformed(format!("content type {media_type} in place of JSON")));
         }
-        json::object(&self.body).map_err(|error| self.malformed(error))
+        read(&self.body).map_err(|error| self.malformed(error))
     }
 
     /// An outage: this is not what the protocol asks for.
@@ -147,7 +165,7 @@ pub(super) struct Http {
 
 #[derive(Debug, Default)]
 struct Counts {
-    requests: [AtomicU64; 5],
+    requests: [AtomicU64; 6],
     failures: AtomicU64,
     down: Mutex<Option<String>>,
 }

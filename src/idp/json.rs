@@ -23,14 +23,29 @@ const MAX_VALUES: usize = 16 * 1024;
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn object(bytes: &[u8]) -> Result<Object, String> {
+    match value(bytes)? {
+        Value::Object(object) => Ok(object),
+        _ => Err("no JSON object".to_owned()),
+    }
+}
+
+/// Reads one list.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn list(bytes: &[u8]) -> Result<Vec<Value>, String> {
+    match value(bytes)? {
+        Value::Array(list) => Ok(list),
+        _ => Err("no JSON list".to_owned()),
+    }
+}
+
+fn value(bytes: &[u8]) -> Result<Value, String> {
     let left = Cell::new(MAX_VALUES);
     let mut text = serde_json::Deserializer::from_slice(bytes);
     let value = Once { left: &left }.deserialize(&mut text);
-    match value.and_then(|value| text.end().map(|()| value)) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err("no JSON object".to_owned()),
-        Err(error) => Err(format!("unreadable JSON: {error}")),
-    }
+    let value = value.and_then(|value| text.end().map(|()| value));
+    value.map_err(|error| format!("unreadable JSON: {error}"))
 }
 
 /// A value in which no member stands twice.
@@ -117,6 +132,14 @@ mod tests {
             assert!(object(text.as_bytes()).is_err(), "{text}");
         }
         assert!(object(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn reads_lists_alone() {
+        assert_eq!(list(br#"[{"a":1},2]"#).unwrap().len(), 2);
+        for text in ["", "{}", "1", "[", "[][]", r#"[{"a":1,"a":1}]"#] {
+            assert!(list(text.as_bytes()).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -19,8 +19,10 @@ mod introspection;
 mod json;
 mod jwks;
 mod kept;
+mod keycloak;
 pub mod probe;
 mod provider;
+mod service_token;
 pub mod settings;
 mod tls;
 mod token;
@@ -30,6 +32,7 @@ mod words;
 use std::fmt;
 
 pub use self::{
+    keycloak::{LookedUp, Mailpassword, Person},
     provider::{Provider, Status},
     settings::{Problem, Settings},
 };
@@ -132,6 +135,8 @@ pub enum OutageCause {
     Malformed,
     /// It does not know our client, or not by this secret.
     Credentials,
+    /// It knows our client, and does not let it see people.
+    Rights,
     /// Our settings do not fit what it says of itself (another issuer, no such
     /// endpoint).
     Settings,

@@ -43,7 +43,7 @@ const SOON_DAYS: i64 = 14;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tried {
     /// What: "resolve", "tcp", "TLS", "discovery", "issuer", "JWKS", "client",
-    /// "introspection", "userinfo", "token size", "warning"; with a token
+    /// "introspection", "userinfo", "users", "token size", "warning"; with a token
     /// further ones that begin with "token".
     pub name: String,
     /// What it came to.
@@ -91,6 +91,9 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
     } else {
         for name in ["discovery", "issuer", "JWKS", "client", "introspection", "userinfo"] {
             probe.skip(name, "there is no connection");
+        }
+        if probe.settings().mailpassword.is_some() {
+            probe.skip("users", "there is no connection");
         }
     }
     probe.warnings();
@@ -246,6 +249,26 @@ impl<'a> Probe<'a> {
         self.keys(endpoints.jwks.as_ref()).await;
         self.introspection(endpoints.introspection.as_ref()).await;
         self.userinfo(endpoints.userinfo.as_ref()).await;
+        self.users().await;
+    }
+
+    /// Whether our client may see people, where the hashes of their passwords
+    /// are kept among what is known of them.
+    async fn users(&mut self) {
+        let settings = self.settings();
+        let Some(mailpassword) = &settings.mailpassword else { return };
+        let began = Instant::now();
+        let tried = match self.provider.sees_people(self.deadline).await {
+            Ok(()) => {
+                let id = settings.client.as_ref().map(|client| printable(&client.id));
+                let attribute = printable(&mailpassword.attribute);
+                let detail =
+                    format!("\"{}\" may see them and their {attribute}", id.unwrap_or_default());
+                Tried::new("users", TriedOutcome::Ok, detail)
+            }
+            Err(outage) => self.outage("users", &outage).hint(hints::users(&outage, settings)),
+        };
+        self.tried.push(tried.since(began));
     }
 
     /// The document, its issuer, and the endpoints that hold in the end; none if

@@ -12,6 +12,7 @@ use super::{
     http::{Endpoint, Http, Reply, Request},
     jwks::KeySet,
     kept::{Fetched, Kept},
+    service_token::ServiceToken,
     settings::Endpoints,
 };
 use crate::{clock::Timestamp, secret::Secret};
@@ -23,13 +24,14 @@ pub struct Provider {
     http: Http,
     discovered: Kept<Endpoints>,
     keys: Kept<KeySet>,
+    pub(super) service: ServiceToken,
 }
 
 /// How it goes with a provider.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
     /// Requests sent since the start, by what was asked ("discovery", "jwks",
-    /// "introspection", "userinfo").
+    /// "introspection", "userinfo", "token", "users").
     pub requests: BTreeMap<&'static str, u64>,
     /// Requests that came to no usable answer.
     pub failures: u64,
@@ -49,6 +51,7 @@ impl Provider {
             http,
             discovered: Kept::default(),
             keys: Kept::default(),
+            service: ServiceToken::default(),
         })
     }
 
@@ -137,7 +140,7 @@ impl Provider {
 
 fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
     match endpoint {
-        Endpoint::Discovery | Endpoint::Token => None,
+        Endpoint::Discovery | Endpoint::Token | Endpoint::Users => None,
         Endpoint::Jwks => endpoints.jwks.as_ref(),
         Endpoint::Introspection => endpoints.introspection.as_ref(),
         Endpoint::Userinfo => endpoints.userinfo.as_ref(),

@@ -61,6 +61,8 @@ pub struct Settings {
     pub default_domain: Option<DomainName>,
     /// Tokens open local mailboxes, too.
     pub tokens_for_local: bool,
+    /// Where the hashes of main passwords are; none where it checks none.
+    pub mailpassword: Option<Mailpassword>,
     /// How long a checked token is not asked about again.
     pub token_cache: Duration,
     /// TLS.
@@ -80,6 +82,17 @@ pub struct Endpoints {
     pub userinfo: Option<Url>,
     /// Key set.
     pub jwks: Option<Url>,
+}
+
+/// The Mailpassword Flow: which hash is asked for, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mailpassword {
+    /// People of the realm, in Keycloak's Admin REST API.
+    pub users: Url,
+    /// Where our client gets the token to ask with.
+    pub token: Url,
+    /// The attribute with the hash.
+    pub attribute: String,
 }
 
 /// Our client at the provider.
@@ -132,6 +145,7 @@ impl Settings {
         let mut check = Check { problems: Vec::new() };
         let base = check.base(provider);
         let client = check.client(provider);
+        let mailpassword = check.mailpassword(provider, base.as_ref());
         let endpoints = check.endpoints(provider, client.is_some());
         let methods = check.methods(provider, client.is_some());
         let conditions = check.conditions(provider, &methods);
@@ -155,6 +169,7 @@ impl Settings {
             unverified_email: provider.unverified_email,
             default_domain: provider.default_domain.clone(),
             tokens_for_local: provider.tokens_for_local,
+            mailpassword,
             token_cache: check.token_cache(provider.token_cache),
             tls: check.tls(provider),
             connect_timeout: check.timeout("connect_timeout", provider.connect_timeout, 3),
@@ -229,6 +244,20 @@ pub(super) fn same_issuer(one: &str, other: &str) -> bool {
 
 fn issuer_of(base: &Url) -> String {
     base.as_str().trim_end_matches('/').to_owned()
+}
+
+/// `/admin` stands before the realm, and not below it.
+fn users_of(base: &Url) -> Option<Url> {
+    let (root, realm) = base.path().rsplit_once("/realms/")?;
+    let mut users = base.clone();
+    users.set_path(&format!("{root}/admin/realms/{realm}/users"));
+    Some(users)
+}
+
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path()));
+    url
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -431,6 +460,31 @@ impl Check {
             self.problem("user_claim", reason);
         }
         claim
+    }
+
+    fn mailpassword(&mut self, provider: &Provider, base: Option<&Url>) -> Option<Mailpassword> {
+        let attribute = provider.password_attribute.as_deref().unwrap_or("mailcow_password");
+        if attribute.is_empty() {
+            self.problem("password_attribute", "is empty");
+        }
+        if !provider.mailpassword_flow {
+            return None;
+        }
+        if provider.kind != Kind::Keycloak {
+            self.problem("mailpassword_flow", "kind keycloak alone can show a person's hash");
+            return None;
+        }
+        if provider.client_secret.is_none() && provider.client_secret_file.is_none() {
+            let reason = "needs client_id and client_secret: the hash is asked for with a token of \
+                          our own client";
+            self.problem("mailpassword_flow", reason);
+        }
+        let base = base?;
+        Some(Mailpassword {
+            users: users_of(base)?,
+            token: below(base, "protocol/openid-connect/token"),
+            attribute: attribute.to_owned(),
+        })
     }
 
     fn token_cache(&mut self, written: Option<Span>) -> Duration {

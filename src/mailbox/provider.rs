@@ -245,6 +245,13 @@ pub struct Provider {
     /// Tokens open the local mailboxes of the provider's domains, too.
     #[serde(default)]
     pub tokens_for_local: bool,
+    /// Main passwords of its mailboxes are checked against a hash that it keeps
+    /// of each person (the Mailpassword Flow). `keycloak` alone.
+    #[serde(default)]
+    pub mailpassword_flow: bool,
+    /// Attribute with that hash; `mailcow_password` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_attribute: Option<String>,
     /// How long a checked token is not asked about again; 60 s where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_cache: Option<Span>,
@@ -284,6 +291,8 @@ impl Provider {
             unverified_email: UnverifiedEmail::default(),
             default_domain: None,
             tokens_for_local: false,
+            mailpassword_flow: false,
+            password_attribute: None,
             token_cache: None,
             connect_timeout: None,
             timeout: None,

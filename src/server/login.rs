@@ -222,6 +222,9 @@ impl<'a> Told<'a> {
                 Self { verifier: "app_password", app_password: Some(id), ..self }
             }
             VerifiedBy::LocalPassword => Self { verifier: "local_password", ..self },
+            VerifiedBy::Mailpassword(provider) => {
+                Self { verifier: "mailpassword", provider: Some(provider), ..self }
+            }
             VerifiedBy::Token(provider) => {
                 Self { verifier: "token", provider: Some(provider), ..self }
             }
@@ -230,11 +233,10 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Only tokens are a provider's business.
     fn after_asking(self, asked: Option<&'a Asked>) -> Self {
-        let Some(Asked { provider, detail, .. }) = asked else { return self };
+        let Some(Asked { provider, verifier, detail, .. }) = asked else { return self };
         Self {
-            verifier: "token",
+            verifier,
             provider: Some(provider),
             detail: Some(detail.as_str()).filter(|detail| !detail.is_empty()),
             ..self

@@ -68,6 +68,9 @@ impl Pipeline {
         if case.trace.is_on() || case.attempt.no_penalty {
             return Ok(());
         }
+        if case.announced.is_some() {
+            return Ok(());
+        }
         let guess = self.guess(user.as_str().as_bytes(), password);
         let abuse = &case.current.settings.abuse;
         case.announced = self.penalty.announce(user, guess, case.attempt.arrived, abuse);

@@ -12,8 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Asked, Cause, Pipeline, Reason, Verified, VerifiedBy,
     case::{Case, Stop},
-    connected::{Connected, Question, shown},
+    connected::{Connected, Question},
     judge::store_failed,
+    person::Claimed,
     tokens::{Good, Said},
     trace::Outcome,
 };
@@ -21,11 +22,14 @@ use crate::{
     idp::{Outage, OutageCause, Refused, Step, StepOutcome},
     mailbox::{Address, AuthSource, Binding, ProviderName, provider::UnverifiedEmail},
     secret::Secret,
-    store::{self, Account},
+    store::Account,
 };
 
 /// Postfix gives up after 10 s, whatever waits for whatever.
-const PATIENCE: Duration = Duration::from_secs(9);
+pub(super) const PATIENCE: Duration = Duration::from_secs(9);
+
+/// Whom one asks about an account.
+pub(super) type Asks = fn(&Pipeline, &mut Case<'_>, &Account) -> Result<Arc<Connected>, Stop>;
 
 impl Pipeline {
     pub(super) async fn bearer<'a>(
@@ -41,7 +45,9 @@ impl Pipeline {
         case.services(&account)?;
         let (account, provider, good) = self.vouched(case, user, account, token).await?;
         self.token_user(case, user, &provider, &good).await?;
-        let account = self.person(case, account, &provider, &good).await?;
+        let claimed = claimed(&provider, &good);
+        claimed.may_have(case, &account)?;
+        let account = self.bound(case, account, claimed).await?;
         Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
     }
 
@@ -51,18 +57,19 @@ impl Pipeline {
         let domain = self.store.domain(&user.domain()).await;
         let domain = domain.map_err(|error| store_failed(case, &error))?;
         let provider = domain.and_then(|domain| domain.provider.clone());
-        case.asked = provider.map(|provider| Box::new(self.about(provider)));
+        case.asked = provider.map(|provider| Box::new(self.about(provider, "token")));
         Ok(())
     }
 
     /// What is known of a provider beforehand.
-    pub(super) fn about(&self, provider: ProviderName) -> Asked {
+    pub(super) fn about(&self, provider: ProviderName, verifier: &'static str) -> Asked {
         let connected = self.registry.find(&provider).ok();
         let scopes = connected.as_ref().map(|connected| &connected.settings.conditions.scopes);
         Asked {
             scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
             openid_configuration: connected
                 .and_then(|connected| connected.provider.openid_configuration()),
+            verifier,
             detail: "not asked".to_owned(),
             provider,
         }
@@ -115,7 +122,7 @@ impl Pipeline {
         }
         // Kept until the mailbox is bound, so that who comes next finds it so.
         case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
-        let mut account = self.once_more(case, account, &provider).await?;
+        let mut account = self.once_more(case, account, &provider, Self::speaks_for).await?;
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.
             let said = match (known(case, &provider, &account, token), &case.turn) {
@@ -129,18 +136,20 @@ impl Pipeline {
             };
             let said = or_last_good(case, &provider, &account, token, said);
             let good = weigh(case, said)?;
-            account = self.once_more(case, account, &provider).await?;
+            account = self.once_more(case, account, &provider, Self::speaks_for).await?;
             return Ok((account, provider, good));
         }
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
     }
 
-    /// The account as it is after something that took its time.
-    async fn once_more(
+    /// The account as it is after something that took its time. `asked` says whom
+    /// one asks about it.
+    pub(super) async fn once_more(
         &self,
         case: &mut Case<'_>,
         before: Account,
         provider: &Arc<Connected>,
+        asked: Asks,
     ) -> Result<Account, Stop> {
         let user = &before.mailbox.address;
         let now = self.store.account(user).await.map_err(|error| store_failed(case, &error))?;
@@ -152,7 +161,7 @@ impl Pipeline {
         }
         let account = self.account(case, user).await?;
         case.services(&account)?;
-        let by_now = self.speaks_for(case, &account)?;
+        let by_now = asked(self, case, &account)?;
         if !Arc::ptr_eq(&by_now, provider) {
             return Err(case.unavailable(Cause::Purged, "the provider changed meanwhile"));
         }
@@ -200,63 +209,6 @@ impl Pipeline {
             );
         }
         Ok(format!("the token is of {address}, which is outside the domains of {name}"))
-    }
-
-    /// Whether the mailbox is this person's. Nobody's yet, it becomes so, if the
-    /// provider has verified the address.
-    async fn person(
-        &self,
-        case: &mut Case<'_>,
-        account: Account,
-        provider: &Connected,
-        good: &Good,
-    ) -> Result<Account, Stop> {
-        let person = person_of(provider, good);
-        let mailbox = &account.mailbox;
-        if let Some(bound) = &mailbox.bound {
-            if *bound == person {
-                case.trace.note("person", Outcome::Ok, || {
-                    format!("the mailbox is bound to {}", id_of(bound))
-                });
-                return Ok(account);
-            }
-            let detail = format!("bound to {}, the token is of {}", id_of(bound), id_of(&person));
-            return Err(reassigned(case, detail));
-        }
-        if !may_bind(provider, good) {
-            let detail = format!("{} has not verified the address", person.provider);
-            case.trace.note("person", Outcome::Refused, || {
-                format!("the mailbox is nobody's yet, and {detail}")
-            });
-            return Err(case.refused(Reason::UnverifiedEmail, detail));
-        }
-        if case.trace.is_on() {
-            case.trace.note("person", Outcome::Ok, || {
-                format!("the mailbox is nobody's yet; the login binds it to {}", id_of(&person))
-            });
-            return Ok(account);
-        }
-        self.bind(case, &account, person).await
-    }
-
-    async fn bind(
-        &self,
-        case: &mut Case<'_>,
-        account: &Account,
-        person: Binding,
-    ) -> Result<Account, Stop> {
-        let (address, id) = (&account.mailbox.address, account.mailbox.id);
-        let bound =
-            self.store.bind_mailbox(address, id, person.clone(), case.attempt.arrived).await;
-        match bound {
-            Ok(account) => {
-                tracing::info!(user = %address, person = id_of(&person), "mailbox bound");
-                Ok(account)
-            }
-            Err(store::Error::Conflict(why)) => Err(reassigned(case, why)),
-            Err(store::Error::NotFound { .. }) => Err(Stop::Rejected(Reason::UnknownUser)),
-            Err(error) => Err(store_failed(case, &error)),
-        }
     }
 }
 
@@ -369,6 +321,14 @@ fn person_of(provider: &Connected, good: &Good) -> Binding {
     Binding { provider: provider.settings.name.clone(), subject: good.subject.clone() }
 }
 
+fn claimed(provider: &Connected, good: &Good) -> Claimed {
+    Claimed {
+        person: person_of(provider, good),
+        may_bind: may_bind(provider, good),
+        by: "the token",
+    }
+}
+
 fn too_slow() -> Said {
     let detail = format!("no answer within {} s", PATIENCE.as_secs());
     Said::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
@@ -377,16 +337,6 @@ fn too_slow() -> Said {
 fn too_many() -> Said {
     let detail = "too many tokens of this mailbox or network are being checked".to_owned();
     Said::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
-}
-
-fn reassigned(case: &mut Case<'_>, detail: String) -> Stop {
-    case.trace.note("person", Outcome::Refused, || detail.clone());
-    case.refused(Reason::AddressReassigned, detail)
-}
-
-/// A person's id as logs show it.
-fn id_of(person: &Binding) -> String {
-    format!("{}/{}", person.provider, shown(&person.subject))
 }
 
 fn reason(refused: Refused) -> Reason {
@@ -404,7 +354,7 @@ fn reason(refused: Refused) -> Reason {
     }
 }
 
-fn cause(outage: OutageCause) -> Cause {
+pub(super) fn cause(outage: OutageCause) -> Cause {
     match outage {
         OutageCause::Unreachable => Cause::ProviderUnreachable,
         OutageCause::Tls => Cause::ProviderTls,
@@ -412,6 +362,7 @@ fn cause(outage: OutageCause) -> Cause {
         OutageCause::Status => Cause::ProviderStatus,
         OutageCause::Malformed => Cause::ProviderMalformed,
         OutageCause::Credentials => Cause::ProviderCredentials,
+        OutageCause::Rights => Cause::ProviderRights,
         OutageCause::Settings => Cause::ProviderSettings,
         OutageCause::Busy => Cause::ProviderBusy,
         OutageCause::Down => Cause::ProviderDown,

@@ -65,6 +65,12 @@ pub struct CacheStatus {
     pub token_hits: u64,
     /// Questions to providers needed.
     pub token_misses: u64,
+    /// People kept whose main password a provider keeps.
+    pub people: u64,
+    /// Questions about people spared.
+    pub people_hits: u64,
+    /// Questions about people needed.
+    pub people_misses: u64,
 }
 
 /// The cache. Wrong passwords have a room of their own: no guesser can crowd

@@ -25,6 +25,7 @@ pub(super) enum Stop {
     Unavailable(Cause),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as they turn up")]
 pub(super) struct Case<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) current: &'a Current,
@@ -42,6 +43,8 @@ pub(super) struct Case<'a> {
     pub(super) cached: bool,
     /// Whether that answer is not fresh any more.
     pub(super) stale: bool,
+    /// A wrong password that is not refused, since it may be right by now.
+    pub(super) guessed: bool,
     /// What a provider had to do with it.
     pub(super) asked: Option<Box<Asked>>,
     /// Keeps the check of a main password announced until it is counted.
@@ -65,6 +68,7 @@ impl<'a> Case<'a> {
             app_password: None,
             cached: false,
             stale: false,
+            guessed: false,
             asked: None,
             announced: None,
             gate: None,

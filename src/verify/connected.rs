@@ -1,9 +1,11 @@
-//! A provider that can be asked about tokens, and what it said of them.
+//! A provider that can be asked about tokens and people, and what it said of
+//! them.
 
 use std::sync::Arc;
 
 use super::{
     flight::Flights,
+    people::{PeopleCache, PersonKey, SaidOf},
     tokens::{Good, Said, TokenCache, TokenKey},
     turns::Turns,
 };
@@ -23,8 +25,10 @@ pub(super) struct Connected {
     pub(super) settings: Arc<idp::Settings>,
     pub(super) provider: Arc<Provider>,
     pub(super) tokens: TokenCache,
+    pub(super) people: PeopleCache,
     pub(super) turns: Turns,
     flights: Flights<(TokenKey, u64), Said>,
+    look_ups: Flights<(PersonKey, u64), SaidOf>,
 }
 
 /// What is asked.
@@ -47,11 +51,13 @@ impl Connected {
     pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider) -> Self {
         let tokens = TokenCache::new(settings.name.clone(), MAX_TOKENS, settings.token_cache);
         Self {
+            people: PeopleCache::new(settings.name.clone()),
             settings,
             provider: Arc::new(provider),
             tokens,
             turns: Turns::default(),
             flights: Flights::default(),
+            look_ups: Flights::default(),
         }
     }
 
@@ -74,6 +80,47 @@ impl Connected {
         };
         let said = self.flights.share((key, purges), run).await;
         (self.tokens.purges() == purges).then_some(said)
+    }
+
+    /// Asks who has `address`, together with whoever asks the same, and keeps the
+    /// answer; nothing if it was outdated when it came.
+    pub(super) async fn ask_about(
+        self: &Arc<Self>,
+        address: &Address,
+        names: Arc<NameRules>,
+        now: Timestamp,
+    ) -> Option<SaidOf> {
+        let purges = self.people.purges();
+        let key = self.people.key(address);
+        let run = || {
+            let (own, key, address) = (Arc::clone(self), key.clone(), address.clone());
+            async move {
+                own.people.count_miss();
+                let said = own.look_up(&address, &names).await;
+                own.people.keep(key, &said, now, purges);
+                said
+            }
+        };
+        let said = self.look_ups.share((key.clone(), purges), run).await;
+        (self.people.purges() == purges).then_some(said)
+    }
+
+    /// Asks alone who has `address`, and keeps nothing. What the provider finds
+    /// is compared by our own rules, without any default domain: an address
+    /// there is a whole one.
+    pub(super) async fn look_up(&self, address: &Address, names: &NameRules) -> SaidOf {
+        let names = NameRules {
+            default_domain: None,
+            further_local_bytes: names.further_local_bytes.clone(),
+        };
+        let is_it = |email: &str| names.canonical(email.as_bytes()).as_ref() == Ok(address);
+        self.provider.look_up(address.as_str(), is_it).await.into()
+    }
+
+    /// Forgets what was said of users for whom `whose` holds; returns how many
+    /// good answers that were.
+    pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
+        self.tokens.purge(&whose) + self.people.purge(&whose)
     }
 
     /// Asks alone, and keeps nothing.

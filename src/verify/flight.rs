@@ -27,7 +27,7 @@ impl<K: Eq + Hash, T: Clone> Default for Flights<K, T> {
     }
 }
 
-impl<K: Copy + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Flights<K, T> {
+impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Flights<K, T> {
     /// Joins the run for `key`, or starts one. It runs as long as anybody waits
     /// for it, and leaves nothing behind.
     pub(super) async fn share<F>(&self, key: K, start: impl FnOnce() -> F) -> T
@@ -50,7 +50,7 @@ impl<K: Copy + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fli
         if let Some(run) = running.get(&key).and_then(WeakShared::upgrade) {
             return run;
         }
-        let landing = Landing { running: Arc::clone(&self.0), key };
+        let landing = Landing { running: Arc::clone(&self.0), key: key.clone() };
         let run = start();
         let run: Run<T> = Box::pin(async move {
             let _landing = landing;

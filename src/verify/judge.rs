@@ -10,6 +10,7 @@ use super::{
     Cause, Pipeline, Reason, Verified, VerifiedBy, app_password,
     auth_token::{self, Parts},
     case::{Case, Stop},
+    connected::Connected,
     trace::Outcome,
 };
 use crate::{
@@ -79,15 +80,17 @@ impl Pipeline {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         case.services(&account)?;
-        self.source(case, &account)?;
+        if let Some(provider) = self.source(case, &account)? {
+            return self.mailpassword(case, account, provider, password).await;
+        }
         self.local_password(case, &account, password).await?;
         Ok(case.verified(account, VerifiedBy::LocalPassword))
     }
 
     /// The same way, as far as it goes without a password.
-    pub(super) async fn way_to_main_password(
-        &self,
-        case: &mut Case<'_>,
+    pub(super) async fn way_to_main_password<'a>(
+        &'a self,
+        case: &mut Case<'a>,
         name: &[u8],
     ) -> Result<(), Stop> {
         let user = case.name(name, None)?;
@@ -98,7 +101,10 @@ impl Pipeline {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         case.services(&account)?;
-        self.source(case, &account)
+        if let Some(provider) = self.source(case, &account)? {
+            self.mailpassword_way(case, account, provider, None).await?;
+        }
+        Ok(())
     }
 
     /// The mailbox, if it may log in at all.
@@ -125,21 +131,17 @@ impl Pipeline {
         Err(Stop::Rejected(reason))
     }
 
-    /// Who checks the main password.
-    fn source(&self, case: &mut Case<'_>, account: &Account) -> Result<(), Stop> {
-        let AuthSource::Provider(provider) = &account.mailbox.auth_source else {
+    /// Who checks the main password: a provider, or nobody but the store.
+    fn source(
+        &self,
+        case: &mut Case<'_>,
+        account: &Account,
+    ) -> Result<Option<Arc<Connected>>, Stop> {
+        if let AuthSource::Local = &account.mailbox.auth_source {
             case.trace.note("auth source", Outcome::Ok, || "local".to_owned());
-            return Ok(());
-        };
-        case.asked = Some(Box::new(self.about(provider.clone())));
-        let stop = match self.registry.find(provider) {
-            Ok(_) => case.refused(Reason::ProviderPassword, "it checks no passwords here"),
-            Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
-        };
-        let detail = case.asked.as_ref().map_or("", |asked| &asked.detail);
-        let found = format!("provider {provider}: {detail}");
-        case.trace.note("auth source", Outcome::Refused, || found);
-        Err(stop)
+            return Ok(None);
+        }
+        self.keeps_password(case, account).map(Some)
     }
 
     /// Costs as much as a wrong password.

@@ -1,4 +1,5 @@
-//! The main password of a mailbox whose source is the store.
+//! The main password of a mailbox whose source is the store, and how any hash
+//! is verified.
 
 use std::sync::Arc;
 
@@ -32,29 +33,41 @@ impl Pipeline {
         account: &Account,
         password: &Secret,
     ) -> Result<(), Stop> {
-        let Some(hash) = account.mailbox.local_hash.as_ref().map(PasswordHash::as_str) else {
+        let Some(hash) = &account.mailbox.local_hash else {
             case.trace.note("password", Outcome::Refused, || "the mailbox has none".to_owned());
             return Err(Stop::Rejected(Reason::NoPassword));
         };
+        let right = self.is_right(case, account, hash, password).await?;
+        if right { Ok(()) } else { Err(Stop::Rejected(Reason::WrongPassword)) }
+    }
+
+    /// Whether `password` is the one of `hash`, which decides about `account`.
+    pub(super) async fn is_right<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        hash: &PasswordHash,
+        password: &Secret,
+    ) -> Result<bool, Stop> {
         let checked = self.check_hash(case, account, hash, password).await?;
         case.cached = checked.known;
         let outcome = if checked.right { Outcome::Ok } else { Outcome::Refused };
         case.trace.note("password", outcome, || {
             let result = if checked.right { "right" } else { "wrong" };
             let before = if checked.known { ", known from before" } else { "" };
-            format!("{result} ({}{before})", scheme(hash))
+            format!("{result} ({}{before})", scheme(hash.as_str()))
         });
-        if checked.right { Ok(()) } else { Err(Stop::Rejected(Reason::WrongPassword)) }
+        Ok(checked.right)
     }
 
     async fn check_hash<'a>(
         &'a self,
         case: &mut Case<'a>,
         account: &Account,
-        hash: &str,
+        hash: &PasswordHash,
         password: &Secret,
     ) -> Result<Checked, Stop> {
-        let stored = Stored::parse(hash).map_err(|error| fault(case, &error))?;
+        let stored = Stored::parse(hash.as_str()).map_err(|error| fault(case, &error))?;
         let stored = stored.of(account.mailbox.address.as_str());
         if stored.work() == Work::Little {
             self.announce(case, &account.mailbox.address, password)?;
@@ -63,14 +76,14 @@ impl Pipeline {
             return Ok(Checked { right, known: false });
         }
         let cache = &case.current.cache;
-        let key = cache.key(account, hash, password.expose());
+        let key = cache.key(account, hash.as_str(), password.expose());
         if let Some(known) = cache.look_up(&key) {
             return Ok(Checked { right: known == Known::Right, known: true });
         }
         let deadline = case.current.pool.deadline();
         self.pass_gate(case, &account.mailbox.address, deadline).await?;
         self.announce(case, &account.mailbox.address, password)?;
-        let run = || slow_check(case, account, password, deadline);
+        let run = || slow_check(case, account, hash, password, deadline);
         let right = case.current.flights.share(key, run).await.map_err(Stop::Unavailable)?;
         let right = right.map_err(|error| fault(case, &error))?;
         if !case.trace.is_on() {
@@ -85,17 +98,18 @@ impl Pipeline {
 fn slow_check(
     case: &Case<'_>,
     account: &Account,
+    hash: &PasswordHash,
     password: &Secret,
     deadline: Instant,
 ) -> impl Future<Output = Hashed> + Send + 'static + use<> {
     let caps = case.current.settings.caps;
     let pool = Arc::clone(&case.current.pool);
     let mailbox = Arc::clone(&account.mailbox);
-    let password = password.clone();
+    let (hash, password) = (hash.clone(), password.clone());
     async move {
         pool.run(deadline, move || {
-            let hash = mailbox.local_hash.as_ref().map_or("", PasswordHash::as_str);
-            Stored::parse(hash)?.of(mailbox.address.as_str()).matches(password.expose(), &caps)
+            let stored = Stored::parse(hash.as_str())?.of(mailbox.address.as_str());
+            stored.matches(password.expose(), &caps)
         })
         .await
     }
@@ -111,12 +125,13 @@ fn fault(case: &mut Case<'_>, error: &password::Error) -> Stop {
     if let (false, Some(user)) = (case.trace.is_on(), &case.user) {
         tracing::warn!(%user, %error, "the stored password cannot be checked");
     }
-    Stop::Unavailable(match error {
+    let obstacle = match error {
         password::Error::UnknownScheme(_) => Cause::UnknownScheme,
         password::Error::SwitchedOff(_) => Cause::WeakScheme,
         password::Error::Corrupt(_) => Cause::CorruptHash,
         password::Error::CostAboveCap { .. } => Cause::CostAboveCap,
         password::Error::OutOfMemory => Cause::Overloaded,
         password::Error::Unfit(_) | password::Error::NoUser => Cause::Internal,
-    })
+    };
+    case.unavailable(obstacle, error.to_string())
 }

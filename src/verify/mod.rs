@@ -19,7 +19,10 @@ mod flight;
 mod gate;
 mod judge;
 mod local_password;
+mod mailpassword;
 pub mod penalty;
+mod people;
+mod person;
 mod pipeline;
 mod pool;
 mod providers;
@@ -125,6 +128,8 @@ pub enum VerifiedBy {
     AppPassword(AppPasswordId),
     /// The local password.
     LocalPassword,
+    /// A password whose hash this provider keeps.
+    Mailpassword(ProviderName),
     /// A bearer token that this provider vouches for.
     Token(ProviderName),
     /// A certificate that the mail server verified.
@@ -233,6 +238,8 @@ pub struct Rejected {
 pub struct Asked {
     /// The provider.
     pub provider: ProviderName,
+    /// What about: `token` or `mailpassword`.
+    pub verifier: &'static str,
     /// What it said, in words: for the log and `explain`.
     pub detail: String,
     /// Scopes that tokens need, for the mechanism's error challenge.
@@ -298,6 +305,16 @@ pub enum Reason {
     TokenSource,
     /// The mailbox's passwords are checked by a provider that checks none.
     ProviderPassword,
+    /// The mailbox's provider does not speak for its domain.
+    ProviderDomain,
+    /// The provider knows nobody with this address.
+    UnknownAtProvider,
+    /// The provider has more than one person with this address.
+    AmbiguousAtProvider,
+    /// The person is switched off at the provider.
+    DisabledAtProvider,
+    /// The provider keeps no password of this person for mail.
+    NoMailpassword,
     /// Has not the form of a token.
     TokenMalformed,
     /// A token that is over.
@@ -370,6 +387,11 @@ impl Reason {
             Self::NoProvider => "no_provider",
             Self::TokenSource => "token_source",
             Self::ProviderPassword => "provider_password",
+            Self::ProviderDomain => "provider_domain",
+            Self::UnknownAtProvider => "unknown_at_provider",
+            Self::AmbiguousAtProvider => "ambiguous_at_provider",
+            Self::DisabledAtProvider => "disabled_at_provider",
+            Self::NoMailpassword => "no_mailpassword",
             Self::TokenMalformed => "token_malformed",
             Self::TokenExpired => "token_expired",
             Self::TokenInactive => "token_inactive",
@@ -416,6 +438,10 @@ pub enum Cause {
     ProviderMalformed,
     /// The provider refuses our own client.
     ProviderCredentials,
+    /// The provider does not let our own client see people.
+    ProviderRights,
+    /// The person has more than one hash at the provider.
+    SeveralMailpasswords,
     /// Our settings do not fit the provider.
     ProviderSettings,
     /// The provider is asked as much as it may be.
@@ -447,6 +473,8 @@ impl Cause {
             Self::ProviderStatus => "provider_status",
             Self::ProviderMalformed => "provider_malformed",
             Self::ProviderCredentials => "provider_credentials",
+            Self::ProviderRights => "provider_rights",
+            Self::SeveralMailpasswords => "several_mailpasswords",
             Self::ProviderSettings => "provider_settings",
             Self::ProviderBusy => "provider_busy",
             Self::ProviderDown => "provider_down",

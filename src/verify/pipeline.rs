@@ -11,6 +11,7 @@ use super::{
     case::Case,
     current::Current,
     penalty::Penalty,
+    people::PeopleFill,
     providers::Registry,
     random::random,
     sentence, settle,
@@ -163,7 +164,7 @@ impl Pipeline {
         Ok(saved?)
     }
 
-    /// Forgets the verified passwords and tokens of the users that match one of
+    /// Forgets the verified passwords, people and tokens of the users that match one of
     /// `masks` (`*` and `?`), or all; returns how many. What providers are being
     /// asked at the moment is asked again.
     pub fn flush_cache(&self, masks: &[String]) -> u64 {
@@ -178,8 +179,17 @@ impl Pipeline {
     /// How the caches of verified passwords and tokens do.
     pub fn cache_status(&self) -> CacheStatus {
         let Fill { tokens, hits, misses } = self.registry.fill();
-        let passwords = self.current.load().cache.status();
-        CacheStatus { tokens, token_hits: hits, token_misses: misses, ..passwords }
+        let PeopleFill { people, hits: people_hits, misses: people_misses } =
+            self.registry.people_fill();
+        CacheStatus {
+            tokens,
+            token_hits: hits,
+            token_misses: misses,
+            people,
+            people_hits,
+            people_misses,
+            ..self.current.load().cache.status()
+        }
     }
 
     /// Everybody who is held back.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio::{sync::Mutex, task};
 
-use super::{Cause, Error, Pipeline, connected::Connected, tokens::Fill};
+use super::{Cause, Error, Pipeline, connected::Connected, people::PeopleFill, tokens::Fill};
 use crate::{
     idp::{self, Problem},
     mailbox::{Address, NamedProvider, ProviderName},
@@ -88,17 +88,30 @@ impl Registry {
         }
     }
 
-    /// Forgets what was said of the tokens of users for whom `whose` holds;
+    /// Forgets what was said of users and their tokens, for whom `whose` holds;
     /// returns how many good answers that were.
     pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
-        connected(&self.known.load()).map(|one| one.tokens.purge(&whose)).sum()
+        connected(&self.known.load()).map(|one| one.purge(&whose)).sum()
     }
 
     pub(super) fn tidy(&self) {
         for one in connected(&self.known.load()) {
             one.tokens.tidy();
+            one.people.tidy();
             one.turns.prune();
         }
+    }
+
+    /// How full the caches of people are, all together.
+    pub(super) fn people_fill(&self) -> PeopleFill {
+        connected(&self.known.load()).fold(PeopleFill::default(), |sum, one| {
+            let PeopleFill { people, hits, misses } = one.people.fill();
+            PeopleFill {
+                people: sum.people + people,
+                hits: sum.hits + hits,
+                misses: sum.misses + misses,
+            }
+        })
     }
 
     /// How full the token caches are, all together.
@@ -139,7 +152,7 @@ impl Pipeline {
         // Logins that wait for an answer of theirs find the new ones then.
         for old in connected(&before) {
             if !connected(&known).any(|one| Arc::ptr_eq(one, old)) {
-                old.tokens.purge(|_| true);
+                old.purge(|_| true);
             }
         }
         Ok(())

@@ -15,6 +15,9 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
             match verified.by() {
                 VerifiedBy::AppPassword(id) => format!("{user} logs in with app password {id}."),
                 VerifiedBy::LocalPassword => format!("{user} logs in with the main password."),
+                VerifiedBy::Mailpassword(provider) => {
+                    format!("{user} logs in with the main password, which {provider} keeps.")
+                }
                 VerifiedBy::Token(provider) => {
                     format!("{user} logs in with a token of {provider}.")
                 }
@@ -38,6 +41,7 @@ fn shown(user: Option<&Address>) -> String {
     user.map_or_else(|| "this name".to_owned(), Address::to_string)
 }
 
+#[expect(clippy::too_many_lines, reason = "one sentence for each reason")]
 fn refusal(reason: Reason, user: &str) -> String {
     match reason {
         Reason::BadName => "it is not an address by our rules.".to_owned(),
@@ -90,6 +94,28 @@ fn refusal(reason: Reason, user: &str) -> String {
         ),
         Reason::ProviderPassword => {
             "the mailbox's provider checks no passwords here; a token or an app password may."
+                .to_owned()
+        }
+        Reason::ProviderDomain => {
+            "its provider does not speak for the domain. Let it: dovegate domain set --provider."
+                .to_owned()
+        }
+        Reason::UnknownAtProvider => {
+            "the provider knows nobody with this address. Give it to the person there, or make the \
+             mailbox local: dovegate mailbox set --auth-source local."
+                .to_owned()
+        }
+        Reason::AmbiguousAtProvider => {
+            "more than one person has this address at the provider. Leave it to one of them."
+                .to_owned()
+        }
+        Reason::DisabledAtProvider => {
+            "the account is disabled at the provider. Nothing here can change that; enable it there."
+                .to_owned()
+        }
+        Reason::NoMailpassword => {
+            "the provider keeps no password for mail of this person: the attribute \
+             (password_attribute) is not set."
                 .to_owned()
         }
         Reason::TokenMalformed => "this is no token at all.".to_owned(),
@@ -151,6 +177,13 @@ fn obstacle(cause: Cause) -> &'static str {
         Cause::ProviderMalformed => "the provider's answer makes no sense: dovegate provider test.",
         Cause::ProviderCredentials => {
             "the provider refuses our own client: dovegate provider test."
+        }
+        Cause::ProviderRights => {
+            "the provider does not let our own client see people: dovegate provider test."
+        }
+        Cause::SeveralMailpasswords => {
+            "the attribute with the password's hash has more than one value at the provider. Leave \
+             one."
         }
         Cause::ProviderSettings => "our settings do not fit the provider: dovegate provider test.",
         Cause::ProviderBusy => "the provider is asked as much as it may be already.",

@@ -41,6 +41,10 @@ impl Pipeline {
         outcome: &Result<Verified, Stop>,
     ) -> (Duration, bool) {
         match outcome {
+            Err(Stop::Unavailable(_)) if case.guessed => {
+                self.count(case, Reason::WrongPassword);
+                (Duration::ZERO, false)
+            }
             Ok(_) | Err(Stop::Unavailable(_)) => (Duration::ZERO, false),
             Err(Stop::Rejected(reason)) => {
                 let counted = self.count(case, *reason);

@@ -3,6 +3,8 @@
 mod abuse;
 mod bearer;
 mod explain;
+mod keycloak;
+mod mailpassword;
 mod provider;
 mod providers;
 mod slow;

@@ -20,7 +20,7 @@ use std::{
 
 use moka::{Expiry, sync::Cache};
 
-use super::random::random;
+use super::{person::unfit_subject, random::random};
 use crate::{
     clock::Timestamp,
     idp::{Outage, Refusal, Token},
@@ -32,8 +32,6 @@ use crate::{
 const WITHOUT_END: Duration = Duration::from_secs(600);
 /// Longest time that any good answer is kept.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
-/// Longest id of a person, in bytes (OpenID Connect Core §2, `sub`).
-const MAX_SUBJECT_BYTES: usize = 255;
 
 /// A keyed digest of provider and token.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
@@ -76,14 +74,8 @@ impl Good {
         asked: Timestamp,
     ) -> Result<Self, &'static str> {
         let Token { subject, user, user_is_verified, expires } = token;
-        if subject.is_empty() {
-            return Err("the person's id (sub) is empty");
-        }
-        if subject.len() > MAX_SUBJECT_BYTES {
-            return Err("the person's id (sub) is longer than 255 bytes");
-        }
-        if subject.chars().any(char::is_control) {
-            return Err("the person's id (sub) has a control character");
+        if let Some(why) = unfit_subject(&subject) {
+            return Err(why);
         }
         let user =
             user.as_deref().map_or_else(|| Err("the token names no user".to_owned()), canonical);
@@ -113,7 +105,7 @@ impl Good {
     }
 }
 
-fn is_younger(asked: Timestamp, now: Timestamp, time: Duration) -> bool {
+pub(super) fn is_younger(asked: Timestamp, now: Timestamp, time: Duration) -> bool {
     Duration::from_millis(asked.0.abs_diff(now.0)) < time
 }
 

@@ -110,7 +110,14 @@ const TABLE: &[Room] = &[
             All("telemetry"),
             Only(
                 "mailbox",
-                &["DomainName", "NamedProvider", "Provider", "ProviderName", "provider"],
+                &[
+                    "DomainName",
+                    "NamedProvider",
+                    "PasswordHash",
+                    "Provider",
+                    "ProviderName",
+                    "provider",
+                ],
             ),
         ],
     },

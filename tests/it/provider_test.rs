@@ -214,6 +214,35 @@ fn keycloak(fake: &FakeProvider, root: &str, realm: &str) -> Tried {
     Tried::with(&settings(fake), change)
 }
 
+/// The right to see people counts where hashes of their passwords are asked for.
+#[test]
+fn users_fails_where_people_cannot_be_seen() {
+    let fake = FakeProvider::start();
+    fake.call_itself(&fake.at(REALM));
+    let (token, users) = ("/protocol/openid-connect/token", "/admin/realms/mail/users");
+    fake.behave(token, Behaviour::json(&json!({"access_token": "ours", "expires_in": 300})));
+    let try_with = |answer: Behaviour| {
+        fake.behave(users, answer);
+        let change = json!({
+            "kind": "keycloak", "server_url": fake.url(), "realm": "mail", "mailpassword_flow": true,
+        });
+        Tried::with(&settings(&fake), change)
+    };
+    let tried = try_with(Behaviour::json(&json!([{"id": "1"}])));
+    assert_eq!(tried.names_of("failed"), [""; 0]);
+    let expected = format!("\"{CLIENT_ID}\" may see them and their mailcow_password");
+    assert_eq!(tried.find("users")["detail"], expected);
+    let way = format!("Clients → {CLIENT_ID} → Service accounts roles → Assign role");
+    try_with(Behaviour::status(403)).failed_at("users", "status 403", &way);
+    try_with(Behaviour::json(&json!([]))).failed_at("users", "sees nobody at all", &way);
+    try_with(Behaviour::status(503)).failed_at("users", "status 503", "");
+    fake.behave(token, Behaviour::status(401));
+    let tried = try_with(Behaviour::json(&json!([])));
+    tried.failed_at("users", "our client gets no token", "\"Service accounts roles\" ticked");
+    // Where no password is asked for, nobody looks.
+    assert!(!keycloak(&fake, "", "mail").0.iter().any(|step| step["name"] == "users"));
+}
+
 /// A Keycloak at the root, and one below `/auth`: each asked as if it were the
 /// other, and for a realm that it has not.
 #[test]

@@ -6,6 +6,7 @@ mod facts;
 mod forged;
 mod house;
 mod logins;
+mod mailpassword;
 mod outages;
 mod refusals;
 mod sending;

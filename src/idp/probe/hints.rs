@@ -167,6 +167,23 @@ pub(super) fn client(settings: &Settings) -> String {
     }
 }
 
+/// People cannot be seen.
+pub(super) fn users(outage: &Outage, settings: &Settings) -> Option<String> {
+    let id = settings.client.as_ref().map(|client| printable(&client.id)).unwrap_or_default();
+    match outage.cause {
+        OutageCause::Rights => Some(format!(
+            "The service account of client \"{id}\" may not see users. In Keycloak: Clients → {id} → \
+             Service accounts roles → Assign role → realm-management: view-users."
+        )),
+        OutageCause::Credentials => Some(format!(
+            "Client \"{id}\" gets no token of its own. In Keycloak: Clients → {id} → Settings → \
+             \"Client authentication\" on, and \"Service accounts roles\" ticked; Credentials shows the \
+             secret."
+        )),
+        _ => self::outage(outage, settings),
+    }
+}
+
 /// The provider does not vouch for the address.
 pub(super) fn unverified(settings: &Settings) -> String {
     let place = match settings.kind {

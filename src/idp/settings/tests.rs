@@ -362,3 +362,35 @@ fn secrets_are_not_shown() {
     let settings = good(keycloak(), |_| {});
     assert!(!format!("{settings:?}").contains("wonderland"));
 }
+
+#[test]
+fn where_hashes_of_passwords_are() {
+    assert!(good(keycloak(), |_| {}).mailpassword.is_none());
+    let settings = good(keycloak(), |p| p.mailpassword_flow = true);
+    let flow = settings.mailpassword.unwrap();
+    assert_eq!(flow.users.as_str(), "https://login.example.org/admin/realms/mail/users");
+    let token = "https://login.example.org/realms/mail/protocol/openid-connect/token";
+    assert_eq!((flow.token.as_str(), flow.attribute.as_str()), (token, "mailcow_password"));
+    let old = good(keycloak(), |p| {
+        p.server_url = some("https://login.example.org/auth/");
+        p.realm = some("a/realms/b c%");
+        p.mailpassword_flow = true;
+        p.password_attribute = some("imap");
+    });
+    let flow = old.mailpassword.unwrap();
+    let root = "https://login.example.org/auth";
+    assert_eq!(flow.users.as_str(), format!("{root}/admin/realms/a%2Frealms%2Fb%20c%25/users"));
+    assert_eq!(flow.attribute, "imap");
+}
+
+#[test]
+fn hashes_of_passwords_need_a_keycloak_and_a_client() {
+    let on = |p: &mut Provider| p.mailpassword_flow = true;
+    problems(oidc(), on, &[("mailpassword_flow", "kind keycloak alone")]);
+    let without = |p: &mut Provider| {
+        (p.client_id, p.client_secret, p.mailpassword_flow) = (None, None, true);
+    };
+    problems(keycloak(), without, &[("mailpassword_flow", "needs client_id and client_secret")]);
+    let nameless = |p: &mut Provider| p.password_attribute = some("");
+    problems(keycloak(), nameless, &[("password_attribute", "is empty")]);
+}

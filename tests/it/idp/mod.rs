@@ -3,6 +3,7 @@
 
 mod discovery;
 mod faults;
+mod keycloak;
 mod people;
 mod signatures;
 mod tls;

@@ -90,6 +90,7 @@ fn what_the_message_tells() {
         let Verdict::Rejected(mut refusal) = rejected(reason) else { unreachable!() };
         refusal.asked = provider.then(|| {
             Box::new(Asked {
+                verifier: "token",
                 provider: "corp".parse().unwrap(),
                 detail: "nothing for the client".to_owned(),
                 scope: Some("openid imap".to_owned()),

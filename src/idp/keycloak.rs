@@ -1,0 +1,322 @@
+//! Keycloak's Admin REST API: the person who has an address, and the hash of
+//! the main password that stands among his attributes (the Mailpassword Flow).
+//!
+//! It is asked with a token of our own client, so a 401 or 403 here speaks of
+//! that and never of the person. An account without the role `view-users` may
+//! hear `200 []` whatever is asked: an empty answer is believed only from a
+//! token that was seen to show people.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reqwest::header::HeaderValue;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{
+    Outage, OutageCause, Provider,
+    http::{Endpoint, Reply, Request},
+    introspection::{self, without_secret},
+    service_token::Ticket,
+    settings, token,
+    words::printable,
+};
+use crate::mailbox::PasswordHash;
+
+/// Longest look-up altogether: Postfix gives up after 10 s.
+const LIMIT: Duration = Duration::from_secs(9);
+/// Longest hash, in bytes. The longest that anybody makes has some 200.
+const MAX_HASH_BYTES: usize = 1024;
+
+/// Who has an address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LookedUp {
+    /// This person.
+    Person(Person),
+    /// Nobody.
+    Nobody,
+    /// More than one.
+    Several,
+}
+
+/// A person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Person {
+    /// The provider's own id of him: `sub` in his tokens.
+    pub subject: String,
+    /// Whether he may log in at all.
+    pub enabled: bool,
+    /// Whether the address is verified.
+    pub email_is_verified: bool,
+    /// What his password is compared with.
+    pub mailpassword: Mailpassword,
+}
+
+/// What stands in the attribute.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mailpassword {
+    /// One value. It may still be no hash.
+    Hash(PasswordHash),
+    /// Nothing, or an empty text.
+    Missing,
+    /// More than one value.
+    Several,
+    /// More than any hash has.
+    TooLong,
+}
+
+impl Provider {
+    /// Who has `address`. What Keycloak finds counts only where `is_it` says so
+    /// of the person's address: a search may find others, too. Takes no longer
+    /// than the settings' time limits allow (9 s for all requests together).
+    ///
+    /// # Errors
+    /// It could not be asked, or does not let us see people.
+    pub async fn look_up(
+        &self,
+        address: &str,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Result<LookedUp, Outage> {
+        let deadline = Instant::now() + LIMIT;
+        let found = self.found(address, is_it, deadline).await;
+        found.map_err(|outage| self.clean(outage))
+    }
+
+    /// Whether our client may see people, by a token of its own.
+    pub(super) async fn sees_people(&self, deadline: Instant) -> Result<(), Outage> {
+        let asked = async {
+            let ticket = self.ticket(None, deadline).await?;
+            self.prove(&ticket, deadline).await
+        };
+        asked.await.map_err(|outage| self.clean(outage))
+    }
+
+    async fn found(
+        &self,
+        address: &str,
+        is_it: impl Fn(&str) -> bool,
+        deadline: Instant,
+    ) -> Result<LookedUp, Outage> {
+        let mailpassword = self.mailpassword()?;
+        let query = [("email", address), ("exact", "true"), ("briefRepresentation", "false")];
+        let url = with_query(&mailpassword.users, &query);
+        let (reply, ticket) = self.admin(&url, deadline).await?;
+        let people = self.people(&reply, &ticket)?;
+        let mut same = Vec::new();
+        for person in &people {
+            let person = person.as_object().ok_or_else(|| reply.malformed("no list of people"))?;
+            let email = text(person, "email", &reply)?;
+            if email.is_some_and(&is_it) {
+                same.push(person);
+            }
+        }
+        match same[..] {
+            [] => {
+                if people.is_empty() {
+                    self.prove(&ticket, deadline).await?;
+                }
+                Ok(LookedUp::Nobody)
+            }
+            [person] => Ok(LookedUp::Person(read(person, &mailpassword.attribute, &reply)?)),
+            _ => Ok(LookedUp::Several),
+        }
+    }
+
+    /// An outage unless this token shows people.
+    async fn prove(&self, ticket: &Arc<Ticket>, deadline: Instant) -> Result<(), Outage> {
+        if ticket.sees_people() {
+            return Ok(());
+        }
+        let query = [("first", "0"), ("max", "1"), ("briefRepresentation", "true")];
+        let url = with_query(&self.mailpassword()?.users, &query);
+        let reply = self.ask(request(&url, ticket), deadline).await?;
+        if !self.people(&reply, ticket)?.is_empty() {
+            return Ok(());
+        }
+        let detail = format!(
+            "{}: our client sees nobody at all: its service account lacks the role view-users, or \
+             the realm has no people",
+            reply.asked
+        );
+        Err(self.blind(ticket, detail))
+    }
+
+    /// Asks with our client's token, and once more with a new one where it is
+    /// refused.
+    async fn admin(&self, url: &Url, deadline: Instant) -> Result<(Reply, Arc<Ticket>), Outage> {
+        let ticket = self.ticket(None, deadline).await?;
+        let reply = self.ask(request(url, &ticket), deadline).await?;
+        if reply.status != 401 {
+            return Ok((reply, ticket));
+        }
+        let ticket = self.ticket(Some(&ticket), deadline).await?;
+        let reply = self.ask(request(url, &ticket), deadline).await?;
+        Ok((reply, ticket))
+    }
+
+    /// The list in an answer to what was asked with `ticket`.
+    fn people(&self, reply: &Reply, ticket: &Ticket) -> Result<Vec<Value>, Outage> {
+        match reply.status {
+            200 => {}
+            401 => {
+                let detail =
+                    format!("{}: status 401: the token of our client is refused", reply.asked);
+                return Err(Outage::new(OutageCause::Credentials, detail));
+            }
+            403 => {
+                let detail = format!(
+                    "{}: status 403: the service account of our client lacks the role view-users",
+                    reply.asked
+                );
+                return Err(self.blind(ticket, detail));
+            }
+            404 | 405 => return Err(reply.no_such_endpoint()),
+            _ => return Err(reply.unusable()),
+        }
+        let people = reply.list()?;
+        if !people.is_empty() {
+            ticket.has_seen_people();
+        }
+        Ok(people)
+    }
+
+    /// Our own mistake, which nobody would notice by what users hear of it.
+    fn blind(&self, ticket: &Ticket, detail: String) -> Outage {
+        if ticket.complain() {
+            let provider = &self.settings().name;
+            tracing::error!(%provider, detail, "main passwords cannot be checked");
+        }
+        Outage::new(OutageCause::Rights, detail)
+    }
+
+    async fn ticket(
+        &self,
+        refused: Option<&Arc<Ticket>>,
+        deadline: Instant,
+    ) -> Result<Arc<Ticket>, Outage> {
+        self.service.get(refused, deadline, async || self.new_ticket(deadline).await).await
+    }
+
+    /// RFC 6749 §4.4.
+    async fn new_ticket(&self, deadline: Instant) -> Result<Ticket, Outage> {
+        let url = &self.mailpassword()?.token;
+        let client = self.settings().client.as_ref().ok_or_else(|| {
+            Outage::new(
+                OutageCause::Settings,
+                "mailpassword_flow needs client_id and client_secret",
+            )
+        })?;
+        let asked = Instant::now();
+        let fields = [("grant_type", "client_credentials")];
+        let request = introspection::by_client(Endpoint::Token, url, client, &fields);
+        let reply = self.ask(request, deadline).await?;
+        match reply.status {
+            200 => {}
+            400 | 401 | 403 => return Err(no_token(&reply)),
+            404 | 405 => return Err(reply.no_such_endpoint()),
+            _ => return Err(reply.unusable()),
+        }
+        let answer = reply.object()?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        let token = token.and_then(|text| token::text(text.as_bytes()));
+        let token = token.ok_or_else(|| reply.malformed("it has no access_token"))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+            .expect("a token by RFC 6750 is plain ASCII");
+        bearer.set_sensitive(true);
+        let lifetime = answer.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
+        Ok(Ticket::new(bearer, asked, lifetime))
+    }
+
+    fn mailpassword(&self) -> Result<&settings::Mailpassword, Outage> {
+        self.settings()
+            .mailpassword
+            .as_ref()
+            .ok_or_else(|| Outage::new(OutageCause::Settings, "mailpassword_flow is off"))
+    }
+
+    fn clean(&self, outage: Outage) -> Outage {
+        let Some(client) = &self.settings().client else { return outage };
+        Outage { detail: without_secret(&outage.detail, client), ..outage }
+    }
+}
+
+fn request<'a>(url: &'a Url, ticket: &Ticket) -> Request<'a> {
+    let mut request = Request::get(Endpoint::Users, url);
+    request.authorization = Some(ticket.bearer.clone());
+    request
+}
+
+fn with_query(url: &Url, query: &[(&str, &str)]) -> Url {
+    let mut url = url.clone();
+    url.query_pairs_mut().extend_pairs(query);
+    url
+}
+
+/// Our client gets no token.
+fn no_token(reply: &Reply) -> Outage {
+    let said = reply.object().ok();
+    let word = |name: &str| {
+        let text = said.as_ref().and_then(|object| object.get(name)?.as_str());
+        text.map(printable).unwrap_or_default()
+    };
+    let detail = format!(
+        "{} (status {}: {} {}): our client gets no token of its own",
+        reply.asked,
+        reply.status,
+        word("error"),
+        word("error_description")
+    );
+    Outage::new(OutageCause::Credentials, detail)
+}
+
+fn read(person: &Map<String, Value>, attribute: &str, reply: &Reply) -> Result<Person, Outage> {
+    let flag = |name: &str| match person.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(reply.malformed(format!("{name} is neither true nor false"))),
+    };
+    let subject = text(person, "id", reply)?;
+    Ok(Person {
+        subject: subject.ok_or_else(|| reply.malformed("a person without an id"))?.to_owned(),
+        enabled: flag("enabled")?
+            .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
+        email_is_verified: flag("emailVerified")?.unwrap_or(false),
+        mailpassword: mailpassword(person, attribute, reply)?,
+    })
+}
+
+fn mailpassword(
+    person: &Map<String, Value>,
+    attribute: &str,
+    reply: &Reply,
+) -> Result<Mailpassword, Outage> {
+    let wrong = || reply.malformed("attributes are no lists of texts");
+    // Without any, the member is missing.
+    let attributes = match person.get("attributes") {
+        None | Some(Value::Null) => return Ok(Mailpassword::Missing),
+        Some(attributes) => attributes.as_object().ok_or_else(wrong)?,
+    };
+    let Some(values) = attributes.get(attribute) else { return Ok(Mailpassword::Missing) };
+    match values.as_array().ok_or_else(wrong)?.as_slice() {
+        [] => Ok(Mailpassword::Missing),
+        [Value::String(text)] if text.is_empty() => Ok(Mailpassword::Missing),
+        [Value::String(text)] if text.len() > MAX_HASH_BYTES => Ok(Mailpassword::TooLong),
+        [Value::String(text)] => Ok(Mailpassword::Hash(text.clone().into())),
+        [_] => Err(wrong()),
+        _ => Ok(Mailpassword::Several),
+    }
+}
+
+fn text<'a>(
+    person: &'a Map<String, Value>,
+    name: &str,
+    reply: &Reply,
+) -> Result<Option<&'a str>, Outage> {
+    match person.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(reply.malformed(format!("{name} is no text"))),
+    }
+}

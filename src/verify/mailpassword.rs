@@ -1,0 +1,340 @@
+//! The Mailpassword Flow: the main password of a mailbox whose provider keeps
+//! its hash.
+//!
+//! What the provider said before decides as long as it is fresh and lets in.
+//! What does not let in is asked for again: somebody may have mended it, or set
+//! another password. While the provider cannot be asked, a right password
+//! still lets in who was known; a wrong one is no refusal then, but is counted.
+//! The order of the checks: person known, enabled, the one whose mailbox it is,
+//! hash, password.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Cause, Pipeline, Reason, Verified, VerifiedBy,
+    bearer::{PATIENCE, cause},
+    case::{Case, Stop},
+    connected::Connected,
+    people::{Known, SaidOf},
+    person::{Claimed, unfit_subject},
+    trace::Outcome,
+};
+use crate::{
+    idp::{Mailpassword, Outage, OutageCause, Person},
+    mailbox::{AuthSource, Binding, PasswordHash, provider::UnverifiedEmail},
+    secret::Secret,
+    store::Account,
+};
+
+impl Pipeline {
+    /// The main password of `account`, which `provider` is to know.
+    pub(super) async fn mailpassword<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        provider: Arc<Connected>,
+        password: &Secret,
+    ) -> Result<Verified, Stop> {
+        let name = provider.settings.name.clone();
+        let account = self.mailpassword_way(case, account, provider, Some(password)).await?;
+        Ok(case.verified(account, VerifiedBy::Mailpassword(name)))
+    }
+
+    /// The same way; without a password as far as it goes.
+    pub(super) async fn mailpassword_way<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        provider: Arc<Connected>,
+        password: Option<&Secret>,
+    ) -> Result<Account, Stop> {
+        let give_up = Instant::now() + PATIENCE;
+        if let Some(known) = known(case, &provider, &account) {
+            let tried = self.weigh(case, &account, &provider, &known.said, password).await;
+            let final_word = match &tried {
+                Ok(()) => true,
+                Err(stop) => known.is_of_just_now(case.attempt.arrived) || !may_be_mended(*stop),
+            };
+            if final_word {
+                case.cached = true;
+                if !case.trace.is_on() {
+                    provider.people.count_hit();
+                }
+                return tried.map(|()| account);
+            }
+            case.trace.note("asked", Outcome::NotApplicable, || {
+                "what was said before does not let in, so the provider is asked again".to_owned()
+            });
+        }
+        self.by_asking(case, account, provider, password, give_up).await
+    }
+
+    /// By a new answer, or while the provider cannot be asked by its last.
+    async fn by_asking<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        mut provider: Arc<Connected>,
+        password: Option<&Secret>,
+        give_up: Instant,
+    ) -> Result<Account, Stop> {
+        // Nobody waits for one place while he holds the other.
+        case.gate = None;
+        case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+        let mut account = self.once_more(case, account, &provider, Self::keeps_password).await?;
+        for _ in 0..2 {
+            // Who had the turn before us may have asked the same.
+            let now = case.attempt.arrived;
+            let just_said = known(case, &provider, &account)
+                .filter(|known| !case.trace.is_on() && known.is_of_just_now(now));
+            let said = match (just_said, &case.turn) {
+                (Some(known), _) => {
+                    provider.people.count_hit();
+                    Some(known.said)
+                }
+                (None, Some(_)) => ask(case, &account, &provider, give_up).await,
+                (None, None) => Some(too_many()),
+            };
+            let Some(said) = said else {
+                provider = self.keeps_password(case, &account)?;
+                continue;
+            };
+            // Kept until the mailbox is bound, so that who comes next finds it so.
+            if account.mailbox.bound.is_some() {
+                case.turn = None;
+            }
+            account = self.once_more(case, account, &provider, Self::keeps_password).await?;
+            if let SaidOf::Unavailable(outage) = &said {
+                self.by_last(case, &account, &provider, outage, password).await?;
+                return Ok(account);
+            }
+            self.weigh(case, &account, &provider, &said, password).await?;
+            let SaidOf::Person(person) = &said else { return Ok(account) };
+            return self.bound(case, account, claimed(&provider, person)).await;
+        }
+        Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
+    }
+
+    /// What an answer means for the login.
+    async fn weigh<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        provider: &Connected,
+        said: &SaidOf,
+        password: Option<&Secret>,
+    ) -> Result<(), Stop> {
+        let person = match said {
+            SaidOf::Person(person) => person,
+            SaidOf::Nobody => {
+                return Err(refused(case, Reason::UnknownAtProvider, "nobody has this address"));
+            }
+            SaidOf::Several => {
+                let detail = "more than one person has this address";
+                return Err(refused(case, Reason::AmbiguousAtProvider, detail));
+            }
+            SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
+        };
+        if let Some(why) = unfit_subject(&person.subject) {
+            case.trace.note("account", Outcome::Refused, || why.to_owned());
+            return Err(case.unavailable(Cause::ProviderMalformed, why));
+        }
+        if !person.enabled {
+            return Err(refused(case, Reason::DisabledAtProvider, "disabled"));
+        }
+        let name = &provider.settings.name;
+        case.trace.note("account", Outcome::Ok, || format!("enabled at {name}"));
+        claimed(provider, person).may_have(case, account)?;
+        let hash = hash(case, person)?;
+        let Some(password) = password else { return Ok(()) };
+        if self.is_right(case, account, hash, password).await? {
+            return Ok(());
+        }
+        Err(case.refused(Reason::WrongPassword, "the password is wrong"))
+    }
+
+    /// By the last answer, where the provider cannot be asked: it lets in, and
+    /// for all else it is too old.
+    async fn by_last<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: &Account,
+        provider: &Connected,
+        outage: &Outage,
+        password: Option<&Secret>,
+    ) -> Result<(), Stop> {
+        let key = provider.people.key(&account.mailbox.address);
+        let last = provider.people.last(&key, case.attempt.arrived);
+        let hers = |person: &Person| {
+            account.mailbox.bound.as_ref() == Some(&claimed(provider, person).person)
+        };
+        let Some((person, asked)) = last.filter(|(person, _)| person.enabled && hers(person))
+        else {
+            return Err(outage_of(case, outage));
+        };
+        let Mailpassword::Hash(hash) = &person.mailpassword else {
+            return Err(outage_of(case, outage));
+        };
+        case.trace.note("asked", Outcome::NotApplicable, || {
+            format!("{outage}; what was said at {asked} still counts")
+        });
+        let Some(password) = password else { return Ok(()) };
+        if self.is_right(case, account, hash, password).await? {
+            (case.stale, case.cached) = (true, true);
+            return Ok(());
+        }
+        // It may be right by now; who tries many of them is guessing all the same.
+        case.guessed = true;
+        Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
+    }
+
+    /// The provider that checks the main password, where one does.
+    pub(super) fn keeps_password(
+        &self,
+        case: &mut Case<'_>,
+        account: &Account,
+    ) -> Result<Arc<Connected>, Stop> {
+        let AuthSource::Provider(name) = &account.mailbox.auth_source else {
+            return Err(case.unavailable(Cause::Purged, "the auth source changed meanwhile"));
+        };
+        case.asked = Some(Box::new(self.about(name.clone(), "mailpassword")));
+        let stop = match self.registry.find(name) {
+            Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
+            Ok(connected) if connected.settings.mailpassword.is_none() => {
+                case.refused(Reason::ProviderPassword, "it checks no passwords here")
+            }
+            Ok(_) if account.domain.provider.as_ref() != Some(name) => {
+                let detail = format!("it does not speak for {}", account.domain.name);
+                case.refused(Reason::ProviderDomain, detail)
+            }
+            Ok(connected) => {
+                case.trace.note("auth source", Outcome::Ok, || {
+                    format!("provider {name}, Mailpassword Flow")
+                });
+                return Ok(connected);
+            }
+        };
+        let detail = case.asked.as_ref().map_or("", |asked| &asked.detail);
+        let found = format!("provider {name}: {detail}");
+        case.trace.note("auth source", Outcome::Refused, || found);
+        Err(stop)
+    }
+}
+
+/// A fresh answer. Not one that would bind the mailbox: who is to be bound has
+/// to be vouched for now.
+fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option<Known> {
+    let now = case.attempt.arrived;
+    let known = provider.people.fresh(&provider.people.key(&account.mailbox.address), now)?;
+    if let SaidOf::Person(person) = &known.said
+        && account.mailbox.bound.is_none()
+        && claimed(provider, person).may_bind
+    {
+        return None;
+    }
+    case.trace.note("asked", Outcome::Ok, || {
+        format!("answer {} s old, fresh", now.since(known.asked).as_secs())
+    });
+    Some(known)
+}
+
+/// A new answer; none if it was outdated when it came. To be explained, it is
+/// asked for by itself and not kept.
+async fn ask(
+    case: &mut Case<'_>,
+    account: &Account,
+    provider: &Arc<Connected>,
+    give_up: Instant,
+) -> Option<SaidOf> {
+    let (address, names) = (&account.mailbox.address, Arc::clone(&case.current.names));
+    let name = &provider.settings.name;
+    let asked = async {
+        if case.trace.is_on() {
+            return Some(provider.look_up(address, &names).await);
+        }
+        provider.ask_about(address, names, case.attempt.arrived).await
+    };
+    let said = timeout_at(give_up, asked).await.unwrap_or_else(|_| Some(too_slow()));
+    if matches!(said, Some(SaidOf::Person(_) | SaidOf::Nobody | SaidOf::Several)) {
+        case.trace.note("asked", Outcome::Ok, || format!("{name} answered now"));
+    }
+    said
+}
+
+/// Who has the mailbox by what the provider says.
+fn claimed(provider: &Connected, person: &Person) -> Claimed {
+    let settings = &provider.settings;
+    Claimed {
+        person: Binding { provider: settings.name.clone(), subject: person.subject.clone() },
+        may_bind: person.email_is_verified || settings.unverified_email == UnverifiedEmail::Accept,
+        by: "the answer",
+    }
+}
+
+fn hash<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<&'p PasswordHash, Stop> {
+    let (stop, detail) = match &person.mailpassword {
+        Mailpassword::Hash(hash) => return Ok(hash),
+        Mailpassword::Missing => {
+            (Stop::Rejected(Reason::NoMailpassword), "the attribute with the hash is not set")
+        }
+        Mailpassword::Several => (
+            Stop::Unavailable(Cause::SeveralMailpasswords),
+            "the attribute with the hash has more than one value",
+        ),
+        Mailpassword::TooLong => {
+            (Stop::Unavailable(Cause::CorruptHash), "the hash is longer than any scheme's")
+        }
+    };
+    case.trace.note("password", Outcome::Refused, || detail.to_owned());
+    Err(match stop {
+        Stop::Rejected(reason) => case.refused(reason, detail),
+        Stop::Unavailable(obstacle) => case.unavailable(obstacle, detail),
+    })
+}
+
+/// Whether a refusal rests on what can have changed at the provider.
+fn may_be_mended(stop: Stop) -> bool {
+    match stop {
+        Stop::Rejected(reason) => matches!(
+            reason,
+            Reason::WrongPassword
+                | Reason::UnknownAtProvider
+                | Reason::AmbiguousAtProvider
+                | Reason::DisabledAtProvider
+                | Reason::NoMailpassword
+                | Reason::UnverifiedEmail
+                | Reason::AddressReassigned
+        ),
+        Stop::Unavailable(cause) => matches!(
+            cause,
+            Cause::CorruptHash
+                | Cause::UnknownScheme
+                | Cause::WeakScheme
+                | Cause::CostAboveCap
+                | Cause::SeveralMailpasswords
+                | Cause::ProviderMalformed
+        ),
+    }
+}
+
+fn refused(case: &mut Case<'_>, reason: Reason, detail: &str) -> Stop {
+    case.trace.note("account", Outcome::Refused, || detail.to_owned());
+    case.refused(reason, detail)
+}
+
+fn outage_of(case: &mut Case<'_>, outage: &Outage) -> Stop {
+    case.trace.note("asked", Outcome::Refused, || outage.detail.clone());
+    case.unavailable(cause(outage.cause), outage.detail.clone())
+}
+
+fn too_slow() -> SaidOf {
+    let detail = format!("no answer within {} s", PATIENCE.as_secs());
+    SaidOf::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
+}
+
+fn too_many() -> SaidOf {
+    let detail = "too many questions about this mailbox or network are under way".to_owned();
+    SaidOf::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
+}

@@ -1,0 +1,196 @@
+//! A small Keycloak on loopback: a token for our client, and people by address.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use super::{provider::name, *};
+use crate::mailbox::{NamedProvider, Provider, provider::Kind};
+
+/// Answers as Keycloak's Admin REST API does.
+pub(super) struct FakeKeycloak {
+    url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    people: Mutex<Vec<Value>>,
+    /// Requests for people with an address.
+    look_ups: AtomicUsize,
+    /// Status of every answer about people in place of the usual one.
+    status: Mutex<Option<u16>>,
+    /// Whether our client sees nobody.
+    blind: Mutex<bool>,
+    /// So many look-ups are answered; the others wait.
+    answered: watch::Sender<usize>,
+}
+
+impl FakeKeycloak {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared {
+            people: Mutex::default(),
+            look_ups: AtomicUsize::new(0),
+            status: Mutex::default(),
+            blind: Mutex::default(),
+            answered: watch::Sender::new(usize::MAX),
+        });
+        let own = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&own)));
+            }
+        });
+        Self { url, shared }
+    }
+
+    /// As an administrator would describe it.
+    pub(super) fn named(&self, provider: &str) -> NamedProvider {
+        let mut written = Provider::new(Kind::Keycloak);
+        written.server_url = Some(self.url.clone());
+        written.realm = Some("mail".to_owned());
+        written.client_id = Some("dovegate".to_owned());
+        written.client_secret = Some("lookingglass".to_owned().into());
+        written.mailpassword_flow = true;
+        NamedProvider { name: name(provider), provider: written }
+    }
+
+    /// Makes the person with this address, or changes members of what is known.
+    pub(super) fn has(&self, email: &str, changes: Value) {
+        let mut people = self.shared.people.lock().unwrap();
+        let known = people.iter().position(|person| person["email"] == email);
+        let mut person = match known {
+            Some(known) => people.remove(known),
+            None => json!({
+                "id": format!("id of {email}"), "email": email,
+                "enabled": true, "emailVerified": true,
+            }),
+        };
+        let Value::Object(changes) = changes else { panic!("{changes}") };
+        person.as_object_mut().unwrap().extend(changes);
+        people.push(person);
+    }
+
+    /// One more person.
+    pub(super) fn has_also(&self, person: Value) {
+        self.shared.people.lock().unwrap().push(person);
+    }
+
+    pub(super) fn loses(&self, email: &str) {
+        self.shared.people.lock().unwrap().retain(|person| person["email"] != email);
+    }
+
+    /// Answers with this status from now on.
+    pub(super) fn says(&self, status: Option<u16>) {
+        *self.shared.status.lock().unwrap() = status;
+    }
+
+    /// Whether our client may see people.
+    pub(super) fn shows_nobody(&self, blind: bool) {
+        *self.shared.blind.lock().unwrap() = blind;
+    }
+
+    /// Keeps the answers to all further look-ups to itself.
+    pub(super) fn holds(&self, held: bool) {
+        let answered = if held { self.look_ups() } else { usize::MAX };
+        self.shared.answered.send_replace(answered);
+    }
+
+    /// Look-ups so far.
+    pub(super) fn look_ups(&self) -> usize {
+        self.shared.look_ups.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a look-up.
+    pub(super) async fn asked(&self, times: usize) {
+        while self.look_ups() < times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// A person whose hash is that of `password`.
+pub(super) fn hash_of(password: &str) -> Value {
+    json!({ "attributes": { "mailcow_password": [bcrypt(password)] } })
+}
+
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+    let Some(path) = read_path(&mut stream).await else { return };
+    let (status, body) = answer(&path, &shared);
+    if path.contains("email=") {
+        let number = shared.look_ups.fetch_add(1, Ordering::SeqCst) + 1;
+        let _ = shared.answered.subscribe().wait_for(|answered| number <= *answered).await;
+    }
+    let body = body.to_string();
+    let head = format!(
+        "HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all((head + &body).as_bytes()).await;
+}
+
+/// The answer is that of the moment when the question came.
+fn answer(path: &str, shared: &Shared) -> (u16, Value) {
+    if path == "/realms/mail/protocol/openid-connect/token" {
+        return (200, json!({ "access_token": "ours", "expires_in": 300 }));
+    }
+    let Some(query) = path.strip_prefix("/admin/realms/mail/users?") else {
+        return (404, json!({}));
+    };
+    if let Some(status) = *shared.status.lock().unwrap() {
+        return (status, json!({}));
+    }
+    if *shared.blind.lock().unwrap() {
+        return (200, json!([]));
+    }
+    let asked = url::form_urlencoded::parse(query.as_bytes());
+    let asked = asked.into_owned().find(|(key, _)| key == "email").map(|(_, email)| email);
+    let people = shared.people.lock().unwrap();
+    let Some(asked) = asked else { return (200, json!(people[..people.len().min(1)])) };
+    // Loosely, so that who believes whatever comes would be found out.
+    let found: Vec<_> = people
+        .iter()
+        .filter(|person| person["email"].as_str().unwrap().to_lowercase().contains(&asked))
+        .collect();
+    (200, json!(found))
+}
+
+async fn read_path(stream: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let read = stream.read(&mut part).await.ok().filter(|read| *read > 0)?;
+        request.extend(&part[..read]);
+        let text = String::from_utf8_lossy(&request);
+        if text.contains("\r\n\r\n") {
+            return text.split(' ').nth(1).map(str::to_owned);
+        }
+    }
+}
+
+impl Rig {
+    /// ann belongs to corp, whose Mailpassword Flow knows "wonderland" for her.
+    /// Locally she has another password, which counts for nothing meanwhile.
+    pub(super) async fn with_keycloak() -> (Self, FakeKeycloak) {
+        let rig = Self::new().await;
+        let corp = FakeKeycloak::start().await;
+        rig.connect(corp.named("corp")).await;
+        rig.speaks("corp", "example.org").await;
+        rig.belongs("ann@example.org", "corp").await;
+        let local_hash = Some(Some(bcrypt("local").into()));
+        rig.change("ann@example.org", MailboxChange { local_hash, ..MailboxChange::default() })
+            .await;
+        corp.has("ann@example.org", hash_of("wonderland"));
+        (rig, corp)
+    }
+}
