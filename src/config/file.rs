@@ -122,6 +122,7 @@ pub(crate) struct Passwords {
     pub(crate) max_pbkdf2_rounds: u32,
     pub(crate) max_yescrypt_memory: Size,
     pub(crate) allow_weak_schemes: bool,
+    pub(crate) upgrade_hashes: bool,
     pub(crate) verified_cache_entries: u64,
     pub(crate) verified_cache_time: Span,
 }
@@ -141,6 +142,7 @@ impl Default for Passwords {
             max_pbkdf2_rounds: 1_000_000,
             max_yescrypt_memory: Size(128 << 20),
             allow_weak_schemes: false,
+            upgrade_hashes: false,
             verified_cache_entries: 100_000,
             verified_cache_time: Span::seconds(3600),
         }

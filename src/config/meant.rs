@@ -336,6 +336,7 @@ impl Check<'_> {
             failure_delay: written.login.failure_delay.0,
             default_scheme,
             caps,
+            upgrade_hashes: passwords.upgrade_hashes,
             hash_threads: passwords.hash_threads,
             hash_queue: passwords.hash_queue,
             hash_wait: VerifySettings::default().hash_wait,

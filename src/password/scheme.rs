@@ -151,6 +151,21 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// Whether the right `password` should be hashed anew: this hash is quick to
+    /// guess. Not where the scheme reads less than all of it, since then what was
+    /// typed need not be what the user takes for the password.
+    pub fn is_outdated_for(&self, password: &[u8]) -> bool {
+        let read_whole = match self.scheme {
+            Scheme::PlainTrunc => false,
+            Scheme::DesCrypt if !self.data.starts_with(b"_") => {
+                password.len() <= 8 && password.is_ascii()
+            }
+            Scheme::DesCrypt => password.is_ascii(),
+            _ => true,
+        };
+        read_whole && (self.work() == Work::Little || self.is_weak())
+    }
+
     /// Whether `password` is the stored one. Refuses what `caps` does not allow
     /// without running it. Compares in constant time.
     pub fn matches(&self, password: &[u8], caps: &Caps) -> Result<bool, Error> {

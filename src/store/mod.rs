@@ -35,7 +35,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, ProviderName, Template, TemplateName, domain::LimitError,
+        NamedProvider, PasswordHash, ProviderName, Template, TemplateName, domain::LimitError,
     },
 };
 
@@ -248,6 +248,17 @@ pub trait Store: Send + Sync + 'static {
         &self,
         address: &Address,
         change: MailboxChange,
+        now: Timestamp,
+    ) -> Result<Account, Error>;
+    /// Gives a mailbox another hash of the same password, in the transaction that
+    /// checks that it is still the mailbox `id` with the hash `old`.
+    /// [`Error::Conflict`] if not.
+    async fn replace_hash(
+        &self,
+        address: &Address,
+        id: MailboxId,
+        old: PasswordHash,
+        new: PasswordHash,
         now: Timestamp,
     ) -> Result<Account, Error>;
     /// Binds a mailbox to its person at a provider, in the transaction that

@@ -23,7 +23,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, ProviderName, Template, TemplateName,
+        NamedProvider, PasswordHash, ProviderName, Template, TemplateName,
     },
 };
 
@@ -258,6 +258,18 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Account, Error> {
         let address = address.clone();
         self.write(move |draft| write::update_mailbox(draft, &address, change, now)).await
+    }
+
+    async fn replace_hash(
+        &self,
+        address: &Address,
+        id: MailboxId,
+        old: PasswordHash,
+        new: PasswordHash,
+        now: Timestamp,
+    ) -> Result<Account, Error> {
+        let address = address.clone();
+        self.write(move |draft| write::replace_hash(draft, &address, id, &old, new, now)).await
     }
 
     async fn bind_mailbox(

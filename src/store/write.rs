@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, ProviderName, Template, TemplateName,
+        NamedProvider, PasswordHash, ProviderName, Template, TemplateName,
     },
 };
 
@@ -185,6 +185,23 @@ pub(super) fn update_mailbox(
         replace_mailbox(draft, &old, &new)?;
     }
     Ok(Account { mailbox: Arc::new(new), domain: Arc::new(domain) })
+}
+
+/// Replaces the hash of a password, if it is still this one.
+pub(super) fn replace_hash(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    id: MailboxId,
+    old: &PasswordHash,
+    new: PasswordHash,
+    now: Timestamp,
+) -> Result<Account, Error> {
+    let present = mailbox(draft, address)?;
+    if present.id != id || present.local_hash.as_ref() != Some(old) {
+        return Err(Error::Conflict(format!("the password of mailbox {address} was changed")));
+    }
+    let change = MailboxChange { local_hash: Some(Some(new)), ..MailboxChange::default() };
+    update_mailbox(draft, address, change, now)
 }
 
 /// Binds a mailbox to its person, if nobody else's it is.

@@ -33,6 +33,7 @@ mod settle;
 mod tokens;
 pub mod trace;
 mod turns;
+mod upgrade;
 
 use std::{fmt, net::IpAddr, time::Duration};
 

@@ -17,6 +17,7 @@ use super::{
     sentence, settle,
     tokens::Fill,
     trace::Recorder,
+    upgrade::Upgrades,
 };
 use crate::{
     clock::Timestamp,
@@ -51,6 +52,7 @@ pub struct Pipeline {
     pub(super) guess_secret: [u8; 32],
     pub(super) token_secret: [u8; 32],
     pub(super) registry: Registry,
+    pub(super) upgrades: Upgrades,
     current: ArcSwap<Current>,
 }
 
@@ -63,7 +65,9 @@ impl Pipeline {
         penalty.restore(store.penalties().await?, Timestamp::now(), &settings.abuse);
         let current = ArcSwap::from_pointee(Current::new(settings));
         let registry = Registry::default();
-        let pipeline = Self { store, penalty, guess_secret, token_secret, registry, current };
+        let upgrades = Upgrades::default();
+        let pipeline =
+            Self { store, penalty, guess_secret, token_secret, registry, upgrades, current };
         pipeline.load_providers().await?;
         Ok(pipeline)
     }
@@ -81,6 +85,9 @@ impl Pipeline {
         let mut case = Case::new(&attempt, &current, Recorder::off());
         let outcome = self.judge(&mut case).await;
         self.record(&case, &outcome);
+        if let Ok(verified) = &outcome {
+            self.plan_upgrade(&case, verified);
+        }
         let (answer_after, guess) = self.answer_after(&case, &outcome);
         Decision { verdict: case.verdict(outcome), answer_after, guess }
     }
@@ -148,6 +155,7 @@ impl Pipeline {
         self.registry.tidy();
         let counters = self.save_counters().await;
         self.store.flush_uses().await?;
+        self.upgrade_hashes(now).await;
         counters
     }
 

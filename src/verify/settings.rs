@@ -25,6 +25,8 @@ pub struct Settings {
     pub default_scheme: NewScheme,
     /// The dearest hashes that are run.
     pub caps: Caps,
+    /// Whether a right password whose hash is quick to guess is hashed anew.
+    pub upgrade_hashes: bool,
     /// Threads that hash; 0 takes one for each core.
     pub hash_threads: usize,
     /// Hashes that may wait for a thread; what comes on top is `Unavailable`.
@@ -51,6 +53,7 @@ impl Default for Settings {
             failure_delay: Duration::from_secs(2),
             default_scheme: NewScheme::default(),
             caps: Caps::default(),
+            upgrade_hashes: false,
             hash_threads: 0,
             hash_queue: 1024,
             hash_wait: MAX_DELAY,

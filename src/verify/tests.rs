@@ -8,6 +8,7 @@ mod mailpassword;
 mod provider;
 mod providers;
 mod slow;
+mod upgrade;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

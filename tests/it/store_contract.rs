@@ -78,6 +78,7 @@ contract! {
         one_hundred_at_once_make_exactly_ten
         changes_of_state_source_hash_or_services_count_the_generation_up
         an_empty_change_changes_nothing
+        a_hash_is_replaced_only_while_it_is_the_one_meant
         a_template_applied_later_leaves_the_state_alone
         mailboxes_are_listed_by_mask_in_pages
         a_removed_mailbox_leaves_nothing_behind

@@ -279,3 +279,29 @@ pub(super) async fn a_removed_mailbox_leaves_nothing_behind(store: Under) {
     assert_eq!(store.uses(Some(bob), 10).await.unwrap().len(), 1);
     assert_eq!(store.uses(None, 10).await.unwrap().len(), 1);
 }
+
+pub(super) async fn a_hash_is_replaced_only_while_it_is_the_one_meant(store: Under) {
+    with_domain(&store).await;
+    let ann = address("ann@example.org");
+    let with = |hash: &str| NewMailbox {
+        local_hash: Some(hash.to_owned().into()),
+        ..new_mailbox("ann@example.org")
+    };
+    let made = store.create_mailbox_within_limits(with("{PLAIN}a"), NOW).await.unwrap();
+    let id = made.mailbox.id;
+    let replace = |id, old: &str, new: &str| {
+        let (old, new) = (old.to_owned().into(), new.to_owned().into());
+        store.replace_hash(&ann, id, old, new, NOW.after(DAY))
+    };
+    let changed = replace(id, "{PLAIN}a", "{PLAIN}b").await.unwrap();
+    assert_eq!(changed.mailbox.local_hash, Some("{PLAIN}b".to_owned().into()));
+    assert_eq!((changed.mailbox.generation, changed.mailbox.modified), (1, NOW.after(DAY)));
+    assert!(matches!(replace(id, "{PLAIN}a", "{PLAIN}c").await, Err(Error::Conflict(_))));
+    store.remove_mailbox(&ann).await.unwrap();
+    let gone = replace(id, "{PLAIN}b", "{PLAIN}c").await;
+    assert!(matches!(gone, Err(Error::NotFound { what: "mailbox", .. })));
+    store.create_mailbox_within_limits(with("{PLAIN}b"), NOW).await.unwrap();
+    assert!(matches!(replace(id, "{PLAIN}b", "{PLAIN}c").await, Err(Error::Conflict(_))));
+    let found = store.account(&ann).await.unwrap().unwrap();
+    assert_eq!(found.mailbox.local_hash, Some("{PLAIN}b".to_owned().into()));
+}
