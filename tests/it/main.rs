@@ -16,6 +16,7 @@ mod fixtures;
 mod fuzz_seeds;
 mod guessing;
 mod idp;
+mod mailpassword;
 mod misfortunes;
 mod provider_test;
 mod server;

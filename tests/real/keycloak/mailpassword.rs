@@ -129,6 +129,34 @@ fn a_password_that_keycloak_keeps_opens_the_mailbox() {
     refuses(&house, "mara@example.org", "wonderland", "wrong_password");
 }
 
+/// Requests to the Admin API so far.
+fn requests(house: &House) -> u64 {
+    let shown = house.rig.dovegate(&["provider", "show", "corp", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    shown["status"]["requests"]["users"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_cold_login_is_one_request_and_a_warm_one_none() {
+    let Some(keycloak) = Keycloak::shared() else { return };
+    let keys = client(keycloak, "mp-counts", &["view-users"]);
+    let Some(house) = house(keycloak, &[&keys]) else { return };
+    let house = house.people(&["cora"]);
+    person(keycloak, "cora", "tea");
+    for _ in 0..4 {
+        admits(&house, "cora@example.org", "tea");
+        assert_eq!(requests(&house), 1);
+    }
+    house.rig.dovegate(&["cache", "flush"]);
+    let port = house.rig.ports.imap;
+    let login = move || imap_login(&mut Dialogue::tcp(port), "cora@example.org", "tea");
+    let crowd: Vec<_> = (0..50).map(|_| thread::spawn(login)).collect();
+    for one in crowd {
+        assert_eq!(one.join().unwrap(), Outcome::In);
+    }
+    assert_eq!(requests(&house), 2);
+}
+
 /// Each opens her own mailbox alone, whatever Keycloak returns.
 #[test]
 fn a_similar_address_opens_nothing() {
@@ -185,6 +213,23 @@ fn a_client_that_sees_nobody_refuses_nobody() {
         let said = std::fs::read_to_string(house.rig.folder.outside("dovegate.log")).unwrap();
         assert!(said.contains("main passwords cannot be checked"), "{said}");
     }
+}
+
+/// An address that a person gives herself opens nobody's mailbox.
+#[test]
+fn own_address_opens_nobody_elses_mailbox() {
+    let Some(keycloak) = Keycloak::shared() else { return };
+    let keys = client(keycloak, "mp-rename", &["view-users"]);
+    let Some(house) = house(keycloak, &[&keys]) else { return };
+    let house = house.people(&["rosa", "abuse"]);
+    let rosa = person(keycloak, "rosa", "tea");
+    admits(&house, "rosa@example.org", "tea");
+    // What Keycloak makes of a change by herself.
+    let renamed = json!({ "email": "abuse@example.org", "emailVerified": false });
+    change(keycloak, &rosa, &renamed);
+    refuses(&house, "abuse@example.org", "tea", "unverified_email");
+    house.rig.dovegate(&["cache", "flush"]);
+    refuses(&house, "rosa@example.org", "tea", "unknown_at_provider");
 }
 
 /// Who was known goes on logging in while Keycloak hangs; who was not hears of a

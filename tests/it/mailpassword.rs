@@ -1,0 +1,71 @@
+//! Main passwords that a Keycloak keeps: from the command line to a login and
+//! its line in the log.
+
+use serde_json::json;
+
+use crate::support::{
+    provider::{Behaviour, CLIENT_ID, CLIENT_SECRET, FakeProvider},
+    world::{ANN, World},
+};
+
+const TOKEN: &str = "/protocol/openid-connect/token";
+const USERS: &str = "/admin/realms/mail/users";
+
+#[test]
+fn from_the_command_line_to_a_login() {
+    let corp = FakeProvider::start();
+    corp.behave(TOKEN, Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
+    let person = json!({
+        "id": "a7feeb0e", "email": ANN, "emailVerified": true, "enabled": true,
+        "attributes": { "imap_password": ["{PLAIN}kept elsewhere"] },
+    });
+    corp.behave(USERS, Behaviour::json(&json!([person])));
+    let world = World::new();
+    let url = corp.url();
+    let add = [
+        ["provider", "add", "corp", "--kind", "keycloak", "--realm", "mail", "--server-url", &url],
+        [
+            "--client-id",
+            CLIENT_ID,
+            "--client-secret-stdin",
+            "--mailpassword-flow",
+            "true",
+            "--password-attribute",
+            "imap_password",
+            "--timeout",
+            "1s",
+        ],
+    ];
+    world.daemon.cli(&add.concat(), CLIENT_SECRET);
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    world.daemon.cli(&["mailbox", "set", ANN, "--auth-source", "corp"], "");
+
+    let mut client = world.target.client("login", 2);
+    let reply = client.login(ANN, "kept elsewhere").expect("OK");
+    assert_eq!(reply.get("user"), Some(ANN));
+    let line = last_login(&world);
+    assert!(line.contains("verdict=verified "), "{line}");
+    assert!(line.contains(" verifier=mailpassword "), "{line}");
+    assert!(line.ends_with(" provider=corp detail=-"), "{line}");
+
+    client.login(ANN, "wonderland").expect("FAIL");
+    let line = last_login(&world);
+    assert!(line.contains("verdict=rejected reason=wrong_password "), "{line}");
+    assert!(line.contains(" verifier=mailpassword ") && line.contains(" guess=true "), "{line}");
+
+    corp.behave(USERS, Behaviour::status(403));
+    world.daemon.cli(&["cache", "flush"], "");
+    let reply = client.login(ANN, "kept elsewhere").expect("FAIL");
+    assert_eq!(reply.get("code"), Some("temp_fail"));
+    let line = last_login(&world);
+    assert!(line.contains("verdict=unavailable reason=provider_rights "), "{line}");
+    let log = world.daemon.log();
+    assert!(log.contains("main passwords cannot be checked"), "{log}");
+    assert!(!log.contains("kept elsewhere") && !log.contains(CLIENT_SECRET), "{log}");
+}
+
+fn last_login(world: &World) -> String {
+    let log = world.daemon.log();
+    let line = log.lines().rev().find(|line| line.contains(" login verdict="));
+    line.expect("somebody has logged in").to_owned()
+}
