@@ -108,3 +108,21 @@ fn second_server_on_the_same_folder_does_not_start() {
     assert!(stderr.contains("dovegate: "), "{stderr}");
     daemon.cli(&["status"], "");
 }
+
+#[test]
+fn a_quick_hash_is_made_anew_beside_the_logins() {
+    let daemon = Daemon::start(&["passwords.upgrade_hashes = true"]);
+    daemon.cli(&["domain", "add", "example.org"], "");
+    daemon.add_mailbox("ann@example.org", "any", &[]);
+    let sha = "{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=";
+    daemon.cli(&["mailbox", "password", "ann@example.org", "--hash-stdin"], sha);
+    let target = Target { sockets: daemon.sockets(), patience: Duration::from_secs(60) };
+    let mut client = target.client("auth", 2);
+    assert_eq!(client.login("ann@example.org", "wonderland").word, "OK");
+    daemon
+        .wait_for_log("hash made anew", |log| log.contains("is hashed anew user=ann@example.org"));
+    let export = daemon.cli(&["export"], "");
+    assert!(!export.contains(sha) && export.contains("{BLF-CRYPT}$2y$04$"), "{export}");
+    assert_eq!(client.login("ann@example.org", "wonderland").word, "OK");
+    assert_eq!(client.login("ann@example.org", "wrong").word, "FAIL");
+}
