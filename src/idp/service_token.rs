@@ -21,6 +21,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Before the next try, after one that failed while the old token still serves;
 /// and for so long a new token that is refused is not asked for once more.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long one that shows nobody is used. Roles are in the token: who has given
+/// our client the right one shall not wait for the old token's end.
+const BLIND: Duration = Duration::from_secs(10);
 
 /// One token.
 #[derive(Debug)]
@@ -134,7 +137,11 @@ impl Held {
     fn good(&self, refused: Option<&Arc<Ticket>>, now: Instant) -> Option<Arc<Ticket>> {
         let just_failed =
             self.failed.as_ref().is_some_and(|(_, at)| now.duration_since(*at) < PAUSE);
-        self.living(refused, now).filter(|ticket| now < ticket.renew || just_failed)
+        let due = |ticket: &Ticket| {
+            let age = now.saturating_duration_since(ticket.came);
+            now >= ticket.renew || (ticket.complained.load(Ordering::Relaxed) && age >= BLIND)
+        };
+        self.living(refused, now).filter(|ticket| !due(ticket) || just_failed)
     }
 
     /// One that has not ended.
@@ -198,6 +205,21 @@ mod tests {
         assert!(renewed.renew > Instant::now());
         token.lock().ticket = Some(Arc::new(ticket(301)));
         assert_eq!(token.get(None, soon(), async || Err(down())).await.unwrap_err(), down());
+    }
+
+    /// Who gives our client the right role is not told to wait.
+    #[tokio::test]
+    async fn one_that_shows_nobody_is_soon_replaced() {
+        let token = ServiceToken::default();
+        let blind = token.get(None, soon(), async || Ok(ticket(9))).await.unwrap();
+        assert!(blind.complain() && !blind.complain(), "once is enough");
+        let kept = token.get(None, soon(), async || panic!("not so soon")).await.unwrap();
+        assert!(Arc::ptr_eq(&blind, &kept));
+        token.lock().ticket = Some(Arc::new(ticket(10)));
+        let sighted = token.get(None, soon(), async || panic!("it is good")).await.unwrap();
+        sighted.complain();
+        let newer = token.get(None, soon(), async || Ok(ticket(0))).await.unwrap();
+        assert!(!Arc::ptr_eq(&sighted, &newer));
     }
 
     #[tokio::test]
