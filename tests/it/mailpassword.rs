@@ -43,13 +43,13 @@ fn from_the_command_line_to_a_login() {
     let mut client = world.target.client("login", 2);
     let reply = client.login(ANN, "kept elsewhere").expect("OK");
     assert_eq!(reply.get("user"), Some(ANN));
-    let line = last_login(&world);
+    let line = nth_login(&world, 1);
     assert!(line.contains("verdict=verified "), "{line}");
     assert!(line.contains(" verifier=mailpassword "), "{line}");
     assert!(line.ends_with(" provider=corp detail=-"), "{line}");
 
     client.login(ANN, "wonderland").expect("FAIL");
-    let line = last_login(&world);
+    let line = nth_login(&world, 2);
     assert!(line.contains("verdict=rejected reason=wrong_password "), "{line}");
     assert!(line.contains(" verifier=mailpassword ") && line.contains(" guess=true "), "{line}");
 
@@ -57,15 +57,18 @@ fn from_the_command_line_to_a_login() {
     world.daemon.cli(&["cache", "flush"], "");
     let reply = client.login(ANN, "kept elsewhere").expect("FAIL");
     assert_eq!(reply.get("code"), Some("temp_fail"));
-    let line = last_login(&world);
+    let line = nth_login(&world, 3);
     assert!(line.contains("verdict=unavailable reason=provider_rights "), "{line}");
     let log = world.daemon.log();
     assert!(log.contains("main passwords cannot be checked"), "{log}");
     assert!(!log.contains("kept elsewhere") && !log.contains(CLIENT_SECRET), "{log}");
 }
 
-fn last_login(world: &World) -> String {
-    let log = world.daemon.log();
-    let line = log.lines().rev().find(|line| line.contains(" login verdict="));
-    line.expect("somebody has logged in").to_owned()
+/// The line of the `number`th login: the log may come a moment after its reply.
+fn nth_login(world: &World, number: usize) -> String {
+    let logins = |log: &str| -> Vec<String> {
+        log.lines().filter(|line| line.contains(" login verdict=")).map(str::to_owned).collect()
+    };
+    world.daemon.wait_for_log("the line of a login", |log| logins(log).len() >= number);
+    logins(&world.daemon.log())[number - 1].clone()
 }
