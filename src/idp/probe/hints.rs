@@ -35,6 +35,10 @@ pub(super) const NO_TOKEN: &str = "Give the access token itself, as it stands in
 pub(super) const LINE_LENGTH: &str = "Postfix cuts AUTH lines at 2,048 bytes. Give its submission \
     services, in master.cf: -o line_length_limit=12288";
 
+pub(super) const TOO_LONG: &str = "Dovecot ends a connection that sends more than 8,192 bytes to \
+    log in, and no setting changes that: have the provider put less into the token, such as roles \
+    and groups. Postfix cuts AUTH lines at 2,048 bytes: -o line_length_limit=12288";
+
 /// Why there is no connection.
 pub(super) fn tcp(error: &io::Error) -> &'static str {
     match error.kind() {

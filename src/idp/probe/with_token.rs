@@ -10,6 +10,9 @@ use crate::secret::Secret;
 
 /// Postfix's default `line_length_limit`, which cuts AUTH lines, too.
 const POSTFIX_LINE_BYTES: usize = 2048;
+/// What Dovecot's login processes (2.3.19, 2.4.1) read of a client before they end
+/// its connection; no setting changes it.
+const DOVECOT_LINE_BYTES: usize = 8192;
 /// A login name as long as most are, for the size of an AUTH line.
 const USUAL_NAME_BYTES: usize = 40;
 
@@ -98,5 +101,6 @@ fn size(token: &Secret, whose: &str) -> Tried {
     if line <= POSTFIX_LINE_BYTES {
         return Tried::new("token size", TriedOutcome::Ok, detail);
     }
-    Tried::new("token size", TriedOutcome::Warning, detail).hint(hints::LINE_LENGTH.to_owned())
+    let hint = if line <= DOVECOT_LINE_BYTES { hints::LINE_LENGTH } else { hints::TOO_LONG };
+    Tried::new("token size", TriedOutcome::Warning, detail).hint(hint.to_owned())
 }
