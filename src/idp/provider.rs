@@ -21,6 +21,8 @@ use crate::{clock::Timestamp, secret::Secret};
 #[derive(Debug)]
 pub struct Provider {
     settings: Arc<Settings>,
+    /// Every login by token may be told it, so it is made once.
+    openid_configuration: Option<String>,
     http: Http,
     discovered: Kept<Endpoints>,
     keys: Kept<KeySet>,
@@ -47,6 +49,7 @@ impl Provider {
     pub fn new(settings: Settings) -> Result<Self, Outage> {
         let http = Http::new(&settings)?;
         Ok(Self {
+            openid_configuration: openid_configuration(&settings),
             settings: Arc::new(settings),
             http,
             discovered: Kept::default(),
@@ -68,10 +71,8 @@ impl Provider {
     }
 
     /// Address of its discovery document, where it has one, as people reach it.
-    pub fn openid_configuration(&self) -> Option<String> {
-        let base = self.settings.base.as_ref()?;
-        let issuer = self.settings.issuer.as_ref().and_then(|issuer| Url::parse(issuer).ok());
-        Some(discovery::document_url(issuer.as_ref().unwrap_or(base)).into())
+    pub fn openid_configuration(&self) -> Option<&str> {
+        self.openid_configuration.as_deref()
     }
 
     /// How it goes.
@@ -136,6 +137,12 @@ impl Provider {
         request.accept = "application/jwk-set+json, application/json";
         KeySet::read(&self.ask(request, deadline).await?)
     }
+}
+
+fn openid_configuration(settings: &Settings) -> Option<String> {
+    let base = settings.base.as_ref()?;
+    let issuer = settings.issuer.as_ref().and_then(|issuer| Url::parse(issuer).ok());
+    Some(discovery::document_url(issuer.as_ref().unwrap_or(base)).into())
 }
 
 fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {

@@ -69,6 +69,16 @@ pub enum Step {
     Malformed(&'static str),
 }
 
+/// For mechanisms that are one message: what was read of it, or why nothing was.
+impl From<Result<Credentials, &'static str>> for Step {
+    fn from(read: Result<Credentials, &'static str>) -> Self {
+        match read {
+            Ok(credentials) => Self::Done(credentials),
+            Err(why) => Self::Malformed(why),
+        }
+    }
+}
+
 /// One running dialogue. Made for one AUTH, dropped at its end.
 pub trait Mechanism: Send {
     /// Begins. `initial` is the initial response: `None` where the client sent

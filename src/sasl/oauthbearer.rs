@@ -22,10 +22,7 @@ pub struct Oauthbearer;
 
 impl Mechanism for Oauthbearer {
     fn answer(&mut self, message: &[u8]) -> Step {
-        match read(message) {
-            Ok(credentials) => Step::Done(credentials),
-            Err(why) => Step::Malformed(why),
-        }
+        read(message).into()
     }
 }
 

@@ -17,10 +17,7 @@ pub struct Xoauth2;
 
 impl Mechanism for Xoauth2 {
     fn answer(&mut self, message: &[u8]) -> Step {
-        match read(message) {
-            Ok(credentials) => Step::Done(credentials),
-            Err(why) => Step::Malformed(why),
-        }
+        read(message).into()
     }
 }
 

@@ -68,7 +68,7 @@ impl Pipeline {
         Asked {
             scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
             openid_configuration: connected
-                .and_then(|connected| connected.provider.openid_configuration()),
+                .and_then(|connected| connected.provider.openid_configuration().map(str::to_owned)),
             verifier,
             detail: "not asked".to_owned(),
             provider,

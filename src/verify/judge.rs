@@ -1,8 +1,8 @@
 //! The order of the checks.
 //!
 //! For a password: name, abuse, mailbox and domain, app password, services,
-//! source of the main password; for a token see `bearer`. What can be refused is refused early, and all
-//! refusals look the same to the client.
+//! source of the main password; for a token see `bearer`. What can be refused is
+//! refused early, and all refusals look the same to the client.
 
 use std::sync::Arc;
 

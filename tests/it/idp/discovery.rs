@@ -52,7 +52,7 @@ async fn keycloak_by_root_and_realm() {
             provider.realm = Some("mail".to_owned());
         });
         active(&check(&provider, &fake.token(json!({}))).await);
-        assert_eq!(provider.openid_configuration(), Some(fake.at(REALM) + DISCOVERY));
+        assert_eq!(provider.openid_configuration(), Some((fake.at(REALM) + DISCOVERY).as_str()));
     }
 }
 
@@ -85,7 +85,7 @@ async fn issuer_set_apart() {
         });
         active(&check(&provider, &fake.token(json!({}))).await);
         let address = provider.openid_configuration();
-        assert_eq!(address, Some(format!("{theirs}{DISCOVERY}")));
+        assert_eq!(address, Some(format!("{theirs}{DISCOVERY}").as_str()));
     }
     for path in [DISCOVERY, INTROSPECTION, USERINFO, JWKS] {
         let seen = fake.seen(path);
