@@ -210,6 +210,31 @@ pub(super) struct Values {
     #[arg(long, value_name = "TIME")]
     token_cache: Option<String>,
 
+    /// How long what is said of a person is not asked for again [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    mailpassword_cache: Option<String>,
+
+    /// How long an unknown address is not asked about again [default: 10s]
+    #[arg(long, value_name = "TIME")]
+    unknown_cache: Option<String>,
+
+    /// Ask again after this time where the last answer does not let in [default: 5s]
+    #[arg(long, value_name = "TIME")]
+    recheck_interval: Option<String>,
+
+    /// How long the last answer lets in while the provider cannot be asked [default: 12h]
+    #[arg(long, value_name = "TIME")]
+    stale_limit: Option<String>,
+
+    /// Ask whether the owner of an app password is enabled, at most this long ago; 0s never
+    /// [default: 15m with the Mailpassword Flow, else 0s]
+    #[arg(long, value_name = "TIME")]
+    account_check: Option<String>,
+
+    /// How often a keycloak is asked what has changed; 0s never [default: 2s]
+    #[arg(long, value_name = "TIME")]
+    event_interval: Option<String>,
+
     /// Longest wait for a connection [default: 3s]
     #[arg(long, value_name = "TIME")]
     connect_timeout: Option<String>,
@@ -220,7 +245,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 35] = [
     "kind",
     "server_url",
     "realm",
@@ -248,6 +273,12 @@ const KEYS: [&str; 29] = [
     "mailpassword_flow",
     "password_attribute",
     "token_cache",
+    "mailpassword_cache",
+    "unknown_cache",
+    "recheck_interval",
+    "stale_limit",
+    "account_check",
+    "event_interval",
     "connect_timeout",
     "timeout",
 ];
@@ -289,6 +320,12 @@ impl Values {
             flag(self.mailpassword_flow),
             text(self.password_attribute),
             text(self.token_cache),
+            text(self.mailpassword_cache),
+            text(self.unknown_cache),
+            text(self.recheck_interval),
+            text(self.stale_limit),
+            text(self.account_check),
+            text(self.event_interval),
             text(self.connect_timeout),
             text(self.timeout),
         ];

@@ -215,7 +215,7 @@ fn the_example_names_the_defaults_of_a_provider() {
     const BARE: &str = "[provider.corp]\nkind = \"keycloak\"\n\
                         server_url = \"https://keycloak.example.org\"\nrealm = \"mail\"\n\
                         client_id = \"mailgate\"\nclient_secret = \"x\"\n";
-    const DEFAULTS: [&str; 14] = [
+    const DEFAULTS: [&str; 19] = [
         "issuer",
         "client_auth",
         "ignore_ssl_errors",
@@ -228,6 +228,11 @@ fn the_example_names_the_defaults_of_a_provider() {
         "mailpassword_flow",
         "password_attribute",
         "token_cache",
+        "mailpassword_cache",
+        "unknown_cache",
+        "recheck_interval",
+        "stale_limit",
+        "event_interval",
         "connect_timeout",
         "timeout",
     ];

@@ -99,9 +99,8 @@ impl Provider {
         is_it: impl Fn(&str) -> bool,
         deadline: Instant,
     ) -> Result<LookedUp, Outage> {
-        let mailpassword = self.mailpassword()?;
         let query = [("email", address), ("exact", "true"), ("briefRepresentation", "false")];
-        let url = with_query(&mailpassword.users, &query);
+        let url = with_query(self.admin_api()?.resource(["users"]), &query);
         let (reply, ticket) = self.admin(&url, deadline).await?;
         let people = self.people(&reply, &ticket)?;
         let mut same = Vec::new();
@@ -119,7 +118,7 @@ impl Provider {
                 }
                 Ok(LookedUp::Nobody)
             }
-            [person] => Ok(LookedUp::Person(read(person, &mailpassword.attribute, &reply)?)),
+            [person] => Ok(LookedUp::Person(read(person, self.attribute(), &reply)?)),
             _ => Ok(LookedUp::Several),
         }
     }
@@ -130,7 +129,7 @@ impl Provider {
             return Ok(());
         }
         let query = [("first", "0"), ("max", "1"), ("briefRepresentation", "true")];
-        let url = with_query(&self.mailpassword()?.users, &query);
+        let url = with_query(self.admin_api()?.resource(["users"]), &query);
         let reply = self.ask(request(&url, ticket), deadline).await?;
         if !self.people(&reply, ticket)?.is_empty() {
             return Ok(());
@@ -201,13 +200,8 @@ impl Provider {
 
     /// RFC 6749 §4.4.
     async fn new_ticket(&self, deadline: Instant) -> Result<Ticket, Outage> {
-        let url = &self.mailpassword()?.token;
-        let client = self.settings().client.as_ref().ok_or_else(|| {
-            Outage::new(
-                OutageCause::Settings,
-                "mailpassword_flow needs client_id and client_secret",
-            )
-        })?;
+        let url = &self.admin_api()?.token;
+        let client = self.settings().client.as_ref().ok_or_else(no_client)?;
         let asked = Instant::now();
         let fields = [("grant_type", "client_credentials")];
         let request = introspection::by_client(Endpoint::Token, url, client, &fields);
@@ -229,11 +223,13 @@ impl Provider {
         Ok(Ticket::new(bearer, asked, lifetime))
     }
 
-    fn mailpassword(&self) -> Result<&settings::Mailpassword, Outage> {
-        self.settings()
-            .mailpassword
-            .as_ref()
-            .ok_or_else(|| Outage::new(OutageCause::Settings, "mailpassword_flow is off"))
+    fn admin_api(&self) -> Result<&settings::AdminApi, Outage> {
+        self.settings().admin.as_ref().ok_or_else(no_client)
+    }
+
+    /// Where nobody asks for the hash, none is found.
+    fn attribute(&self) -> Option<&str> {
+        self.settings().password_attribute.as_deref()
     }
 
     fn clean(&self, outage: Outage) -> Outage {
@@ -248,10 +244,14 @@ fn request<'a>(url: &'a Url, ticket: &Ticket) -> Request<'a> {
     request
 }
 
-fn with_query(url: &Url, query: &[(&str, &str)]) -> Url {
-    let mut url = url.clone();
+fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url.query_pairs_mut().extend_pairs(query);
     url
+}
+
+fn no_client() -> Outage {
+    let detail = "people are asked about at a keycloak alone, with client_id and client_secret";
+    Outage::new(OutageCause::Settings, detail)
 }
 
 /// Our client gets no token.
@@ -271,7 +271,11 @@ fn no_token(reply: &Reply) -> Outage {
     Outage::new(OutageCause::Credentials, detail)
 }
 
-fn read(person: &Map<String, Value>, attribute: &str, reply: &Reply) -> Result<Person, Outage> {
+fn read(
+    person: &Map<String, Value>,
+    attribute: Option<&str>,
+    reply: &Reply,
+) -> Result<Person, Outage> {
     let flag = |name: &str| match person.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -283,7 +287,10 @@ fn read(person: &Map<String, Value>, attribute: &str, reply: &Reply) -> Result<P
         enabled: flag("enabled")?
             .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
         email_is_verified: flag("emailVerified")?.unwrap_or(false),
-        mailpassword: mailpassword(person, attribute, reply)?,
+        mailpassword: match attribute {
+            Some(attribute) => mailpassword(person, attribute, reply)?,
+            None => Mailpassword::Missing,
+        },
     })
 }
 

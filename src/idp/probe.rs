@@ -92,7 +92,7 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
         for name in ["discovery", "issuer", "JWKS", "client", "introspection", "userinfo"] {
             probe.skip(name, "there is no connection");
         }
-        if probe.settings().mailpassword.is_some() {
+        if probe.settings().password_attribute.is_some() {
             probe.skip("users", "there is no connection");
         }
     }
@@ -256,12 +256,12 @@ impl<'a> Probe<'a> {
     /// are kept among what is known of them.
     async fn users(&mut self) {
         let settings = self.settings();
-        let Some(mailpassword) = &settings.mailpassword else { return };
+        let Some(attribute) = &settings.password_attribute else { return };
         let began = Instant::now();
         let tried = match self.provider.sees_people(self.deadline).await {
             Ok(()) => {
                 let id = settings.client.as_ref().map(|client| printable(&client.id));
-                let attribute = printable(&mailpassword.attribute);
+                let attribute = printable(attribute);
                 let detail =
                     format!("\"{}\" may see them and their {attribute}", id.unwrap_or_default());
                 Tried::new("users", TriedOutcome::Ok, detail)

@@ -61,10 +61,27 @@ pub struct Settings {
     pub default_domain: Option<DomainName>,
     /// Tokens open local mailboxes, too.
     pub tokens_for_local: bool,
-    /// Where the hashes of main passwords are; none where it checks none.
-    pub mailpassword: Option<Mailpassword>,
+    /// Where its people and what happened to them can be asked for: a `keycloak`
+    /// at which our client can get a token of its own.
+    pub admin: Option<AdminApi>,
+    /// Attribute with the hashes of main passwords; none where it checks none.
+    pub password_attribute: Option<String>,
     /// How long a checked token is not asked about again.
     pub token_cache: Duration,
+    /// How long what it says of a person is not asked for again.
+    pub mailpassword_cache: Duration,
+    /// The same of an address that it does not know.
+    pub unknown_cache: Duration,
+    /// After which time an answer that does not let in is asked for again.
+    pub recheck_interval: Duration,
+    /// How long an answer counts while it cannot be asked.
+    pub stale_limit: Duration,
+    /// How old what is known of the owner of an app password may be; none where
+    /// it is not asked. Only with `admin`.
+    pub account_check: Option<Duration>,
+    /// How often it is asked what has changed; none where it is not. Only with
+    /// `admin`.
+    pub event_interval: Option<Duration>,
     /// TLS.
     pub tls: Tls,
     /// Longest wait for a connection.
@@ -84,15 +101,24 @@ pub struct Endpoints {
     pub jwks: Option<Url>,
 }
 
-/// The Mailpassword Flow: which hash is asked for, and where.
+/// Keycloak's Admin REST API, as far as a realm goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Mailpassword {
-    /// People of the realm, in Keycloak's Admin REST API.
-    pub users: Url,
+pub struct AdminApi {
+    /// `…/admin/realms/REALM`.
+    pub realm: Url,
     /// Where our client gets the token to ask with.
     pub token: Url,
-    /// The attribute with the hash.
-    pub attribute: String,
+}
+
+impl AdminApi {
+    /// What lies below the realm, such as `users`. Each segment is escaped.
+    pub fn resource<'s>(&self, segments: impl IntoIterator<Item = &'s str>) -> Url {
+        let mut url = self.realm.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend(segments);
+        }
+        url
+    }
 }
 
 /// Our client at the provider.
@@ -145,7 +171,9 @@ impl Settings {
         let mut check = Check { problems: Vec::new() };
         let base = check.base(provider);
         let client = check.client(provider);
-        let mailpassword = check.mailpassword(provider, base.as_ref());
+        let password_attribute = check.password_attribute(provider);
+        let admin = base.as_ref().filter(|_| client.is_some() && provider.kind == Kind::Keycloak);
+        let admin = admin.and_then(admin_api);
         let endpoints = check.endpoints(provider, client.is_some());
         let methods = check.methods(provider, client.is_some());
         let conditions = check.conditions(provider, &methods);
@@ -169,8 +197,20 @@ impl Settings {
             unverified_email: provider.unverified_email,
             default_domain: provider.default_domain.clone(),
             tokens_for_local: provider.tokens_for_local,
-            mailpassword,
-            token_cache: check.token_cache(provider.token_cache),
+            account_check: check.account_check(provider),
+            event_interval: check.event_interval(provider),
+            admin,
+            password_attribute,
+            token_cache: check.time("token_cache", provider.token_cache, 60, "1h"),
+            mailpassword_cache: check.time(
+                "mailpassword_cache",
+                provider.mailpassword_cache,
+                60,
+                "1h",
+            ),
+            unknown_cache: check.time("unknown_cache", provider.unknown_cache, 10, "5m"),
+            recheck_interval: check.time("recheck_interval", provider.recheck_interval, 5, "5m"),
+            stale_limit: check.time("stale_limit", provider.stale_limit, 12 * 3600, "7d"),
             tls: check.tls(provider),
             connect_timeout: check.timeout("connect_timeout", provider.connect_timeout, 3),
             timeout: check.timeout("timeout", provider.timeout, 5),
@@ -247,11 +287,11 @@ fn issuer_of(base: &Url) -> String {
 }
 
 /// `/admin` stands before the realm, and not below it.
-fn users_of(base: &Url) -> Option<Url> {
-    let (root, realm) = base.path().rsplit_once("/realms/")?;
-    let mut users = base.clone();
-    users.set_path(&format!("{root}/admin/realms/{realm}/users"));
-    Some(users)
+fn admin_api(base: &Url) -> Option<AdminApi> {
+    let (root, name) = base.path().rsplit_once("/realms/")?;
+    let mut realm = base.clone();
+    realm.set_path(&format!("{root}/admin/realms/{name}"));
+    Some(AdminApi { realm, token: below(base, "protocol/openid-connect/token") })
 }
 
 fn below(base: &Url, path: &str) -> Url {
@@ -462,7 +502,7 @@ impl Check {
         claim
     }
 
-    fn mailpassword(&mut self, provider: &Provider, base: Option<&Url>) -> Option<Mailpassword> {
+    fn password_attribute(&mut self, provider: &Provider) -> Option<String> {
         let attribute = provider.password_attribute.as_deref().unwrap_or("mailcow_password");
         if attribute.is_empty() {
             self.problem("password_attribute", "is empty");
@@ -474,25 +514,56 @@ impl Check {
             self.problem("mailpassword_flow", "kind keycloak alone can show a person's hash");
             return None;
         }
-        if provider.client_secret.is_none() && provider.client_secret_file.is_none() {
-            let reason = "needs client_id and client_secret: the hash is asked for with a token of \
-                          our own client";
-            self.problem("mailpassword_flow", reason);
-        }
-        let base = base?;
-        Some(Mailpassword {
-            users: users_of(base)?,
-            token: below(base, "protocol/openid-connect/token"),
-            attribute: attribute.to_owned(),
-        })
+        self.needs_admin("mailpassword_flow", provider);
+        Some(attribute.to_owned())
     }
 
-    fn token_cache(&mut self, written: Option<Span>) -> Duration {
-        let time = written.unwrap_or(Span::seconds(60)).0;
-        if time > Duration::from_secs(3600) {
-            self.problem("token_cache", "at most 1h: a revoked token works as long");
+    fn needs_admin(&mut self, key: &'static str, provider: &Provider) {
+        if provider.kind != Kind::Keycloak {
+            self.problem(key, "kind keycloak alone can be asked about people");
+        } else if provider.client_secret.is_none() && provider.client_secret_file.is_none() {
+            let reason = "needs client_id and client_secret: people are asked about with a token \
+                          of our own client";
+            self.problem(key, reason);
         }
-        time
+    }
+
+    fn account_check(&mut self, provider: &Provider) -> Option<Duration> {
+        let default = if provider.mailpassword_flow { 15 * 60 } else { 0 };
+        let time = self.time("account_check", provider.account_check, default, "1d");
+        let asked = Some(time).filter(|time| !time.is_zero());
+        if asked.is_some() && provider.account_check.is_some() {
+            self.needs_admin("account_check", provider);
+        }
+        asked
+    }
+
+    fn event_interval(&mut self, provider: &Provider) -> Option<Duration> {
+        let time = self.time("event_interval", provider.event_interval, 2, "5m");
+        if !time.is_zero() && time < Duration::from_secs(1) {
+            self.problem("event_interval", "at least 1s, or 0s for never");
+        }
+        if !time.is_zero() && provider.event_interval.is_some() {
+            self.needs_admin("event_interval", provider);
+        }
+        let can_ask = provider.kind == Kind::Keycloak
+            && (provider.client_secret.is_some() || provider.client_secret_file.is_some());
+        Some(time).filter(|time| can_ask && !time.is_zero())
+    }
+
+    /// A time of `default` seconds, where none is written, and at most `longest`.
+    fn time(
+        &mut self,
+        key: &'static str,
+        written: Option<Span>,
+        default: u64,
+        longest: &'static str,
+    ) -> Duration {
+        let time = written.unwrap_or(Span::seconds(default));
+        if longest.parse::<Span>().is_ok_and(|longest| time.0 > longest.0) {
+            self.problem(key, format!("at most {longest}: so long a change may go unnoticed"));
+        }
+        time.0
     }
 
     fn timeout(&mut self, key: &'static str, written: Option<Span>, default: u64) -> Duration {

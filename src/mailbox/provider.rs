@@ -255,6 +255,30 @@ pub struct Provider {
     /// How long a checked token is not asked about again; 60 s where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_cache: Option<Span>,
+    /// How long what it says of a person is not asked for again; 60 s where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailpassword_cache: Option<Span>,
+    /// The same of an address that it does not know; 10 s where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_cache: Option<Span>,
+    /// After which time it is asked again where its last answer does not let in;
+    /// 5 s where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck_interval: Option<Span>,
+    /// How long its last word of a person counts while it cannot be asked; 12 h
+    /// where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_limit: Option<Span>,
+    /// How old what is known of a person may be where one of his app passwords
+    /// is used; zero does not ask. Where absent 15 min with `mailpassword_flow`,
+    /// else zero. `keycloak` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_check: Option<Span>,
+    /// How often it is asked what has changed; zero does not ask. 2 s where
+    /// absent. `keycloak` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_interval: Option<Span>,
     /// Longest wait for a connection; 3 s where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Span>,
@@ -294,6 +318,12 @@ impl Provider {
             mailpassword_flow: false,
             password_attribute: None,
             token_cache: None,
+            mailpassword_cache: None,
+            unknown_cache: None,
+            recheck_interval: None,
+            stale_limit: None,
+            account_check: None,
+            event_interval: None,
             connect_timeout: None,
             timeout: None,
         }

@@ -202,7 +202,7 @@ impl Pipeline {
         case.asked = Some(Box::new(self.about(name.clone(), "mailpassword")));
         let stop = match self.registry.find(name) {
             Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
-            Ok(connected) if connected.settings.mailpassword.is_none() => {
+            Ok(connected) if connected.settings.password_attribute.is_none() => {
                 case.refused(Reason::ProviderPassword, "it checks no passwords here")
             }
             Ok(_) if account.domain.provider.as_ref() != Some(name) => {

@@ -264,6 +264,30 @@ fn times() {
 }
 
 #[test]
+fn what_is_asked_about_people() {
+    let plain = good(keycloak(), |_| {});
+    assert_eq!((plain.account_check, plain.event_interval), (None, Some(Duration::from_secs(2))));
+    let flow = good(keycloak(), |p| p.mailpassword_flow = true);
+    assert_eq!(flow.account_check, Some(Duration::from_secs(15 * 60)));
+    let never = good(keycloak(), |p| {
+        p.mailpassword_flow = true;
+        p.account_check = Some(Span::seconds(0));
+        p.event_interval = Some(Span::seconds(0));
+    });
+    assert_eq!((never.account_check, never.event_interval), (None, None));
+    assert_eq!(good(oidc(), |_| {}).event_interval, None);
+    let some = Some(Span::seconds(60));
+    problems(oidc(), |p| p.account_check = some, &[("account_check", "keycloak alone")]);
+    problems(oidc(), |p| p.event_interval = some, &[("event_interval", "keycloak alone")]);
+    let nobody = |p: &mut Provider| {
+        (p.client_id, p.client_secret, p.account_check) = (None, None, some);
+    };
+    problems(keycloak(), nobody, &[("account_check", "needs client_id and client_secret")]);
+    let often = Some(Span(Duration::from_millis(500)));
+    problems(keycloak(), |p| p.event_interval = often, &[("event_interval", "at least 1s")]);
+}
+
+#[test]
 fn everything_wrong_is_said_at_once() {
     problems(
         oidc(),
@@ -365,22 +389,24 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn where_hashes_of_passwords_are() {
-    assert!(good(keycloak(), |_| {}).mailpassword.is_none());
+    assert!(good(keycloak(), |_| {}).password_attribute.is_none());
     let settings = good(keycloak(), |p| p.mailpassword_flow = true);
-    let flow = settings.mailpassword.unwrap();
-    assert_eq!(flow.users.as_str(), "https://login.example.org/admin/realms/mail/users");
+    let admin = settings.admin.unwrap();
+    let users = admin.resource(["users"]);
+    assert_eq!(users.as_str(), "https://login.example.org/admin/realms/mail/users");
     let token = "https://login.example.org/realms/mail/protocol/openid-connect/token";
-    assert_eq!((flow.token.as_str(), flow.attribute.as_str()), (token, "mailcow_password"));
+    assert_eq!(admin.token.as_str(), token);
+    assert_eq!(settings.password_attribute.as_deref(), Some("mailcow_password"));
     let old = good(keycloak(), |p| {
         p.server_url = some("https://login.example.org/auth/");
         p.realm = some("a/realms/b c%");
         p.mailpassword_flow = true;
         p.password_attribute = some("imap");
     });
-    let flow = old.mailpassword.unwrap();
     let root = "https://login.example.org/auth";
-    assert_eq!(flow.users.as_str(), format!("{root}/admin/realms/a%2Frealms%2Fb%20c%25/users"));
-    assert_eq!(flow.attribute, "imap");
+    let one = old.admin.unwrap().resource(["users", "1/2"]);
+    assert_eq!(one.as_str(), format!("{root}/admin/realms/a%2Frealms%2Fb%20c%25/users/1%2F2"));
+    assert_eq!(old.password_attribute.as_deref(), Some("imap"));
 }
 
 #[test]
