@@ -17,6 +17,7 @@ mod md5_crypt;
 mod new;
 mod pbkdf2;
 mod plain;
+mod prepared;
 mod scheme;
 mod scram;
 mod sha_crypt;

@@ -1,6 +1,6 @@
 //! How new passwords are hashed.
 
-use super::{Caps, Error, argon2, bcrypt, scheme::unknown, scram, sha_crypt, yescrypt};
+use super::{Caps, Error, argon2, bcrypt, prepared, scheme::unknown, scram, sha_crypt, yescrypt};
 
 /// A scheme for new passwords: those that are slow to guess.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,7 +83,11 @@ impl NewScheme {
             Self::Sha256Crypt => sha_crypt::hash_256(password, salt),
             Self::Argon2id => argon2::hash(password, salt),
             Self::Yescrypt => yescrypt::hash(password, salt),
-            Self::ScramSha256 => Ok(scram::hash(password, salt)),
+            // Clients of that dialogue prepare the password (RFC 5802 §2.2).
+            Self::ScramSha256 => match prepared::other_form(password) {
+                Some(prepared) => Ok(scram::hash(&prepared, salt)),
+                None => Ok(scram::hash(password, salt)),
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     Error, argon2, bcrypt, cram_md5, des_crypt,
     digest::{self, Function},
     encoding::{self, Form},
-    md5_crypt, pbkdf2, plain, scram, sha_crypt, yescrypt,
+    md5_crypt, pbkdf2, plain, prepared, scram, sha_crypt, yescrypt,
 };
 
 /// What is checked at all: the dearest hashes that are run (whoever can set his
@@ -163,15 +163,28 @@ impl<'a> Stored<'a> {
             Scheme::DesCrypt => password.is_ascii(),
             _ => true,
         };
+        // Of several forms of a password the new hash would know one alone.
+        let read_whole = read_whole && prepared::other_form(password).is_none();
         read_whole && (self.work() == Work::Little || self.is_weak())
     }
 
-    /// Whether `password` is the stored one. Refuses what `caps` does not allow
-    /// without running it. Compares in constant time.
+    /// Whether `password` is the stored one, as it was typed or else as SASL
+    /// clients prepare it. Refuses what `caps` does not allow without running it.
+    /// Compares in constant time.
     pub fn matches(&self, password: &[u8], caps: &Caps) -> Result<bool, Error> {
         if self.is_weak() && !caps.weak_schemes {
             return Err(Error::SwitchedOff(self.shown_name()));
         }
+        if self.matches_as_typed(password, caps)? {
+            return Ok(true);
+        }
+        match prepared::other_form(password) {
+            Some(prepared) => self.matches_as_typed(&prepared, caps),
+            None => Ok(false),
+        }
+    }
+
+    fn matches_as_typed(&self, password: &[u8], caps: &Caps) -> Result<bool, Error> {
         match self.scheme {
             Scheme::Plain => plain::matches(&self.data, password),
             Scheme::PlainTrunc => plain::matches_start(&self.data, password),

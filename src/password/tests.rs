@@ -376,6 +376,34 @@ fn new_hashes_and_decoys() {
     }
 }
 
+/// A stored password is tried as typed, then as SASL clients prepare it.
+#[test]
+fn a_password_in_another_form() {
+    let (composed, decomposed) = ("K\u{f6}nig", "Ko\u{308}nig");
+    for (stored, typed, expected) in [
+        (composed, decomposed, true),
+        (composed, composed, true),
+        (decomposed, decomposed, true),
+        // What was stored cannot be prepared, so this is another password.
+        (decomposed, composed, false),
+        ("Konig", decomposed, false),
+    ] {
+        check(&format!("{{PLAIN}}{stored}"), typed.as_bytes(), &Ok(expected));
+        let hash = NewScheme::BlfCrypt { cost: 4 }.hash(stored.as_bytes(), [1; 16]).unwrap();
+        check(&hash, typed.as_bytes(), &Ok(expected));
+    }
+    // Keys of SCRAM are made of the prepared form, so either is right.
+    let keys = NewScheme::ScramSha256.hash(decomposed.as_bytes(), [1; 16]).unwrap();
+    for typed in [composed, decomposed] {
+        check(&keys, typed.as_bytes(), &Ok(true));
+    }
+    let of_composed = NewScheme::ScramSha256.hash(composed.as_bytes(), [1; 16]).unwrap();
+    assert_eq!(keys, of_composed);
+    let plain = Stored::parse("{PLAIN}K\u{f6}nig").unwrap();
+    assert!(plain.is_outdated_for(composed.as_bytes()));
+    assert!(!plain.is_outdated_for(decomposed.as_bytes()), "the new hash would refuse the other");
+}
+
 #[test]
 fn errors_and_debug_show_no_password() {
     for stored in ["{PLAIN}wonderland", "{wonder land}x", "{BLF-CRYPT}wonderland", "wonderland"] {
