@@ -1,7 +1,7 @@
 //! A provider that can be asked about tokens and people, and what it said of
 //! them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     flight::Flights,
@@ -121,6 +121,32 @@ impl Connected {
     /// good answers that were.
     pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
         self.tokens.purge(&whose) + self.people.purge(&whose)
+    }
+
+    /// Forgets what was said of these people, by the provider's own ids of them:
+    /// of their tokens, too, and which addresses nobody has. Returns how many good
+    /// answers that were.
+    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
+    pub(super) fn purge_people(&self, subjects: &BTreeSet<String>) -> u64 {
+        self.tokens.purge_of(|good| subjects.contains(&good.subject))
+            + self.people.purge_of(|person| subjects.contains(&person.subject))
+    }
+
+    /// Forgets tokens of this person and of this session, nothing else; returns
+    /// how many that were. A token that does not say of which session it is may
+    /// be of any of its person's.
+    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
+    pub(super) fn purge_tokens(&self, subject: Option<&str>, session: Option<&str>) -> u64 {
+        self.tokens.purge_of(|good| match (subject, session) {
+            (Some(subject), _) => good.subject == subject,
+            (None, Some(_)) => true,
+            (None, None) => false,
+        })
+    }
+
+    /// Forgets everything that was said; returns how many good answers that were.
+    pub(super) fn purge_all(&self) -> u64 {
+        self.purge(|_| true)
     }
 
     /// Asks alone, and keeps nothing.

@@ -189,6 +189,16 @@ impl PeopleCache {
         forget(&self.people, &whose)
     }
 
+    /// Forgets people for whom `whose` holds, and which addresses nobody has: one
+    /// of these may be theirs by now.
+    pub(super) fn purge_of(&self, whose: impl Fn(&Person) -> bool) -> u64 {
+        let mut purges = self.lock();
+        *purges += 1;
+        forget(&self.unknown, |_| true);
+        let keys = self.people.iter().filter(|(_, (person, _))| whose(person)).map(|(key, _)| key);
+        keys.map(|key| self.people.invalidate(&*key)).count() as u64
+    }
+
     /// moka does its housekeeping when it is used; a quiet server has to ask.
     pub(super) fn tidy(&self) {
         self.people.run_pending_tasks();

@@ -152,7 +152,7 @@ impl Pipeline {
         // Logins that wait for an answer of theirs find the new ones then.
         for old in connected(&before) {
             if !connected(&known).any(|one| Arc::ptr_eq(one, old)) {
-                old.purge(|_| true);
+                old.purge_all();
             }
         }
         Ok(())

@@ -264,6 +264,14 @@ impl TokenCache {
         forget(&self.good, &whose)
     }
 
+    /// Forgets good answers for which `whose` holds.
+    pub(super) fn purge_of(&self, whose: impl Fn(&Good) -> bool) -> u64 {
+        let mut purges = self.lock();
+        *purges += 1;
+        let keys = self.good.iter().filter(|(_, kept)| whose(&kept.said)).map(|(key, _)| *key);
+        keys.map(|key| self.good.invalidate(&key)).count() as u64
+    }
+
     /// moka does its housekeeping when it is used; a quiet server has to ask.
     pub(super) fn tidy(&self) {
         self.good.run_pending_tasks();

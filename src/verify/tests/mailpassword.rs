@@ -376,3 +376,24 @@ async fn explain_shows_the_steps_and_keeps_nothing() {
     assert_eq!(steps(&trace).last(), Some(&("account", "disabled")), "{trace:#?}");
     assert!(trace.sentence.contains("disabled at the provider"), "{}", trace.sentence);
 }
+
+/// By the provider's own id, as its events name people.
+#[tokio::test]
+async fn a_purge_by_id_makes_it_ask_about_that_person_and_about_unknown_addresses() {
+    let (rig, corp) = at_home().await;
+    rig.add("ben@example.org", None).await;
+    rig.belongs("ben@example.org", "corp").await;
+    rig.check(password("ben@example.org", "x"), "unknown_at_provider").await;
+    let connected = rig.connected("corp");
+    let purge = |id: &str| connected.purge_people(&[id.to_owned()].into());
+    assert_eq!(purge("id of joann@example.org"), 0);
+    rig.check(anns(), "ok").await;
+    assert_eq!(corp.look_ups(), 2);
+    rig.check(password("ben@example.org", "x"), "unknown_at_provider").await;
+    assert_eq!(corp.look_ups(), 3);
+    assert_eq!(purge("id of ann@example.org"), 1);
+    assert_eq!(connected.purge_tokens(Some("id of ann@example.org"), None), 0);
+    rig.check(anns(), "ok").await;
+    assert_eq!(corp.look_ups(), 4);
+    assert_eq!(connected.purge_all(), 1);
+}

@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::mailbox::{NamedProvider, Provider, ProviderName, provider::Kind};
+use crate::{
+    mailbox::{NamedProvider, Provider, ProviderName, provider::Kind},
+    verify::connected::Connected,
+};
 
 /// Answers by token; whatever it does not know is not active.
 pub(super) struct FakeProvider {
@@ -200,6 +203,10 @@ impl Rig {
         let account = self.store.account(&address(user)).await.unwrap().unwrap();
         let bound = account.mailbox.bound.as_ref();
         bound.map(|bound| format!("{}/{}", bound.provider, bound.subject))
+    }
+
+    pub(super) fn connected(&self, provider: &str) -> Arc<Connected> {
+        self.pipeline.registry.find(&name(provider)).ok().unwrap()
     }
 
     pub(super) async fn unbind(&self, user: &str) {
