@@ -5,6 +5,7 @@ pub mod address;
 pub mod app_password;
 pub mod domain;
 pub mod limits;
+pub mod owner;
 pub mod password_hash;
 pub mod provider;
 pub mod service;
@@ -21,6 +22,7 @@ pub use self::{
     app_password::{AppPassword, AppPasswordId},
     domain::Domain,
     limits::Quota,
+    owner::{Owner, OwnerState},
     password_hash::PasswordHash,
     provider::{NamedProvider, Provider, ProviderName},
     service::{Service, Services},

@@ -10,7 +10,7 @@
 //! what many small ones do.
 
 use super::Error;
-use crate::mailbox::{Address, DomainName, MailboxId, ProviderName, TemplateName};
+use crate::mailbox::{Address, Binding, DomainName, MailboxId, ProviderName, TemplateName};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
@@ -20,6 +20,9 @@ pub(super) const COMMITS_KEY: &[u8] = &[0, 1];
 pub(super) const TALLY: u8 = 1;
 /// Secrets by name.
 pub(super) const SECRET: u8 = 2;
+/// Ids of the mailboxes that are bound to a person, by provider, a zero byte,
+/// the provider's id of the person.
+pub(super) const BOUND: u8 = 3;
 /// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
 pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
@@ -33,6 +36,8 @@ pub(super) const HOLDINGS: u8 = 19;
 
 // From here on: what is written all day. An engine may keep it apart.
 
+/// [`crate::mailbox::Owner`] by mailbox id.
+pub(super) const OWNER: u8 = 31;
 /// [`super::history::Diary`] by mailbox id.
 pub(super) const DIARY: u8 = 32;
 /// Abuse counters, key and value not ours.
@@ -86,6 +91,17 @@ pub(super) fn parts_of_mailbox(key: &[u8]) -> Option<(&str, &str)> {
 /// Key of the address and the app passwords behind an id.
 pub(super) fn holdings(mailbox: MailboxId) -> Vec<u8> {
     key(HOLDINGS, &[&mailbox.0.to_be_bytes()])
+}
+
+/// Key of what is bound to a person. A provider's name has no zero byte, so no
+/// two people share one.
+pub(super) fn bound(person: &Binding) -> Vec<u8> {
+    key(BOUND, &[person.provider.as_str().as_bytes(), &[0], person.subject.as_bytes()])
+}
+
+/// Key of what was said of a mailbox's owner.
+pub(super) fn owner(mailbox: MailboxId) -> Vec<u8> {
+    key(OWNER, &[&mailbox.0.to_be_bytes()])
 }
 
 /// Key of the history of a mailbox.

@@ -10,7 +10,8 @@
 //!
 //! Inside: `apply` knows the rules and moves no bytes, `engine` moves bytes and
 //! knows no rules; `write`, `list`, `history` and `transfer` say in keys and
-//! values what each operation is, and `records` makes the [`Store`] of it.
+//! values what each operation is, `records` makes the [`Store`] of it, and
+//! `upgrade` brings what an older Dovegate wrote to the layout of this one.
 
 mod apply;
 mod change;
@@ -23,6 +24,7 @@ pub mod memory;
 mod records;
 pub mod sled;
 mod transfer;
+mod upgrade;
 mod witness;
 mod write;
 
@@ -35,7 +37,8 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, PasswordHash, ProviderName, Template, TemplateName, domain::LimitError,
+        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
+        domain::LimitError,
     },
 };
 
@@ -272,6 +275,15 @@ pub trait Store: Send + Sync + 'static {
         person: Binding,
         now: Timestamp,
     ) -> Result<Account, Error>;
+    /// The mailboxes that are bound to this person.
+    async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error>;
+    /// Keeps what was said of mailboxes' owners over a restart. Gathered by the
+    /// caller, as this is written all day; what is said of a mailbox that is gone
+    /// is dropped.
+    async fn save_owners(&self, owners: Vec<(MailboxId, Owner)>) -> Result<(), Error>;
+    /// What was kept of a mailbox's owner. May wait: after a crash this is read
+    /// beside the start.
+    async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error>;
     /// Takes a mailbox away with its app passwords and history.
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error>;
 

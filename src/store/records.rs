@@ -23,11 +23,11 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, PasswordHash, ProviderName, Template, TemplateName,
+        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
     },
 };
 
-/// Mailboxes whose history is written in one batch. An engine may stop its
+/// Mailboxes whose history or owner is written in one batch. An engine may stop its
 /// readers while it applies one.
 const MAILBOXES_A_BATCH: usize = 256;
 
@@ -281,6 +281,37 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Account, Error> {
         let address = address.clone();
         self.write(move |draft| write::bind_mailbox(draft, &address, id, person, now)).await
+    }
+
+    async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error> {
+        let bound: Option<Vec<MailboxId>> = engine::get(self.engine(), &keys::bound(person))?;
+        let mut addresses = Vec::new();
+        for mailbox in bound.unwrap_or_default() {
+            // One that is not there any more was removed just now.
+            addresses.extend(self.holdings(mailbox)?.map(|holdings| holdings.address));
+        }
+        Ok(addresses)
+    }
+
+    async fn save_owners(&self, owners: Vec<(MailboxId, Owner)>) -> Result<(), Error> {
+        self.blocking(move |inner| {
+            // The history's log may still be opening: wait before others wait for us.
+            inner.engine.get(&[keys::OWNER])?;
+            for batch in owners.chunks(MAILBOXES_A_BATCH) {
+                inner.commit(|draft| {
+                    batch
+                        .iter()
+                        .try_for_each(|(mailbox, owner)| write::save_owner(draft, *mailbox, owner))
+                })?;
+            }
+            inner.engine.flush()
+        })
+        .await
+    }
+
+    async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error> {
+        // Beside the logins: the history's log may still be opening.
+        self.blocking(move |inner| engine::get(&inner.engine, &keys::owner(mailbox))).await
     }
 
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error> {

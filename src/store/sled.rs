@@ -46,14 +46,14 @@ use arc_swap::ArcSwapOption;
 use super::{
     Error, Records,
     engine::{self, Changes, Engine, Visit},
-    keys,
+    keys, upgrade,
     witness::{self, Witness},
 };
 
 /// Version of the key layout and of the stored values.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 /// Where the keys of the history's log begin.
-const HISTORY: &[u8] = &[keys::DIARY];
+const HISTORY: &[u8] = &[keys::OWNER];
 /// Where the keys of the counters' log begin.
 const COUNTERS: &[u8] = &[keys::PENALTY];
 /// How often a folder that is held is tried again.
@@ -123,7 +123,10 @@ impl Sled {
         let records = Log::open(path, sixteenth / 2)?.witnessed()?;
         let history = Later::open(path.join("history"), sixteenth * 3 / 8)?;
         let counters = open_counters(&path.join("counters"), sixteenth / 8)?;
-        Ok(Self { open: ArcSwapOption::from_pointee(Open { records, counters, history }) })
+        let found = records.schema;
+        let sled = Self { open: ArcSwapOption::from_pointee(Open { records, counters, history }) };
+        upgrade::from(found, SCHEMA, &sled)?;
+        Ok(sled)
     }
 
     fn with<T>(&self, work: impl FnOnce(&Open) -> Result<T, Error>) -> Result<T, Error> {
@@ -259,6 +262,8 @@ impl Drop for Later {
 struct Log {
     path: PathBuf,
     cache_bytes: u64,
+    /// Version of the layout in which it was found.
+    schema: u32,
     tree: ::sled::Db,
     /// sled's log file once more: sled lends nobody its own handle.
     file: File,
@@ -280,7 +285,7 @@ impl Log {
             .cache_capacity(cache_bytes.max(1 << 20))
             .open()
             .map_err(|error| opening_error(path, error))?;
-        check_schema(&tree, path)?;
+        let schema = check_schema(&tree, path)?;
         let commits = match tree.get(keys::COMMITS_KEY).map_err(Error::engine)? {
             Some(stored) => engine::decode(&stored)?,
             None => 0,
@@ -289,6 +294,7 @@ impl Log {
         let log = Self {
             path: path.to_owned(),
             cache_bytes,
+            schema,
             tree,
             file,
             commits: AtomicU64::new(commits),
@@ -396,18 +402,18 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-fn check_schema(tree: &::sled::Db, path: &Path) -> Result<(), Error> {
+fn check_schema(tree: &::sled::Db, path: &Path) -> Result<u32, Error> {
     let Some(stored) = tree.get(keys::SCHEMA_KEY).map_err(Error::engine)? else {
         let version = engine::encode(&SCHEMA)?;
         tree.insert(keys::SCHEMA_KEY, version).map_err(Error::engine)?;
-        return Ok(());
+        return Ok(SCHEMA);
     };
     let found = engine::decode(&stored)?;
     if found > SCHEMA {
         let path = path.display().to_string();
         return Err(Error::Schema { path, found, known: SCHEMA });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// After a write that failed, sled takes no more of them.

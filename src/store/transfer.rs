@@ -1,8 +1,9 @@
 //! Export and import: every record that cannot be made again from others.
 //!
-//! Not among them: tallies and the addresses behind ids, which an import builds
-//! anew; abuse counters and secrets, which belong to one running Dovegate and
-//! are made again.
+//! Not among them: tallies, the addresses behind ids and the mailboxes behind
+//! people, which an import builds anew; abuse counters and secrets, which belong
+//! to one running Dovegate and are made again; what providers said of owners,
+//! which is too old to count by the time a backup is needed.
 //!
 //! **While others write.** An export is read page by page, each at its own
 //! moment, so it holds what was there from its start to its end, and of later
@@ -84,6 +85,7 @@ fn records(key: &[u8], value: &[u8]) -> Result<Vec<Record>, Error> {
                 .map(|app_password| Record::AppPassword { mailbox, app_password })
                 .collect()
         }
+        Some(&keys::OWNER) => Vec::new(),
         _ => {
             let mailbox = keys::mailbox_of(key)?;
             let diary: Diary = engine::decode(value)?;

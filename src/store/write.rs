@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, PasswordHash, ProviderName, Template, TemplateName,
+        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
     },
 };
 
@@ -212,16 +212,18 @@ pub(super) fn bind_mailbox(
     person: Binding,
     now: Timestamp,
 ) -> Result<Account, Error> {
-    let mut mailbox = mailbox(draft, address)?;
+    let old = mailbox(draft, address)?;
     let domain = domain(draft, &address.domain())?;
-    if mailbox.id != id || mailbox.bound.as_ref().is_some_and(|bound| *bound != person) {
+    if old.id != id || old.bound.as_ref().is_some_and(|bound| *bound != person) {
         return Err(Error::Conflict(format!("mailbox {address} belongs to another person")));
     }
-    if mailbox.bound.is_none() {
-        mailbox.bound = Some(person);
-        mailbox.modified = now;
-        draft.put(keys::mailbox(address), &mailbox)?;
-    }
+    let mailbox = if old.bound.is_none() {
+        let new = Mailbox { bound: Some(person), modified: now, ..old.clone() };
+        replace_mailbox(draft, &old, &new)?;
+        new
+    } else {
+        old
+    };
     Ok(Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) })
 }
 
@@ -233,6 +235,8 @@ pub(super) fn remove_mailbox(
     let old = mailbox(draft, address)?;
     draft.remove(keys::holdings(old.id));
     draft.remove(keys::diary(old.id));
+    draft.remove(keys::owner(old.id));
+    rebind(draft, old.id, old.bound.as_ref(), None)?;
     draft.remove(keys::mailbox(address));
     retally(draft, address, |tally| tally.take(old.quota))?;
     Ok(old.id)
@@ -279,6 +283,7 @@ pub(super) fn insert_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> R
     let holdings = Holdings { address: new.address.clone(), app_passwords: Vec::new() };
     draft.put(keys::holdings(new.id), &holdings)?;
     draft.put(keys::mailbox(&new.address), new)?;
+    rebind(draft, new.id, None, new.bound.as_ref())?;
     retally(draft, &new.address, |tally| tally.add(new.quota))
 }
 
@@ -289,6 +294,7 @@ pub(super) fn replace_mailbox(
     new: &Mailbox,
 ) -> Result<(), Error> {
     draft.put(keys::mailbox(&new.address), new)?;
+    rebind(draft, new.id, old.bound.as_ref(), new.bound.as_ref())?;
     if old.quota == new.quota {
         return Ok(());
     }
@@ -296,6 +302,46 @@ pub(super) fn replace_mailbox(
         tally.take(old.quota);
         tally.add(new.quota);
     })
+}
+
+/// Keeps the list of what is bound to a person true. By id, so that a rename
+/// leaves it alone.
+pub(super) fn rebind(
+    draft: &mut Draft<impl Engine>,
+    mailbox: MailboxId,
+    old: Option<&Binding>,
+    new: Option<&Binding>,
+) -> Result<(), Error> {
+    if old == new {
+        return Ok(());
+    }
+    if let Some(person) = old {
+        let key = keys::bound(person);
+        let mut bound: Vec<MailboxId> = draft.get(&key)?.unwrap_or_default();
+        bound.retain(|id| *id != mailbox);
+        if bound.is_empty() { draft.remove(key) } else { draft.put(key, &bound)? }
+    }
+    if let Some(person) = new {
+        let key = keys::bound(person);
+        let mut bound: Vec<MailboxId> = draft.get(&key)?.unwrap_or_default();
+        if !bound.contains(&mailbox) {
+            bound.push(mailbox);
+            draft.put(key, &bound)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what was said of an owner, unless the mailbox is gone.
+pub(super) fn save_owner(
+    draft: &mut Draft<impl Engine>,
+    mailbox: MailboxId,
+    owner: &Owner,
+) -> Result<(), Error> {
+    if draft.get::<Holdings>(&keys::holdings(mailbox))?.is_none() {
+        return Ok(());
+    }
+    draft.put(keys::owner(mailbox), owner)
 }
 
 fn retally(

@@ -6,6 +6,7 @@ mod domains;
 mod history;
 mod mailboxes;
 mod on_disk;
+mod owners;
 mod providers;
 mod transfer;
 
@@ -91,6 +92,13 @@ contract! {
         of_twenty_who_bind_at_once_one_person_wins
         an_administrator_binds_anew_and_unbinds
         providers_and_bindings_are_exported_and_imported
+    }
+    owners {
+        a_person_is_found_by_every_mailbox_of_his
+        every_change_of_a_binding_is_followed
+        an_import_lists_what_is_bound
+        what_was_said_of_an_owner_goes_with_the_mailbox
+        owners_are_written_in_pieces
     }
     app_passwords {
         app_passwords_are_kept_listed_and_revoked

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use dovegate::mailbox::PasswordHash;
+use dovegate::mailbox::{Binding, PasswordHash};
 
 use super::*;
 
@@ -38,15 +38,85 @@ async fn everything_is_there_after_a_restart() {
 async fn a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).close().await.unwrap();
-    let raw = loop {
-        if let Ok(raw) = ::sled::open(folder.path()) {
-            break raw;
-        }
-    };
-    raw.insert([0], &[2]).unwrap();
+    let raw = raw(folder.path());
+    raw.insert([0], &[3]).unwrap();
     drop(raw);
     let refused = try_open(folder.path()).err().unwrap();
-    assert!(matches!(refused, Error::Schema { found: 2, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, Error::Schema { found: 3, known: 2, .. }), "{refused}");
+}
+
+/// The folder as sled has it, whoever still holds it for a moment.
+fn raw(folder: &Path) -> ::sled::Db {
+    loop {
+        if let Ok(raw) = ::sled::open(folder) {
+            return raw;
+        }
+    }
+}
+
+/// The first layout did not list the mailboxes of a person.
+#[tokio::test]
+async fn an_older_store_gets_its_list_of_what_is_bound() {
+    const PEOPLE: usize = 1_100;
+    let person = |number: usize| Binding {
+        provider: "corp".parse().unwrap(),
+        subject: format!("id {number}"),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    fill(&store).await;
+    let source: Under = Arc::new(MemoryStore::new());
+    let ann = with_ann(&source).await;
+    let ann = exported(&source, 100).await.into_iter().find_map(|record| match record {
+        Record::Mailbox(mailbox) if mailbox.id == ann => Some(mailbox),
+        _ => None,
+    });
+    let ann = ann.unwrap();
+    // Two mailboxes for each of them, more people than are listed in one piece.
+    let mailbox = |number: usize| {
+        let mut mailbox = ann.clone();
+        mailbox.id = MailboxId(1_000 + number as u128);
+        mailbox.address = address(&format!("u{number}@example.org"));
+        mailbox.bound = Some(person(number / 2));
+        Record::Mailbox(mailbox)
+    };
+    store.import((0..2 * PEOPLE).map(mailbox).collect()).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let old = raw(folder.path());
+    let listed: Vec<_> = old.scan_prefix([3]).keys().map(Result::unwrap).collect();
+    assert_eq!(listed.len(), PEOPLE);
+    for key in &listed {
+        old.remove(key).unwrap();
+    }
+    // An upgrade that was broken off, and a mailbox that went after it.
+    old.insert(&listed[0], old_list(&[1, 2, 3])).unwrap();
+    old.insert([&[3][..], b"corp\0nobody's"].concat(), old_list(&[1])).unwrap();
+    old.insert([0], &[1]).unwrap();
+    drop(old);
+
+    for _ in 0..2 {
+        let again: Under = Arc::new(open(folder.path()));
+        for number in [0, 1, 999, PEOPLE - 1] {
+            let mut found = again.mailboxes_of(&person(number)).await.unwrap();
+            found.sort();
+            let expected = [2 * number, 2 * number + 1];
+            let mut expected = expected.map(|number| address(&format!("u{number}@example.org")));
+            expected.sort();
+            assert_eq!(found, expected, "{number}");
+        }
+        again.close().await.unwrap();
+        drop(again);
+        let new = raw(folder.path());
+        assert_eq!(new.scan_prefix([3]).count(), PEOPLE);
+        assert_eq!(new.get([0]).unwrap().unwrap(), &[2]);
+    }
+}
+
+/// Mailboxes of a person, as stored.
+fn old_list(ids: &[u8]) -> Vec<u8> {
+    let count = u8::try_from(ids.len()).unwrap();
+    [&[count], ids].concat()
 }
 
 /// sled itself opens all of these, and has nothing to say about what is missing.

@@ -1,0 +1,70 @@
+//! What an older Dovegate wrote, brought to the layout of this one when the
+//! store is opened. A step that was broken off begins anew at the next start:
+//! only its last write says that it was done.
+
+use std::{mem, ops::ControlFlow};
+
+use super::{
+    Error,
+    engine::{self, Draft, Engine},
+    keys, list, write,
+};
+use crate::mailbox::Mailbox;
+
+/// Entries that are read and written at a time.
+const AT_A_TIME: usize = 1_000;
+
+/// From the layout `found` to `wanted`, the newest.
+pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), Error> {
+    if found >= wanted {
+        return Ok(());
+    }
+    tracing::info!(found, wanted, "the store is brought to its new layout");
+    if found < 2 {
+        list_what_is_bound(engine)?;
+    }
+    engine.flush()?;
+    let mut draft = Draft::new(engine);
+    draft.put(keys::SCHEMA_KEY.to_vec(), &wanted)?;
+    engine.commit(draft.into_changes())?;
+    engine.flush()
+}
+
+/// Version 2 lists the mailboxes of each person. What lies there is of an
+/// upgrade that was broken off, and may have become wrong since.
+fn list_what_is_bound(engine: &impl Engine) -> Result<(), Error> {
+    in_pieces(engine, keys::BOUND, |draft, key, _| {
+        draft.remove(key.to_vec());
+        Ok(())
+    })?;
+    in_pieces(engine, keys::MAILBOX, |draft, _, value| {
+        let mailbox: Mailbox = engine::decode(value)?;
+        write::rebind(draft, mailbox.id, None, mailbox.bound.as_ref())
+    })
+}
+
+/// Shows `work` everything with this tag, and commits what it drafts.
+fn in_pieces<E: Engine>(
+    engine: &E,
+    tag: u8,
+    mut work: impl FnMut(&mut Draft<E>, &[u8], &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut from = vec![tag];
+    while !from.is_empty() {
+        let mut draft = Draft::new(engine);
+        let mut last = mem::take(&mut from);
+        let mut seen = 0;
+        engine.scan(&last.clone(), &[tag + 1], &mut |key, value| {
+            if seen == AT_A_TIME {
+                from = list::behind(mem::take(&mut last));
+                return Ok(ControlFlow::Break(()));
+            }
+            seen += 1;
+            last = key.to_vec();
+            work(&mut draft, key, value)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        engine.commit(draft.into_changes())?;
+    }
+    Ok(())
+}
