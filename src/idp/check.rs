@@ -13,7 +13,6 @@ use super::{
     conditions::{self, Stop, Type, refuse},
     http::Endpoint,
     introspection::{self, without_secret},
-    jwks::{Found, KeySet},
     token::{self, Jwt, Signed},
     userinfo::{self, Person},
     words::{beginning, printable, without},
@@ -41,6 +40,13 @@ struct Vouched {
     claims: Claims,
     /// `typ` of a signed token's header.
     header_type: Option<String>,
+}
+
+/// What is known of a token beside its person.
+struct About {
+    expires: Option<Timestamp>,
+    session: Option<String>,
+    revocation_is_shown: bool,
 }
 
 impl<'a> Check<'a> {
@@ -103,7 +109,7 @@ impl<'a> Check<'a> {
         // Where it does not say what the token is, a refresh token may be active
         // as well; userinfo takes access tokens alone.
         let must_ask = shown == Type::Unsaid && !self.settings().conditions.untyped_tokens;
-        self.person(text, &vouched.claims, must_ask).await
+        self.person(text, &vouched.claims, must_ask, Method::Introspection).await
     }
 
     async fn introspect(&self, text: &str) -> Result<Claims, Stop> {
@@ -119,8 +125,13 @@ impl<'a> Check<'a> {
         let (subject, person) = self.userinfo(text).await?;
         // Who vouches for these very bytes vouches for what they say.
         let own = Jwt::parse(text).and_then(|jwt| jwt.claims().ok()).map(Claims);
-        let expires = own.and_then(|own| own.moment("exp").ok().flatten());
-        self.finished(subject, &person, expires.map(|expires| expires.max(self.now)))
+        let expires = own.as_ref().and_then(|own| own.moment("exp").ok().flatten());
+        let about = About {
+            expires: expires.map(|expires| expires.max(self.now)),
+            session: own.as_ref().and_then(session),
+            revocation_is_shown: true,
+        };
+        self.finished(subject, &person, about)
     }
 
     async fn by_signature(&mut self, text: &str) -> Result<Token, Stop> {
@@ -129,84 +140,14 @@ impl<'a> Check<'a> {
             self.step("signature", StepOutcome::NotApplicable, &why);
             return Err(Stop::NotApplicable(why));
         };
-        let claims = self.signed(&jwt).await;
+        let claims = self.provider.signed(&jwt, self.began, self.deadline()).await;
         let claims = self.noted("signature", claims, |_| {
             format!("good, by {}", printable(jwt.header_text("alg").unwrap_or_default()))
         })?;
         let header_type = jwt.header_text("typ").map(str::to_owned);
         let vouched = Vouched { claims, header_type };
         self.conditions(&vouched, Method::Jwt)?;
-        self.person(text, &vouched.claims, false).await
-    }
-
-    /// Claims of a JWT whose signature is the provider's.
-    async fn signed(&self, jwt: &Jwt<'_>) -> Result<Claims, Stop> {
-        let named = || printable(jwt.header_text("alg").unwrap_or_default());
-        let algorithm = match jwt.signed() {
-            Signed::By(algorithm) => algorithm,
-            Signed::ProvesNothing => {
-                let detail = format!("signed by algorithm \"{}\", which proves nothing", named());
-                return Err(refuse(Refused::Algorithm, detail));
-            }
-            Signed::Unsupported => {
-                let detail = format!("algorithm {} is not known here: use introspection", named());
-                return Err(Outage::new(OutageCause::Settings, detail).into());
-            }
-        };
-        if jwt.header.contains_key("crit") {
-            // RFC 7515 §4.1.11: who does not know these members must refuse.
-            return Err(refuse(Refused::Signature, "its header has critical members"));
-        }
-        let id = jwt.key_id().map_err(|what| refuse(Refused::Signature, what))?;
-        let wanted = || format!("key {}", id.map_or("without a name".to_owned(), printable));
-        let keys = self.provider.keys(self.deadline()).await?;
-        let mut found = keys.value.check(jwt, id, algorithm);
-        if found == Found::NoSuchKey {
-            self.names_no_other_issuer(jwt)?;
-        }
-        // What came during this very check is as new as can be.
-        if found == Found::NoSuchKey && keys.at < self.began {
-            found = self.in_newer_keys(keys.at, jwt, id, algorithm).await?;
-        }
-        match found {
-            Found::Good => Ok(()),
-            Found::Bad => Err(refuse(Refused::Signature, format!("{} did not sign it", wanted()))),
-            Found::NoSuchKey => {
-                let detail = format!("{} is none of the provider's {}", wanted(), keys.value.len());
-                Err(refuse(Refused::Signature, detail))
-            }
-        }?;
-        let claims = jwt.claims().map_err(|error| {
-            Outage::new(OutageCause::Malformed, format!("claims of a signed token: {error}"))
-        })?;
-        Ok(Claims(claims))
-    }
-
-    /// The key of a token that names another issuer itself would be looked for in
-    /// vain.
-    fn names_no_other_issuer(&self, jwt: &Jwt<'_>) -> Result<(), Stop> {
-        let Ok(claims) = jwt.claims() else { return Ok(()) };
-        match conditions::issuer(&Claims(claims), self.settings(), Method::Userinfo) {
-            Err(Stop::Refused(refusal)) => Err(Stop::Refused(refusal)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Looks once more, since keys are exchanged; at a bounded rate, since anybody
-    /// can make up names of keys.
-    async fn in_newer_keys(
-        &self,
-        seen: Instant,
-        jwt: &Jwt<'_>,
-        id: Option<&str>,
-        algorithm: jsonwebtoken::Algorithm,
-    ) -> Result<Found, Outage> {
-        let newer = self.provider.newer_keys(seen, self.deadline()).await?;
-        let check = |keys: &KeySet| keys.check(jwt, id, algorithm);
-        newer.map(|newer| check(&newer.value)).ok_or_else(|| {
-            let detail = "the token's key is not known, and the key set was read again just now";
-            Outage::new(OutageCause::Busy, detail)
-        })
+        self.person(text, &vouched.claims, false, Method::Jwt).await
     }
 
     /// Everything that claims must show, one step each.
@@ -234,21 +175,32 @@ impl<'a> Check<'a> {
 
     /// Whom the token speaks of; where it does not say, or `must_ask`, the same
     /// provider's userinfo does.
-    async fn person(&mut self, text: &str, claims: &Claims, must_ask: bool) -> Result<Token, Stop> {
-        let expires = claims.moment("exp")?;
+    async fn person(
+        &mut self,
+        text: &str,
+        claims: &Claims,
+        must_ask: bool,
+        method: Method,
+    ) -> Result<Token, Stop> {
+        let mut about = About {
+            expires: claims.moment("exp")?,
+            session: session(claims),
+            revocation_is_shown: method != Method::Jwt,
+        };
         let subject = claims.name("sub")?.map(str::to_owned);
         let has_user = claims.name(&self.settings().user_claim)?.is_some();
         if let (Some(subject), true, false) = (&subject, has_user, must_ask) {
-            return self.finished(subject.clone(), claims, expires);
+            return self.finished(subject.clone(), claims, about);
         }
         let (other, person) = self.userinfo(text).await?;
+        about.revocation_is_shown = true;
         if subject.is_some_and(|subject| subject != other) {
             let detail = "userinfo speaks of another sub than the token";
             let outage = Outage::new(OutageCause::Malformed, detail);
             return self.noted("user", Err(outage), |_| String::new());
         }
         let speaks = person.name(&self.settings().user_claim)?.is_some();
-        self.finished(other, if speaks { &person } else { claims }, expires)
+        self.finished(other, if speaks { &person } else { claims }, about)
     }
 
     /// Whom userinfo speaks of, and what it says.
@@ -270,7 +222,7 @@ impl<'a> Check<'a> {
             Person::Signed(signed) => signed,
         };
         let jwt = Jwt::parse(&signed).ok_or_else(|| reply.malformed("no JWT"))?;
-        let claims = match self.signed(&jwt).await {
+        let claims = match self.provider.signed(&jwt, self.began, self.deadline()).await {
             // What the provider says of the person is forged: that is no word on
             // the token.
             Err(Stop::Refused(refusal)) => return Err(reply.malformed(refusal.detail).into()),
@@ -284,12 +236,7 @@ impl<'a> Check<'a> {
         Ok(claims)
     }
 
-    fn finished(
-        &mut self,
-        subject: String,
-        claims: &Claims,
-        expires: Option<Timestamp>,
-    ) -> Result<Token, Stop> {
+    fn finished(&mut self, subject: String, claims: &Claims, about: About) -> Result<Token, Stop> {
         let settings = self.provider.settings();
         let user = claims.name(&settings.user_claim)?.map(str::to_owned);
         let user_is_verified = settings.user_claim_is_trusted
@@ -301,7 +248,8 @@ impl<'a> Check<'a> {
             None => format!("no claim {}", settings.user_claim),
         };
         self.step("user", StepOutcome::Ok, words);
-        Ok(Token { subject, user, user_is_verified, expires })
+        let About { expires, session, revocation_is_shown } = about;
+        Ok(Token { subject, user, user_is_verified, expires, session, revocation_is_shown })
     }
 
     /// A refusal that gives no reason, made more exact by what the token says of
@@ -373,6 +321,13 @@ impl<'a> Check<'a> {
     fn deadline(&self) -> Instant {
         self.began + LIMIT
     }
+}
+
+/// The session of a token (OpenID Connect Back-Channel Logout 1.0 §2.1). It
+/// decides nothing but what a logout makes be forgotten, so what is no name is
+/// none.
+fn session(claims: &Claims) -> Option<String> {
+    claims.name("sid").ok().flatten().map(str::to_owned)
 }
 
 /// A token that says itself that nobody signed it is refused unasked: Keycloak

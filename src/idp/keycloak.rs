@@ -29,6 +29,9 @@ use crate::mailbox::PasswordHash;
 const LIMIT: Duration = Duration::from_secs(9);
 /// Longest hash, in bytes. The longest that anybody makes has some 200.
 const MAX_HASH_BYTES: usize = 1024;
+/// Longest id that anybody is asked for by; Keycloak's have 36, those of people
+/// from elsewhere some more.
+const MAX_ID_BYTES: usize = 512;
 
 /// Who has an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -82,6 +85,66 @@ impl Provider {
         let deadline = Instant::now() + LIMIT;
         let found = self.found(address, is_it, deadline).await;
         found.map_err(|outage| self.clean(outage))
+    }
+
+    /// The person of this id; `None` if there is none such any more, by the word of
+    /// a provider that was seen to show people. Takes no longer than
+    /// [`Provider::look_up`].
+    ///
+    /// # Errors
+    /// It could not be asked, or does not let us see people; or `subject` is no
+    /// id that anybody can be asked for by.
+    pub async fn look_up_by_id(&self, subject: &str) -> Result<Option<Person>, Outage> {
+        // The dots would vanish from the path, and leave that of another resource.
+        if matches!(subject, "" | "." | "..") || subject.len() > MAX_ID_BYTES {
+            return Err(Outage::new(OutageCause::Malformed, "that is no id of a person"));
+        }
+        let deadline = Instant::now() + LIMIT;
+        let found = self.found_by_id(subject, deadline).await;
+        found.map_err(|outage| self.clean(outage))
+    }
+
+    async fn found_by_id(
+        &self,
+        subject: &str,
+        deadline: Instant,
+    ) -> Result<Option<Person>, Outage> {
+        let url = self.admin_api()?.resource(["users", subject]);
+        let (reply, ticket) = self.admin(&url, deadline).await?;
+        if reply.status == 404 && says_no_such_person(&reply) {
+            self.prove(&ticket, deadline).await?;
+            return Ok(None);
+        }
+        self.granted(&reply, &ticket)?;
+        let mut person = read(&reply.object()?, self.attribute(), &reply)?;
+        if person.subject != subject {
+            return Err(reply.malformed("it answers with another person"));
+        }
+        ticket.has_seen_people();
+        person.enabled = person.enabled || self.quirk_is_only_locked_out(subject, deadline).await?;
+        Ok(Some(person))
+    }
+
+    /// Keycloak 26.2.5 calls somebody disabled who is locked out for a while since
+    /// his password was guessed at, but only where he is asked for by his id: a
+    /// search shows what an administrator has set. If that were believed, anybody
+    /// who knows a name could stop that person's devices.
+    async fn quirk_is_only_locked_out(
+        &self,
+        subject: &str,
+        deadline: Instant,
+    ) -> Result<bool, Outage> {
+        let id = format!("id:{subject}");
+        let query = [("search", id.as_str()), ("briefRepresentation", "true")];
+        let url = with_query(self.admin_api()?.resource(["users"]), &query);
+        let (reply, ticket) = self.admin(&url, deadline).await?;
+        let people = self.people(&reply, &ticket)?;
+        let same = people.iter().filter_map(Value::as_object);
+        let mut same = same.filter(|person| person.get("id").is_some_and(|id| id == subject));
+        match (same.next(), same.next()) {
+            (Some(person), None) => Ok(read(person, None, &reply)?.enabled),
+            _ => Ok(false),
+        }
     }
 
     /// Whether our client may see people, by a token of its own.
@@ -157,28 +220,33 @@ impl Provider {
 
     /// The list in an answer to what was asked with `ticket`.
     fn people(&self, reply: &Reply, ticket: &Ticket) -> Result<Vec<Value>, Outage> {
+        self.granted(reply, ticket)?;
+        let people = reply.list()?;
+        if !people.is_empty() {
+            ticket.has_seen_people();
+        }
+        Ok(people)
+    }
+
+    /// An outage unless what was asked with `ticket` was answered.
+    fn granted(&self, reply: &Reply, ticket: &Ticket) -> Result<(), Outage> {
         match reply.status {
-            200 => {}
+            200 => Ok(()),
             401 => {
                 let detail =
                     format!("{}: status 401: the token of our client is refused", reply.asked);
-                return Err(Outage::new(OutageCause::Credentials, detail));
+                Err(Outage::new(OutageCause::Credentials, detail))
             }
             403 => {
                 let detail = format!(
                     "{}: status 403: the service account of our client lacks the role view-users",
                     reply.asked
                 );
-                return Err(self.blind(ticket, detail));
+                Err(self.blind(ticket, detail))
             }
-            404 | 405 => return Err(reply.no_such_endpoint()),
-            _ => return Err(reply.unusable()),
+            404 | 405 => Err(reply.no_such_endpoint()),
+            _ => Err(reply.unusable()),
         }
-        let people = reply.list()?;
-        if !people.is_empty() {
-            ticket.has_seen_people();
-        }
-        Ok(people)
     }
 
     /// Our own mistake, which nobody would notice by what users hear of it.
@@ -236,6 +304,14 @@ impl Provider {
         let Some(client) = &self.settings().client else { return outage };
         Outage { detail: without_secret(&outage.detail, client), ..outage }
     }
+}
+
+/// Whether a 404 is Keycloak's word on the person. A proxy whose server is away
+/// says 404, too, and a realm that is not there, and nobody is gone by that.
+fn says_no_such_person(reply: &Reply) -> bool {
+    let said = reply.object().ok();
+    let word = said.as_ref().and_then(|object| object.get("error")?.as_str());
+    word.is_some_and(|word| word.eq_ignore_ascii_case("user not found"))
 }
 
 fn request<'a>(url: &'a Url, ticket: &Ticket) -> Request<'a> {

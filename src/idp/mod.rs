@@ -14,16 +14,19 @@ mod check;
 mod claims;
 mod conditions;
 mod discovery;
+mod events;
 mod http;
 mod introspection;
 mod json;
 mod jwks;
 mod kept;
 mod keycloak;
+mod logout;
 pub mod probe;
 mod provider;
 mod service_token;
 pub mod settings;
+mod signature;
 mod tls;
 mod token;
 mod userinfo;
@@ -32,7 +35,9 @@ mod words;
 use std::fmt;
 
 pub use self::{
+    events::{EventsState, Happened, Happening, Polled},
     keycloak::{LookedUp, Mailpassword, Person},
+    logout::{Logout, LogoutRefused},
     provider::{Provider, Status},
     settings::{Problem, Settings},
 };
@@ -71,6 +76,12 @@ pub struct Token {
     pub user_is_verified: bool,
     /// Until when the token is good, where that is known.
     pub expires: Option<Timestamp>,
+    /// The session that it belongs to at the provider (`sid`), where that is
+    /// known.
+    pub session: Option<String>,
+    /// Whether a token that was revoked would have been refused: the provider
+    /// itself was asked, and not its signature alone.
+    pub revocation_is_shown: bool,
 }
 
 /// Why a token is not good.

@@ -73,7 +73,7 @@ impl Good {
         canonical: impl FnOnce(&str) -> Result<Address, String>,
         asked: Timestamp,
     ) -> Result<Self, &'static str> {
-        let Token { subject, user, user_is_verified, expires } = token;
+        let Token { subject, user, user_is_verified, expires, .. } = token;
         if let Some(why) = unfit_subject(&subject) {
             return Err(why);
         }
@@ -321,6 +321,8 @@ mod tests {
             user: Some("ann@example.org".to_owned()),
             user_is_verified: true,
             expires: None,
+            session: None,
+            revocation_is_shown: true,
         };
         Said::Good(Good::new(token, |_| Ok(ann()), NOW).unwrap().into())
     }

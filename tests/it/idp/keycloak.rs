@@ -13,31 +13,34 @@ use url::form_urlencoded;
 use super::{impatient, provider};
 use crate::support::provider::{Behaviour, CLIENT_SECRET, FakeProvider, Seen};
 
-const TOKEN: &str = "/protocol/openid-connect/token";
-const USERS: &str = "/admin/realms/mail/users";
+pub(super) const TOKEN: &str = "/protocol/openid-connect/token";
+pub(super) const USERS: &str = "/admin/realms/mail/users";
 const ANN: &str = "ann@example.org";
 
 /// One that gives our client a token and knows ann.
-fn keycloak() -> FakeProvider {
+pub(super) fn keycloak() -> FakeProvider {
     let fake = FakeProvider::start();
     gives_token(&fake, "first", 300);
     fake.behave(USERS, Behaviour::json(&json!([ann()])));
     fake
 }
 
-fn gives_token(fake: &FakeProvider, token: &str, seconds: u64) {
+pub(super) fn gives_token(fake: &FakeProvider, token: &str, seconds: u64) {
     let answer = json!({ "access_token": token, "expires_in": seconds, "token_type": "Bearer" });
     fake.behave(TOKEN, Behaviour::json(&answer));
 }
 
-fn ann() -> Value {
+pub(super) fn ann() -> Value {
     json!({
         "id": "a7feeb0e", "username": "ann", "email": ANN, "emailVerified": true, "enabled": true,
         "attributes": { "mailcow_password": ["{PLAIN}tea"], "mailcow_template": ["Default"] },
     })
 }
 
-fn at(fake: &FakeProvider, change: impl FnOnce(&mut Provider)) -> dovegate::idp::Provider {
+pub(super) fn at(
+    fake: &FakeProvider,
+    change: impl FnOnce(&mut Provider),
+) -> dovegate::idp::Provider {
     provider(fake, |provider| {
         provider.kind = Kind::Keycloak;
         provider.realm = Some("mail".to_owned());
@@ -57,7 +60,7 @@ async fn outage(provider: &dovegate::idp::Provider) -> Outage {
     look_up(provider).await.expect_err("nobody could say")
 }
 
-fn query(seen: &Seen) -> Vec<(String, String)> {
+pub(super) fn query(seen: &Seen) -> Vec<(String, String)> {
     let query = seen.path.split_once('?').expect("a query").1;
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }

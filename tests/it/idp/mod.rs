@@ -1,6 +1,7 @@
 //! `idp` against a provider that answers, misbehaves and lies: what comes back
 //! is the right one of three answers, whichever method asked.
 
+mod by_id;
 mod discovery;
 mod faults;
 mod keycloak;
