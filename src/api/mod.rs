@@ -15,9 +15,12 @@ pub mod domains;
 pub mod error;
 pub mod explain;
 mod extract;
+pub mod health;
 pub mod held_back;
+mod internal;
 pub mod login_log;
 pub mod mailboxes;
+pub mod metrics;
 mod moment;
 mod page;
 mod passwords;
@@ -35,6 +38,7 @@ use arc_swap::ArcSwap;
 
 pub use self::{
     error::{Code, Error, Problem},
+    internal::{Internal, internal_router},
     moment::Moment,
     page::{MAX_PAGE, Page, Paging},
     router::router,

@@ -31,12 +31,12 @@ pub struct ServerReport {
 /// One socket.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ListenerReport {
-    /// Type: `login`, `auth` …
+    /// Type: `login`, `auth` … or `http`, `http.internal`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Path or address.
     pub address: String,
-    /// The Dovecot that it belongs to.
+    /// The Dovecot that it belongs to; `-` for none.
     pub instance: String,
     /// Open connections.
     pub connections: u64,
@@ -115,7 +115,7 @@ impl From<ProviderReport> for ProviderFigures {
     }
 }
 
-async fn size_of(folder: PathBuf) -> Option<u64> {
+pub(super) async fn size_of(folder: PathBuf) -> Option<u64> {
     tokio::task::spawn_blocking(move || folder_bytes(&folder)).await.ok()
 }
 

@@ -4,7 +4,7 @@
 //! `contrib/dovegate.toml` lists every key of this file; a test holds the two
 //! together.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -32,6 +32,7 @@ pub(crate) struct File {
     pub(crate) userdb: Userdb,
     pub(crate) limits: Limits,
     pub(crate) admin: Admin,
+    pub(crate) http: Http,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(serialize_with = "without_secrets")]
     pub(crate) provider: BTreeMap<ProviderName, Provider>,
@@ -53,6 +54,7 @@ impl Default for File {
             userdb: Userdb::default(),
             limits: Limits::default(),
             admin: Admin::default(),
+            http: Http::default(),
             provider: BTreeMap::new(),
             listener: Vec::new(),
         }
@@ -222,6 +224,21 @@ pub(crate) struct Admin {
     pub(crate) users: Vec<String>,
 }
 
+/// `[http]`
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) internal: HttpInternal,
+}
+
+/// `[http.internal]`
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpInternal {
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) allow_remote_cleartext: bool,
+}
+
 /// Stands where a secret would, in what is shown.
 const NOT_SHOWN: &str = "(not shown)";
 
@@ -248,7 +265,7 @@ pub(crate) struct Listener {
     #[serde(default)]
     pub(crate) path: Option<PathBuf>,
     #[serde(default)]
-    pub(crate) address: Option<std::net::SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     #[serde(default)]
     pub(crate) owner: Option<String>,
     #[serde(default)]

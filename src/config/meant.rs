@@ -16,7 +16,7 @@ use crate::{
     idp::{Problem as ProviderProblem, Settings as ProviderSettings},
     mailbox::{NameRules, NamedProvider, Provider, ProviderName, userdb},
     password::{Caps, NewScheme},
-    server::settings::{Endpoint, Kind, Limits, ListenerSettings, Rights, Settings},
+    server::settings::{Endpoint, HttpSettings, Kind, Limits, ListenerSettings, Rights, Settings},
     telemetry,
     verify::{Settings as VerifySettings, penalty},
 };
@@ -157,6 +157,7 @@ impl Check<'_> {
             worker_threads: limits.worker_threads,
             admin_uids: self.admin_uids(&written.admin.users),
             listeners: self.listeners(&written.listener),
+            http: self.http(written),
         }
     }
 
@@ -241,6 +242,39 @@ impl Check<'_> {
             });
         }
         listeners
+    }
+
+    /// Ports for HTTP, beside those of the listeners.
+    fn http(&mut self, written: &File) -> HttpSettings {
+        let internal = &written.http.internal;
+        HttpSettings {
+            internal: self.http_port(
+                written,
+                "http.internal",
+                internal.address,
+                internal.allow_remote_cleartext,
+            ),
+        }
+    }
+
+    fn http_port(
+        &mut self,
+        written: &File,
+        section: &str,
+        address: Option<SocketAddr>,
+        allow_remote_cleartext: bool,
+    ) -> Option<SocketAddr> {
+        let address = address?;
+        if !address.ip().is_loopback() && !allow_remote_cleartext {
+            let reason = "it would cross the network in clear: use a loopback address, or set \
+                          allow_remote_cleartext = true in this section";
+            self.problem(section, 0, "address", reason);
+        }
+        let is_taken = |listener: &file::Listener| listener.address == Some(address);
+        if address.port() != 0 && written.listener.iter().any(is_taken) {
+            self.problem(section, 0, "address", "a [[listener]] has it already");
+        }
+        Some(address)
     }
 
     fn endpoint(&mut self, place: usize, listener: &file::Listener) -> Option<Endpoint> {

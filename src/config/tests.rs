@@ -118,6 +118,19 @@ fn listeners_are_checked() {
 }
 
 #[test]
+fn ports_for_http_are_checked() {
+    let internal = |address: &str| format!("[http.internal]\naddress = \"{address}\"\n");
+    check(&internal("127.0.0.1:9417"), &[]);
+    check(&internal("[::1]:9417"), &[]);
+    check(&internal("0.0.0.0:9417"), &["d.toml:3: http.internal.address: it would cross the"]);
+    check(&(internal("0.0.0.0:9417") + "allow_remote_cleartext = true"), &[]);
+    check(&internal("localhost:9417"), &["d.toml:3: invalid socket address"]);
+    let listener = "[[listener]]\ntype = \"auth\"\naddress = \"127.0.0.1:9417\"\n";
+    let taken = ["d.toml:3: http.internal.address: a [[listener]] has it already"];
+    check(&(internal("127.0.0.1:9417") + listener), &taken);
+}
+
+#[test]
 fn a_data_folder_needs_no_file() {
     let source = Source { file: None, data: Some("/srv/d".into()) };
     let config = Config::load(&source).unwrap();
@@ -185,6 +198,9 @@ fn the_example_lists_every_key() {
     for section in ["log", "names", "login", "passwords", "abuse", "userdb", "limits", "admin"] {
         check_keys(example[section].as_table().unwrap(), section, &format!("[{section}]\n"));
     }
+    let http = example["http"].as_table().unwrap();
+    check_keys(http, "http", "[http]\n");
+    check_keys(http["internal"].as_table().unwrap(), "http.internal", "[http.internal]\n");
     let mut listener = toml::Table::new();
     for one in example["listener"].as_array().unwrap() {
         listener.extend(one.as_table().unwrap().clone());

@@ -174,12 +174,6 @@ impl DoorList {
         };
         self.lock().iter().map(report).collect()
     }
-
-    /// For the log.
-    pub(super) fn names(&self) -> String {
-        let name = |report: ListenerReport| format!("{}={}", report.kind, report.address);
-        self.report().into_iter().map(name).collect::<Vec<_>>().join(" ")
-    }
 }
 
 impl Door {
@@ -299,7 +293,8 @@ async fn run<D: connection::Dialogue>(
     }
 }
 
-async fn pause_after(error: &io::Error) {
+/// Lets some time pass after an accept that failed for want of something.
+pub(super) async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset) {
         tracing::error!(%error, "cannot accept a connection");

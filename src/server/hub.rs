@@ -10,12 +10,15 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, limits::Seats, settings::Settings};
 use crate::{
-    api::status::LoginCounts,
+    api::{health::Health, status::LoginCounts},
     mailbox::userdb,
     protocol::Cookie,
     session::{ConnectionIds, Desk},
@@ -75,6 +78,42 @@ impl Logins {
     }
 }
 
+/// How often there is a sign of life.
+pub(super) const PULSE: Duration = Duration::from_secs(1);
+/// Without one for so long we count as stuck. Not too soon: whoever restarts a
+/// server that is only busy makes matters worse.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Signs of life of the threads that serve logins, for other threads to see.
+pub(super) struct Pulse {
+    started: Instant,
+    /// Milliseconds from the start to the last one.
+    last: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { started: Instant::now(), last: AtomicU64::new(0) }
+    }
+}
+
+impl Pulse {
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives one.
+    pub(super) fn beat(&self) {
+        self.last.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether there was none for long.
+    pub(super) fn is_stuck(&self) -> bool {
+        let silence = self.now().saturating_sub(self.last.load(Ordering::Relaxed));
+        Duration::from_millis(silence) > STUCK
+    }
+}
+
 /// Shared by all connections.
 pub(super) struct Hub {
     /// Number of this server, the same on all sockets.
@@ -89,6 +128,8 @@ pub(super) struct Hub {
     pub(super) drain: CancellationToken,
     /// Logins by verdict since the start.
     pub(super) logins: Logins,
+    /// That what serves logins is not stuck.
+    pub(super) pulse: Pulse,
     core: watch::Sender<Prospect>,
     next_cuid: AtomicU32,
     desks: Mutex<HashMap<String, Arc<Desk>>>,
@@ -107,6 +148,7 @@ impl Hub {
             userdb: ArcSwap::from_pointee(userdb),
             drain: CancellationToken::new(),
             logins: Logins::default(),
+            pulse: Pulse::default(),
             core: watch::Sender::new(Prospect::Waiting),
             next_cuid: AtomicU32::new(1),
             desks: Mutex::default(),
@@ -133,6 +175,17 @@ impl Hub {
         match timeout(HAND_OVER, settled).await.ok()?.ok()?.clone() {
             Prospect::Open(core) => Some(core),
             Prospect::Waiting | Prospect::Never => None,
+        }
+    }
+
+    /// How we are, for whoever watches us.
+    pub(super) fn health(&self) -> Health {
+        if self.pulse.is_stuck() {
+            Health::Stuck
+        } else if self.drain.is_cancelled() {
+            Health::Stopping
+        } else {
+            Health::Ready
         }
     }
 

@@ -6,7 +6,7 @@ use std::{num::NonZero, sync::Arc};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Error, settings::Limits};
+use super::{Error, http, settings::Limits};
 
 /// Open files beside the connections: the store, standard streams, timers,
 /// look-ups of the administrators' HTTP.
@@ -23,6 +23,7 @@ pub(super) struct Seats {
     /// What strangers may take of them together: anybody on the machine may
     /// connect to a `userdb` socket, and must not leave a mail server without.
     strangers: Arc<Semaphore>,
+    connections: usize,
 }
 
 /// The place of one connection, given back when dropped.
@@ -39,7 +40,12 @@ impl Seats {
     pub(super) fn new(connections: usize, reserve: usize) -> Self {
         let of = |seats: usize| Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
         let strangers = (connections / STRANGERS_SHARE).max(1);
-        Self { full: of(connections), reserve: of(reserve), strangers: of(strangers) }
+        Self { full: of(connections), reserve: of(reserve), strangers: of(strangers), connections }
+    }
+
+    /// How many connections are served in full.
+    pub(super) fn connections(&self) -> usize {
+        self.connections
     }
 
     /// Waits for a seat; a full one is taken first.
@@ -84,7 +90,7 @@ pub(super) fn seats(
     client_limit: Option<usize>,
 ) -> Result<Seats, Error> {
     let files = raise_open_files()?;
-    let others = OTHER_FILES + 2 * listeners + limits.reserve;
+    let others = OTHER_FILES + http::MAX_FILES + 2 * listeners + limits.reserve;
     let room = files.saturating_sub(others);
     if room == 0 {
         return Err(Error::OpenFiles { needed: others + 1, files });

@@ -5,7 +5,7 @@
 
 use std::{
     fs, io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::unix::{
         fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
         net::{UnixListener, UnixStream},
@@ -129,18 +129,24 @@ pub(super) fn bind(settings: ListenerSettings) -> Result<Bound, Error> {
                 Bound { settings, socket, has_known_rights: true, is_ours: true, file: Some(file) }
             })
             .map_err(|reason| Error::Bind { endpoint: path.display().to_string(), reason }),
-        Endpoint::Tcp(address) => TcpListener::bind(address)
-            .and_then(|listener| {
-                nix::sys::socket::listen(&listener, Backlog::new(BACKLOG)?)?;
-                listener.set_nonblocking(true)?;
-                let socket = Socket::Tcp(listener);
-                Ok(Bound { settings, socket, has_known_rights: true, is_ours: true, file: None })
-            })
-            .map_err(|error| Error::Bind {
-                endpoint: address.to_string(),
-                reason: BindError::System("bind", error),
-            }),
+        Endpoint::Tcp(address) => {
+            let socket = Socket::Tcp(bind_tcp(address)?);
+            Ok(Bound { settings, socket, has_known_rights: true, is_ours: true, file: None })
+        }
     }
+}
+
+/// Binds a port; it does not block.
+pub(super) fn bind_tcp(address: SocketAddr) -> Result<TcpListener, Error> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        nix::sys::socket::listen(&listener, Backlog::new(BACKLOG)?)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| Error::Bind {
+        endpoint: address.to_string(),
+        reason: BindError::System("bind", error),
+    })
 }
 
 /// Why a socket file cannot be bound.

@@ -7,13 +7,15 @@
 //! connection.rs  one connection, whatever is said on it
 //! client.rs      logins                       login.rs   one of them
 //! master.rs      REQUEST, USER, LIST …        lookup.rs  their answers
-//! admin.rs       HTTP for administrators      hub.rs     what all share
+//! admin.rs       HTTP for administrators      http.rs    HTTP over TCP
+//! hub.rs         what all share
 //! ```
 
 mod admin;
 mod client;
 mod connection;
 mod doors;
+mod http;
 mod hub;
 mod inherited;
 mod limits;

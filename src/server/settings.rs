@@ -59,6 +59,8 @@ pub struct Settings {
     pub admin_uids: Vec<u32>,
     /// Where to listen.
     pub listeners: Vec<ListenerSettings>,
+    /// Where to listen for HTTP.
+    pub http: HttpSettings,
 }
 
 impl Settings {
@@ -114,6 +116,41 @@ pub struct Limits {
     pub connections: Option<usize>,
     /// Connections above that: they get the handshake, and temporary failures.
     pub reserve: usize,
+}
+
+/// Ports for HTTP; none unless they are set.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HttpSettings {
+    /// `[http.internal]`: for programs that watch this one.
+    pub internal: Option<SocketAddr>,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HttpKind {
+    /// `[http.internal]`.
+    Internal,
+}
+
+impl HttpKind {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Internal];
+
+    /// Its section in the settings, and its name in status and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "http.internal",
+        }
+    }
+}
+
+impl HttpSettings {
+    /// What shall be open, and where.
+    pub fn wanted(&self) -> impl Iterator<Item = (HttpKind, SocketAddr)> {
+        [(HttpKind::Internal, self.internal)]
+            .into_iter()
+            .filter_map(|(kind, address)| Some((kind, address?)))
+    }
 }
 
 /// What a listener speaks.

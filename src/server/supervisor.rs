@@ -8,6 +8,7 @@
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
@@ -17,14 +18,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, admin,
     doors::{DoorList, Doors},
-    hub::{Core, HAND_OVER, Hub},
+    http::{Http, HttpList},
+    hub::{Core, HAND_OVER, Hub, PULSE},
     listener::{Bound, bind},
     settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
     turn::{Taken, Turn},
 };
 use crate::{
-    api,
+    api::{self, status::ListenerReport},
     clock::Timestamp,
     store::{self, Store, sled::SledStore},
     verify::{self, Pipeline},
@@ -57,6 +59,26 @@ struct Attendants {
     stop: CancellationToken,
     maintenance: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
+    pulse: JoinHandle<()>,
+    http: Http,
+    open: Listeners,
+}
+
+/// Every open listener.
+#[derive(Clone)]
+struct Listeners(DoorList, HttpList);
+
+impl Listeners {
+    /// For status and metrics.
+    fn report(&self) -> Vec<ListenerReport> {
+        [self.0.report(), self.1.report()].concat()
+    }
+
+    /// For the log.
+    fn names(&self) -> String {
+        let name = |report: ListenerReport| format!("{}={}", report.kind, report.address);
+        self.report().into_iter().map(name).collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl<O: Origin> Supervisor<O> {
@@ -82,18 +104,21 @@ impl<O: Origin> Supervisor<O> {
         let attendants = if told_to_stop {
             None
         } else {
-            let attendants = self.attend(&mut doors, &core, admin).await;
-            tracing::info!(listeners = doors.list().names(), "ready");
+            let mut attendants = self.attend(&mut doors, &core, admin).await;
+            tracing::info!(listeners = attendants.open.names(), "ready");
             notify(&[sd_notify::NotifyState::Ready]);
-            self.serve(&mut orders, &mut doors, &core, &attendants.api_settings).await;
+            self.serve(&mut orders, &mut doors, &core, &mut attendants).await;
             notify(&[sd_notify::NotifyState::Stopping]);
             attendants.stop.cancel();
             Some(attendants)
         };
         self.drain(&mut doors).await;
-        if let Some(Attendants { maintenance, admin, .. }) = attendants {
+        if let Some(Attendants { maintenance, admin, pulse, http, .. }) = attendants {
             end(maintenance, "maintenance").await;
             end(admin, "administration").await;
+            // Before the store: the process after us binds these ports once it has it.
+            http.end().await;
+            pulse.abort();
         }
         close(&core).await
     }
@@ -141,11 +166,16 @@ impl<O: Origin> Supervisor<O> {
         }
         let api_settings = Arc::new(ArcSwap::from_pointee(self.api_settings(&self.verify)));
         let stop = CancellationToken::new();
+        let (open, started) =
+            (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
+        let internal = self.internal_router(open.clone(), started, &api_settings);
+        let mut http = Http::new(internal, open.1.clone());
+        http.reload(&settings.http).await;
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
             settings: Arc::clone(&api_settings),
-            server: Some(self.reporter(doors.list().clone())),
+            server: Some(self.reporter(open.clone(), started)),
         });
         let (hub, stop_admin) = (Arc::clone(&self.hub), stop.clone());
         let admin = admin.map_or_else(|| bind_admin(&settings), Ok);
@@ -153,7 +183,29 @@ impl<O: Origin> Supervisor<O> {
         let admin =
             tokio::spawn(async move { admin::serve(hub, admin?, router, stop_admin).await });
         let maintenance = tokio::spawn(maintain(Arc::clone(core), stop.clone()));
-        Attendants { api_settings, stop, maintenance, admin }
+        let pulse = tokio::spawn(beat(Arc::clone(&self.hub)));
+        Attendants { api_settings, stop, maintenance, admin, pulse, http, open }
+    }
+
+    /// What is served on `[http.internal]`.
+    fn internal_router(
+        &self,
+        open: Listeners,
+        started: Timestamp,
+        api_settings: &Arc<ArcSwap<api::Settings>>,
+    ) -> Router {
+        let (hub, asked) = (Arc::clone(&self.hub), Arc::clone(&self.hub));
+        api::internal_router(api::Internal {
+            health: Arc::new(move || hub.health()),
+            metrics: api::metrics::Sources {
+                settings: Arc::clone(api_settings),
+                server: Arc::new(move || api::metrics::Figures {
+                    started,
+                    listeners: open.report(),
+                    connections_limit: asked.seats.connections(),
+                }),
+            },
+        })
     }
 
     /// Opens the store as soon as nobody else has it, and the pipeline on it.
@@ -196,12 +248,11 @@ impl<O: Origin> Supervisor<O> {
         }
     }
 
-    fn reporter(&self, doors: DoorList) -> api::status::Reporter {
+    fn reporter(&self, open: Listeners, started: Timestamp) -> api::status::Reporter {
         let hub = Arc::clone(&self.hub);
-        let started = Timestamp::now().into();
         Arc::new(move || api::status::ServerReport {
-            started,
-            listeners: doors.report(),
+            started: started.into(),
+            listeners: open.report(),
             logins: hub.logins.counts(),
         })
     }
@@ -212,7 +263,7 @@ impl<O: Origin> Supervisor<O> {
         orders: &mut Orders,
         doors: &mut Doors,
         core: &Core,
-        api: &ArcSwap<api::Settings>,
+        attendants: &mut Attendants,
     ) {
         loop {
             match orders.next().await {
@@ -225,13 +276,13 @@ impl<O: Origin> Supervisor<O> {
                     return;
                 }
                 Order::StopIfIdle => {}
-                Order::Reload => self.reload(doors, core, api).await,
+                Order::Reload => self.reload(doors, core, attendants).await,
             }
         }
     }
 
     /// Takes new settings over. If they are wrong, the old ones stay in force.
-    async fn reload(&self, doors: &mut Doors, core: &Core, api: &ArcSwap<api::Settings>) {
+    async fn reload(&self, doors: &mut Doors, core: &Core, attendants: &mut Attendants) {
         if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
             notify(&[sd_notify::NotifyState::Reloading, now]);
         }
@@ -242,13 +293,14 @@ impl<O: Origin> Supervisor<O> {
                 }
                 self.hub.userdb.store(Arc::new(userdb));
                 self.hub.settings.store(Arc::new(server.clone()));
-                api.store(Arc::new(self.api_settings(&verify)));
+                attendants.api_settings.store(Arc::new(self.api_settings(&verify)));
                 core.pipeline.reload(verify);
                 if let Err(error) = core.pipeline.load_providers().await {
                     tracing::error!(%error, "identity providers are used as they were");
                 }
                 doors.reload(&server.listeners).await;
-                tracing::info!(listeners = doors.list().names(), "reloaded");
+                attendants.http.reload(&server.http).await;
+                tracing::info!(listeners = attendants.open.names(), "reloaded");
             }
             Err(problems) => {
                 for problem in problems.lines() {
@@ -314,6 +366,16 @@ async fn maintain(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error>
             }
             Err(_) => {}
         }
+    }
+}
+
+/// Shows that the threads which serve logins get on with it.
+async fn beat(hub: Arc<Hub>) {
+    let mut ticks = interval(PULSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        hub.pulse.beat();
     }
 }
 

@@ -15,6 +15,7 @@ mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;
 mod guessing;
+mod http;
 mod idp;
 mod mailpassword;
 mod misfortunes;

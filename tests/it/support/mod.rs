@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod http;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod spoil;

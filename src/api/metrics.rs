@@ -1,0 +1,82 @@
+//! `/metrics`: the numbers of all rooms, gathered when somebody asks for them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{Internal, Settings, status};
+use crate::{
+    clock::Timestamp,
+    telemetry::{
+        exposition::{Exposition, Format},
+        metrics as table,
+    },
+};
+
+/// Where the numbers come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// For the store's folder.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// The running server.
+    pub server: Reporter,
+}
+
+/// Asks the running server for its numbers.
+pub type Reporter = Arc<dyn Fn() -> Figures + Send + Sync>;
+
+/// Numbers of the running server.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// Since when it runs.
+    pub started: Timestamp,
+    /// Its sockets.
+    pub listeners: Vec<status::ListenerReport>,
+    /// Connections of mail servers that are served in full.
+    pub connections_limit: usize,
+}
+
+pub(super) async fn show(State(internal): State<Internal>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::accepted(&accept.join(","));
+    let sources = internal.metrics;
+    let store_dir = sources.settings.load().store_dir.clone();
+    let store_bytes = match store_dir {
+        Some(folder) => status::size_of(folder).await,
+        None => None,
+    };
+    let text = gather(format, &sources, store_bytes);
+    let head = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    (head, text).into_response()
+}
+
+fn gather(format: Format, sources: &Sources, store_bytes: Option<u64>) -> String {
+    let mut out = Exposition::new(format);
+    let figures = (sources.server)();
+    out.family(&table::BUILD).sample(&[env!("CARGO_PKG_VERSION")], true);
+    out.family(&table::START_TIME).sample(&[], figures.started.seconds());
+    connections(&mut out, &figures);
+    let mut store = out.family(&table::STORE_BYTES);
+    if let Some(bytes) = store_bytes {
+        store.sample(&[], bytes);
+    }
+    out.finish()
+}
+
+fn connections(out: &mut Exposition, figures: &Figures) {
+    let mut open = BTreeMap::<&str, u64>::new();
+    for listener in &figures.listeners {
+        *open.entry(&listener.kind).or_default() += listener.connections;
+    }
+    let mut family = out.family(&table::CONNECTIONS);
+    for (kind, connections) in open {
+        family.sample(&[kind], connections);
+    }
+    out.family(&table::CONNECTIONS_LIMIT).sample(&[], figures.connections_limit);
+}
