@@ -1,4 +1,4 @@
-//! `/cache`: passwords and tokens that were verified a while ago.
+//! `/cache`: what is remembered of passwords, people and tokens.
 
 use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
@@ -24,53 +24,56 @@ pub struct Flushed {
     pub entries: u64,
 }
 
-/// How full the cache is, and how it does.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+/// How full the caches are, and how they do.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct View {
-    /// Right passwords kept.
-    pub verified: u64,
-    /// Wrong passwords kept.
-    pub wrong: u64,
-    /// Most right passwords that are kept.
-    pub capacity: u64,
-    /// Slow hashes spared.
-    pub hits: u64,
-    /// Slow hashes needed.
-    pub misses: u64,
-    /// Good tokens kept.
-    pub tokens: u64,
-    /// Questions to identity providers spared.
-    pub token_hits: u64,
-    /// Questions to identity providers needed.
-    pub token_misses: u64,
-    /// People kept whose main password an identity provider keeps.
-    pub people: u64,
-    /// Questions about people spared.
-    pub people_hits: u64,
-    /// Questions about people needed.
-    pub people_misses: u64,
+    /// One for each.
+    pub caches: Vec<OneCache>,
 }
 
-impl From<CacheStatus> for View {
+/// How full a cache is, and how it does.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct OneCache {
+    /// Which: `verified`, `wrong`, `people`, `unknown`, `tokens`, `refused_tokens`.
+    pub name: String,
+    /// What it holds.
+    pub entries: u64,
+    /// What that takes, in bytes; an estimate.
+    pub bytes: u64,
+    /// Most entries.
+    pub max_entries: u64,
+    /// Most bytes.
+    pub max_bytes: u64,
+    /// How often it answered.
+    pub hits: u64,
+    /// How often what it might have answered had to be had elsewhere: by a slow hash,
+    /// or from an identity provider.
+    pub misses: u64,
+    /// `hits` of all, from 0 to 1; none while nothing was asked for.
+    pub hit_ratio: Option<f64>,
+    /// How often it let in with an answer that was not fresh any more, while an
+    /// identity provider could not be asked.
+    pub stale: u64,
+}
+
+impl From<CacheStatus> for OneCache {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is shown with two digits")]
     fn from(status: CacheStatus) -> Self {
-        Self {
-            verified: status.verified,
-            wrong: status.wrong,
-            capacity: status.capacity,
-            hits: status.hits,
-            misses: status.misses,
-            tokens: status.tokens,
-            token_hits: status.token_hits,
-            token_misses: status.token_misses,
-            people: status.people,
-            people_hits: status.people_hits,
-            people_misses: status.people_misses,
-        }
+        let CacheStatus { name, entries, bytes, max_entries, max_bytes, hits, misses, stale } =
+            status;
+        let all = hits + misses;
+        let hit_ratio = (all > 0).then(|| hits as f64 / all as f64);
+        let name = name.to_owned();
+        Self { name, entries, bytes, max_entries, max_bytes, hits, misses, hit_ratio, stale }
     }
 }
 
+pub(super) fn all(state: &State) -> Vec<OneCache> {
+    state.pipeline.cache_status().into_iter().map(OneCache::from).collect()
+}
+
 pub(super) async fn show(Shared(state): Shared<State>) -> Json<View> {
-    Json(state.pipeline.cache_status().into())
+    Json(View { caches: all(&state) })
 }
 
 pub(super) async fn flush(

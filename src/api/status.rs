@@ -63,8 +63,8 @@ pub struct Status {
     /// What the running server says of itself.
     #[serde(flatten)]
     pub server: Option<ServerReport>,
-    /// Verified-credential cache.
-    pub cache: cache::View,
+    /// How full the caches are, and how they do.
+    pub caches: Vec<cache::OneCache>,
     /// Size of the store's folder, where it is known.
     pub store_bytes: Option<u64>,
     /// Accounts and networks that are held back now.
@@ -97,7 +97,7 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         server: state.server.as_ref().map(|report| report()),
-        cache: state.pipeline.cache_status().into(),
+        caches: cache::all(&state),
         store_bytes,
         held_back: state.pipeline.held_back(Timestamp::now()).len(),
         providers: state.pipeline.providers().into_iter().map(ProviderFigures::from).collect(),

@@ -7,6 +7,7 @@ use super::{
     text::{bytes, span, when},
 };
 use crate::{
+    api::cache::OneCache,
     api::status::{ProviderFigures, ServerReport, Status},
     clock::Timestamp,
     config::Config,
@@ -30,16 +31,9 @@ fn show(output: &Output, status: &Status) -> Result {
         fields.add("since", since(server));
         fields.add("logins", logins(server));
     }
-    let cache = &status.cache;
     fields
         .add("held back", status.held_back.to_string())
-        .add(
-            "cache",
-            format!(
-                "{} of {} verified passwords, {} tokens",
-                cache.verified, cache.capacity, cache.tokens
-            ),
-        )
+        .add("caches", caches(&status.caches))
         .add_some("state", status.store_bytes.map(bytes))
         .show(output)?;
     providers(output, &status.providers)?;
@@ -55,6 +49,20 @@ fn show(output: &Output, status: &Status) -> Result {
         ]
     })?;
     listing.end("No listeners.")
+}
+
+/// What they hold; how they do, `dovegate cache status` shows.
+fn caches(caches: &[OneCache]) -> String {
+    let held = |name: &str| {
+        let one = caches.iter().find(|cache| cache.name == name);
+        one.map_or(0, |cache| cache.entries)
+    };
+    format!(
+        "{} verified passwords, {} people, {} tokens",
+        held("verified"),
+        held("people"),
+        held("tokens")
+    )
 }
 
 fn providers(output: &Output, providers: &[ProviderFigures]) -> Result {

@@ -132,6 +132,8 @@ pub(super) struct Hub {
     pub(super) pulse: Pulse,
     core: watch::Sender<Prospect>,
     next_cuid: AtomicU32,
+    /// Hits and misses of the caches when they were last reset.
+    cache_reset: Mutex<[u64; 2]>,
     desks: Mutex<HashMap<String, Arc<Desk>>>,
 }
 
@@ -151,8 +153,20 @@ impl Hub {
             pulse: Pulse::default(),
             core: watch::Sender::new(Prospect::Waiting),
             next_cuid: AtomicU32::new(1),
+            cache_reset: Mutex::default(),
             desks: Mutex::default(),
         })
+    }
+
+    /// What was counted since the last reset; `reset` begins anew, for whoever asks
+    /// in Dovecot's protocol. Our own figures only grow.
+    pub(super) fn since_reset(&self, counted: [u64; 2], reset: bool) -> [u64; 2] {
+        let mut before = self.cache_reset.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = [0, 1].map(|figure| counted[figure].saturating_sub(before[figure]));
+        if reset {
+            *before = counted;
+        }
+        since
     }
 
     /// The core is there: what waits for it goes on.

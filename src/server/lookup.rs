@@ -10,6 +10,7 @@ use crate::{
     protocol::AuthRequest,
     session::{Answer, Kept, TokenRequest},
     store::{self, Account, MailboxFilter},
+    verify::CacheStatus,
 };
 
 /// Users that are read at once. Their names stay well below the high water of
@@ -164,13 +165,29 @@ pub(super) async fn flush_cache(hub: &Hub, masks: &[String]) -> Answer {
 }
 
 /// CACHE-STATUS.
-pub(super) async fn cache_status(hub: &Hub) -> Answer {
+pub(super) async fn cache_status(hub: &Hub, reset: bool) -> Answer {
     let Some(core) = hub.core().await else { return fail() };
-    let status = core.pipeline.cache_status();
+    let caches = core.pipeline.cache_status();
+    // What lets in, and what does not: Dovecot has one cache with both.
+    let (negative, positive): (Vec<_>, Vec<_>) = caches
+        .iter()
+        .partition(|cache| ["wrong", "unknown", "refused_tokens"].contains(&cache.name));
+    let sum = |caches: &[&CacheStatus], figure: fn(&CacheStatus) -> u64| {
+        caches.iter().map(|cache| figure(cache)).sum::<u64>()
+    };
+    let both = |figure| sum(&positive, figure) + sum(&negative, figure);
+    let counted = [both(|cache| cache.hits), both(|cache| cache.misses)];
+    let [hits, misses] = hub.since_reset(counted, reset);
+    let (pos_size, neg_size) =
+        (sum(&positive, |cache| cache.bytes), sum(&negative, |cache| cache.bytes));
     Answer::Figures(vec![
-        ("hits", status.hits),
-        ("misses", status.misses),
-        ("pos_entries", status.verified),
-        ("neg_entries", status.wrong),
+        ("hits", hits),
+        ("misses", misses),
+        ("pos_entries", sum(&positive, |cache| cache.entries)),
+        ("neg_entries", sum(&negative, |cache| cache.entries)),
+        ("pos_size", pos_size),
+        ("neg_size", neg_size),
+        ("used_size", pos_size + neg_size),
+        ("max_size", both(|cache| cache.max_bytes)),
     ])
 }

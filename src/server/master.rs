@@ -106,8 +106,8 @@ impl Master {
                 let answer = async move { lookup::flush_cache(&hub, &masks).await };
                 Self::push(ticket, answer, work);
             }
-            MasterAction::CacheStatus { ticket, .. } => {
-                Self::push(ticket, async move { lookup::cache_status(&hub).await }, work);
+            MasterAction::CacheStatus { ticket, reset } => {
+                Self::push(ticket, async move { lookup::cache_status(&hub, reset).await }, work);
             }
             MasterAction::Refused(refused) => tracing::warn!(%refused, "REQUEST refused"),
             MasterAction::Close(reason) => {

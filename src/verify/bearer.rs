@@ -19,6 +19,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
+    clock::Timestamp,
     idp::{Outage, OutageCause, Refused, Step, StepOutcome},
     mailbox::{Address, AuthSource, Binding, ProviderName, provider::UnverifiedEmail},
     secret::Secret,
@@ -224,14 +225,15 @@ fn known(
     if case.trace.is_on() {
         return None;
     }
-    let said = provider.tokens.fresh(&provider.tokens.key(token), case.attempt.arrived)?;
+    let key = provider.tokens.key(token.expose());
+    let said = provider.tokens.fresh(&key, case.attempt.arrived)?.said;
     if let Said::Good(good) = &said {
         let mailbox = &account.mailbox;
         if mailbox.bound.is_none() && good.is_of(&mailbox.address) && may_bind(provider, good) {
             return None;
         }
     }
-    provider.tokens.count_hit();
+    provider.tokens.count_hit(&said);
     case.cached = true;
     Some(said)
 }
@@ -280,15 +282,18 @@ fn or_last_good(
     if outage.cause == OutageCause::Busy {
         return Said::Unavailable(outage);
     }
-    let (key, mailbox) = (provider.tokens.key(token), &account.mailbox);
-    let lets_in = |good: &Arc<Good>| {
+    let (key, mailbox) = (provider.tokens.key(token.expose()), &account.mailbox);
+    let lets_in = |(good, _): &(Arc<Good>, Timestamp)| {
         good.is_of(&mailbox.address) && mailbox.bound.as_ref() == Some(&person_of(provider, good))
     };
-    let last = provider.tokens.last_good(&key, case.attempt.arrived).filter(lets_in);
-    let Some(good) = last else { return Said::Unavailable(outage) };
+    let last = provider.tokens.last(&key, case.attempt.arrived).filter(lets_in);
+    let Some((good, asked)) = last else { return Said::Unavailable(outage) };
     case.stale = true;
+    if !case.trace.is_on() {
+        provider.tokens.count_stale();
+    }
     case.trace.note("token", Outcome::NotApplicable, || {
-        format!("{outage}; what was said at {} still counts", good.asked)
+        format!("{outage}; what was said at {asked} still counts")
     });
     Said::Good(good)
 }

@@ -1,43 +1,23 @@
 //! Passwords whose slow hash has run already: right ones, so that it need not
 //! run again, and wrong ones, so that a phone with an old password costs
 //! nothing.
-//!
-//! A key is a keyed digest over all that the answer depends on. The digest's
-//! key is made at the start and never stored: what a memory dump shows is of no
-//! use without it, and nothing survives a restart.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use moka::sync::Cache;
 use serde::Serialize;
 
-use crate::{mailbox::Address, store::Account};
+use super::{
+    answers::Tallies,
+    random::random,
+    room::{Counts, Fill, Key, Limits, Room},
+};
+use crate::{
+    mailbox::{Address, AuthSource},
+    store::Account,
+};
 
-/// A keyed digest of account, hash and password.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub(super) struct CacheKey([u8; 32]);
-
-impl CacheKey {
-    /// The one function that makes a key. Everything is there that could make
-    /// the answer another: whose mailbox (its stable id, as a successor may
-    /// have the address), under which name, in which state of mailbox and
-    /// domain, with which hash. Fields of variable length carry their length,
-    /// so that no two sets of fields read the same.
-    pub(super) fn new(secret: &[u8; 32], account: &Account, hash: &str, password: &[u8]) -> Self {
-        let mut digest = blake3::Hasher::new_keyed(secret);
-        digest.update(&account.mailbox.id.0.to_be_bytes());
-        digest.update(&account.mailbox.generation.to_be_bytes());
-        digest.update(&account.domain.generation.to_be_bytes());
-        for field in [account.mailbox.address.as_str().as_bytes(), hash.as_bytes(), password] {
-            digest.update(&(field.len() as u64).to_be_bytes());
-            digest.update(field);
-        }
-        Self(*digest.finalize().as_bytes())
-    }
-}
+/// What an entry may take on average, in bytes.
+const ENTRY_BYTES: u64 = 512;
 
 /// What is known of a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,105 +26,145 @@ pub(super) enum Known {
     Wrong,
 }
 
-/// How full the cache is, and how it does.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+/// How full a cache is, and how it does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct CacheStatus {
-    /// Right passwords kept.
-    pub verified: u64,
-    /// Wrong passwords kept.
-    pub wrong: u64,
-    /// Most right passwords that are kept.
-    pub capacity: u64,
-    /// Slow hashes spared.
+    /// Which: `verified` and `wrong` (passwords with a slow hash), `people` and
+    /// `unknown` (of the Mailpassword Flow), `tokens` and `refused_tokens`.
+    pub name: &'static str,
+    /// What it holds.
+    pub entries: u64,
+    /// What that takes, in bytes; an estimate.
+    pub bytes: u64,
+    /// Most entries; of all providers together, where each has a cache of its own.
+    pub max_entries: u64,
+    /// Most bytes.
+    pub max_bytes: u64,
+    /// How often it answered.
     pub hits: u64,
-    /// Slow hashes needed.
+    /// How often what it might have answered had to be had elsewhere.
     pub misses: u64,
-    /// Good tokens kept.
-    pub tokens: u64,
-    /// Questions to providers spared.
-    pub token_hits: u64,
-    /// Questions to providers needed.
-    pub token_misses: u64,
-    /// People kept whose main password a provider keeps.
-    pub people: u64,
-    /// Questions about people spared.
-    pub people_hits: u64,
-    /// Questions about people needed.
-    pub people_misses: u64,
+    /// How often it let in with an answer that was not fresh any more, while a
+    /// provider could not be asked.
+    pub stale: u64,
+}
+
+impl CacheStatus {
+    pub(super) fn new(
+        name: &'static str,
+        fills: impl IntoIterator<Item = Fill>,
+        counts: Counts,
+    ) -> Self {
+        let Counts { hits, misses, stale } = counts;
+        let empty =
+            Self { name, entries: 0, bytes: 0, max_entries: 0, max_bytes: 0, hits, misses, stale };
+        fills.into_iter().fold(empty, |sum, fill| Self {
+            entries: sum.entries + fill.entries,
+            bytes: sum.bytes + fill.bytes,
+            max_entries: sum.max_entries + fill.limits.entries,
+            max_bytes: sum.max_bytes + fill.limits.bytes,
+            ..sum
+        })
+    }
 }
 
 /// The cache. Wrong passwords have a room of their own: no guesser can crowd
 /// out the right ones.
 pub(super) struct VerifiedCache {
     secret: [u8; 32],
-    right: Cache<CacheKey, Address>,
-    wrong: Cache<CacheKey, Address>,
-    capacity: u64,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    time: Duration,
+    right: Room<Address>,
+    wrong: Room<Address>,
+    tallies: Arc<Tallies>,
 }
 
 impl VerifiedCache {
-    pub(super) fn new(secret: [u8; 32], capacity: u64, time: Duration) -> Self {
-        let room = |capacity| Cache::builder().max_capacity(capacity).time_to_live(time).build();
+    pub(super) fn new(entries: u64, time: Duration, tallies: Arc<Tallies>) -> Self {
+        let limits = Limits { entries, bytes: entries.saturating_mul(ENTRY_BYTES) };
         Self {
-            secret,
-            right: room(capacity),
-            wrong: room(capacity / 4),
-            capacity,
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+            secret: random(),
+            time,
+            right: Room::new(limits),
+            wrong: Room::new(limits.quarter()),
+            tallies,
         }
     }
 
-    pub(super) fn key(&self, account: &Account, hash: &str, password: &[u8]) -> CacheKey {
-        CacheKey::new(&self.secret, account, hash, password)
-    }
-
-    pub(super) fn look_up(&self, key: &CacheKey) -> Option<Known> {
-        let known = if self.right.get(key).is_some() {
-            Some(Known::Right)
-        } else {
-            self.wrong.get(key).map(|_| Known::Wrong)
+    /// The key of a password for an account and its hash. Everything is there that
+    /// could make the answer another: whose mailbox (its stable id, as a successor
+    /// may have the address), under which name, in which state of mailbox and domain,
+    /// who keeps the hash, and the hash: where a provider keeps it, another hash there
+    /// is another generation. So what is known of a wrong password may stay as long
+    /// as of a right one: it is known of this hash alone. Not the service: whether it
+    /// is open to the main password is looked up at each login, known password or not.
+    pub(super) fn key(&self, account: &Account, hash: &str, password: &[u8]) -> Key {
+        let (mailbox, domain) = (&account.mailbox, &account.domain);
+        let (source, provider): (&[u8], &[u8]) = match &mailbox.auth_source {
+            AuthSource::Local => (b"local", b""),
+            AuthSource::Provider(name) => (b"provider", name.as_str().as_bytes()),
         };
-        let counter = if known.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-        known
+        let fields: [&[u8]; 8] = [
+            &mailbox.id.0.to_be_bytes(),
+            &mailbox.generation.to_be_bytes(),
+            &domain.generation.to_be_bytes(),
+            mailbox.address.as_str().as_bytes(),
+            source,
+            provider,
+            hash.as_bytes(),
+            password,
+        ];
+        Key::new(&self.secret, &fields)
     }
 
-    pub(super) fn keep(&self, key: CacheKey, user: Address, known: Known) {
-        match known {
-            Known::Right => self.right.insert(key, user),
-            Known::Wrong => self.wrong.insert(key, user),
+    /// What is known. One look where it is right.
+    pub(super) fn look_up(&self, key: &Key) -> Option<Known> {
+        if self.right.get(key).is_some() {
+            return Some(Known::Right);
         }
+        self.wrong.get(key).map(|_| Known::Wrong)
+    }
+
+    /// Counts a hash that was spared.
+    pub(super) fn count_hit(&self, known: Known) {
+        match known {
+            Known::Right => self.tallies.good.hit(),
+            Known::Wrong => self.tallies.refused.hit(),
+        }
+    }
+
+    /// Keeps what a hash came to that had to run.
+    pub(super) fn keep(&self, key: Key, user: Address, known: Known) {
+        let (room, tally) = match known {
+            Known::Right => (&self.right, &self.tallies.good),
+            Known::Wrong => (&self.wrong, &self.tallies.refused),
+        };
+        tally.miss();
+        let bytes = user.as_str().len();
+        room.put(key, user, bytes, key.jittered(self.time));
     }
 
     /// Forgets what belongs to users for whom `flushed` holds; returns how many
     /// right passwords that were.
     pub(super) fn flush(&self, flushed: impl Fn(&Address) -> bool) -> u64 {
-        let forget = |room: &Cache<CacheKey, Address>| {
-            let keys = room.iter().filter(|(_, user)| flushed(user)).map(|(key, _)| *key);
-            keys.map(|key| room.invalidate(&key)).count() as u64
-        };
-        forget(&self.wrong);
-        forget(&self.right)
+        self.wrong.forget_where(&flushed);
+        self.right.forget_where(&flushed)
     }
 
-    /// moka does its housekeeping when it is used; a quiet server has to ask.
+    /// What was counted: another cache goes on with it.
+    pub(super) fn tallies(&self) -> Arc<Tallies> {
+        Arc::clone(&self.tallies)
+    }
+
     pub(super) fn tidy(&self) {
-        self.right.run_pending_tasks();
-        self.wrong.run_pending_tasks();
+        self.right.tidy();
+        self.wrong.tidy();
     }
 
-    pub(super) fn status(&self) -> CacheStatus {
-        self.tidy();
-        CacheStatus {
-            verified: self.right.entry_count(),
-            wrong: self.wrong.entry_count(),
-            capacity: self.capacity,
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            ..CacheStatus::default()
-        }
+    pub(super) fn status(&self) -> [CacheStatus; 2] {
+        let Tallies { good, refused } = &*self.tallies;
+        [
+            CacheStatus::new("verified", [self.right.fill()], good.counts()),
+            CacheStatus::new("wrong", [self.wrong.fill()], refused.counts()),
+        ]
     }
 }

@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    flight::Flights,
-    people::{PeopleCache, PersonKey, SaidOf},
-    tokens::{Good, Said, TokenCache, TokenKey},
+    answers::Tallies,
+    people::{PeopleCache, SaidOf},
+    purges::{Mark, Whose},
+    tokens::{Good, Said, TokenCache},
     turns::Turns,
 };
 use crate::{
@@ -16,19 +17,20 @@ use crate::{
     secret::Secret,
 };
 
-/// Most good answers that are kept of one provider: some 50 MiB at the very
-/// most.
-const MAX_TOKENS: u64 = 100_000;
-
-/// One provider with its cache. Other settings make another one.
+/// One provider with its caches. Other settings make another one.
 pub(super) struct Connected {
     pub(super) settings: Arc<idp::Settings>,
     pub(super) provider: Arc<Provider>,
-    pub(super) tokens: TokenCache,
-    pub(super) people: PeopleCache,
+    pub(super) tokens: Arc<TokenCache>,
+    pub(super) people: Arc<PeopleCache>,
     pub(super) turns: Turns,
-    flights: Flights<(TokenKey, u64), Said>,
-    look_ups: Flights<(PersonKey, u64), SaidOf>,
+}
+
+/// How the caches of all providers do.
+#[derive(Default)]
+pub(super) struct CacheTallies {
+    pub(super) tokens: Arc<Tallies>,
+    pub(super) people: Arc<Tallies>,
 }
 
 /// What is asked.
@@ -48,38 +50,29 @@ pub(super) struct Heard {
 }
 
 impl Connected {
-    pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider) -> Self {
-        let tokens = TokenCache::new(settings.name.clone(), MAX_TOKENS, settings.token_cache);
+    pub(super) fn new(
+        settings: Arc<idp::Settings>,
+        provider: Provider,
+        tallies: &CacheTallies,
+    ) -> Self {
         Self {
-            people: PeopleCache::new(settings.name.clone()),
-            settings,
+            tokens: TokenCache::of(&settings, Arc::clone(&tallies.tokens)).into(),
+            people: PeopleCache::of(&settings, Arc::clone(&tallies.people)).into(),
             provider: Arc::new(provider),
-            tokens,
             turns: Turns::default(),
-            flights: Flights::default(),
-            look_ups: Flights::default(),
+            settings,
         }
     }
 
     /// Asks, together with whoever asks the same, and keeps the answer; nothing
-    /// if it was outdated when it came. Who comes after a purge does not join a
-    /// request from before it.
+    /// if it was outdated when it came.
     pub(super) async fn ask(self: &Arc<Self>, question: Question<'_>) -> Option<Said> {
-        let purges = self.tokens.purges();
-        let key = self.tokens.key(question.token);
-        let run = || {
-            let own = Arc::clone(self);
-            let Question { token, user, names, now } = question;
-            let (token, user) = (token.clone(), user.clone());
-            async move {
-                own.tokens.count_miss();
-                let Heard { said, .. } = own.hear(&token, &names, now).await;
-                own.tokens.keep(key, &said, &user, now, purges);
-                said
-            }
+        let Question { token, user, names, now } = question;
+        let ask = || {
+            let (own, token) = (Arc::clone(self), token.clone());
+            async move { own.hear(&token, &names, now).await.said }
         };
-        let said = self.flights.share((key, purges), run).await;
-        (self.tokens.purges() == purges).then_some(said)
+        self.tokens.ask(self.tokens.key(token.expose()), user, now, ask).await
     }
 
     /// Asks who has `address`, together with whoever asks the same, and keeps the
@@ -90,19 +83,11 @@ impl Connected {
         names: Arc<NameRules>,
         now: Timestamp,
     ) -> Option<SaidOf> {
-        let purges = self.people.purges();
-        let key = self.people.key(address);
-        let run = || {
-            let (own, key, address) = (Arc::clone(self), key.clone(), address.clone());
-            async move {
-                own.people.count_miss();
-                let said = own.look_up(&address, &names).await;
-                own.people.keep(key, &said, now, purges);
-                said
-            }
+        let ask = || {
+            let (own, address) = (Arc::clone(self), address.clone());
+            async move { own.look_up(&address, &names).await }
         };
-        let said = self.look_ups.share((key.clone(), purges), run).await;
-        (self.people.purges() == purges).then_some(said)
+        self.people.ask(self.people.key(address.as_str().as_bytes()), address, now, ask).await
     }
 
     /// Asks alone who has `address`, and keeps nothing. What the provider finds
@@ -117,36 +102,38 @@ impl Connected {
         self.provider.look_up(address.as_str(), is_it).await.into()
     }
 
-    /// Forgets what was said of users for whom `whose` holds; returns how many
-    /// good answers that were.
-    pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
-        self.tokens.purge(&whose) + self.people.purge(&whose)
+    /// Forgets what was said of these users; returns how many good answers that
+    /// were.
+    pub(super) fn purge(&self, whose: &Whose) -> u64 {
+        self.tokens.purge_users(whose) + self.people.purge_users(whose)
     }
 
     /// Forgets what was said of these people, by the provider's own ids of them:
-    /// of their tokens, too, and which addresses nobody has. Returns how many good
-    /// answers that were.
+    /// of their tokens, too. And which addresses are nobody's: they may be theirs
+    /// by now. Returns how many good answers that were.
     #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn purge_people(&self, subjects: &BTreeSet<String>) -> u64 {
-        self.tokens.purge_of(|good| subjects.contains(&good.subject))
-            + self.people.purge_of(|person| subjects.contains(&person.subject))
+        let people = || subjects.iter().map(|subject| Mark::Person(subject));
+        let tokens = self.tokens.purge_marks(people());
+        let people = self.people.purge_marks(people().chain([Mark::NobodysAddress]));
+        self.people.forget_refused();
+        tokens + people
     }
 
     /// Forgets tokens of this person and of this session, nothing else; returns
-    /// how many that were. A token that does not say of which session it is may
-    /// be of any of its person's.
+    /// how many that were. All of the person's, since a token need not say of
+    /// which session it is; and where nobody is named, all that do not say it.
     #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn purge_tokens(&self, subject: Option<&str>, session: Option<&str>) -> u64 {
-        self.tokens.purge_of(|good| match (subject, session) {
-            (Some(subject), _) => good.subject == subject,
-            (None, Some(_)) => true,
-            (None, None) => false,
-        })
+        let person = subject.map(Mark::Person);
+        let unnamed = (person.is_none() && session.is_some()).then_some(Mark::NoSession);
+        let session = session.map(Mark::Session);
+        self.tokens.purge_marks(person.into_iter().chain(session).chain(unnamed))
     }
 
     /// Forgets everything that was said; returns how many good answers that were.
     pub(super) fn purge_all(&self) -> u64 {
-        self.purge(|_| true)
+        self.tokens.purge_all() + self.people.purge_all()
     }
 
     /// Asks alone, and keeps nothing.
@@ -159,15 +146,13 @@ impl Connected {
         let said = match checked.answer {
             Answer::Refused(refusal) => Said::Refused(refusal.into()),
             Answer::Unavailable(outage) => Said::Unavailable(outage.into()),
-            Answer::Active(token) => {
-                match Good::new(token, |claim| self.canonical(claim, names), now) {
-                    Ok(good) => Said::Good(good.into()),
-                    Err(why) => {
-                        let (cause, detail) = (OutageCause::Malformed, why.to_owned());
-                        Said::Unavailable(Outage { cause, detail }.into())
-                    }
+            Answer::Active(token) => match Good::new(token, |claim| self.canonical(claim, names)) {
+                Ok(good) => Said::Good(good.into()),
+                Err(why) => {
+                    let (cause, detail) = (OutageCause::Malformed, why.to_owned());
+                    Said::Unavailable(Outage { cause, detail }.into())
                 }
-            }
+            },
         };
         Heard { said, steps: checked.steps }
     }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Cause, Settings,
-    cache::{CacheKey, VerifiedCache},
-    flight::Flights,
-    pool::HashPool,
-    random::random,
+    Cause, Settings, answers::Tallies, cache::VerifiedCache, flight::Flights, pool::HashPool,
+    room::Key,
 };
 use crate::{mailbox::NameRules, password};
 
@@ -20,7 +17,7 @@ pub(super) struct Current {
     pub(super) names: Arc<NameRules>,
     pub(super) cache: Arc<VerifiedCache>,
     pub(super) pool: Arc<HashPool>,
-    pub(super) flights: Flights<CacheKey, Hashed>,
+    pub(super) flights: Flights<Key, Hashed>,
     /// What the password of an unknown name is checked against.
     pub(super) decoy: Arc<str>,
 }
@@ -28,7 +25,7 @@ pub(super) struct Current {
 impl Current {
     /// Everything new, for a start.
     pub(super) fn new(settings: Settings) -> Self {
-        let cache = Arc::new(new_cache(&settings));
+        let cache = Arc::new(new_cache(&settings, Arc::default()));
         let pool = Arc::new(new_pool(&settings));
         Self::with(settings, cache, pool)
     }
@@ -39,7 +36,7 @@ impl Current {
         let cache = if cache_part(&settings) == cache_part(&self.settings) {
             Arc::clone(&self.cache)
         } else {
-            Arc::new(new_cache(&settings))
+            Arc::new(new_cache(&settings, self.cache.tallies()))
         };
         let pool = if pool_part(&settings) == pool_part(&self.settings) {
             Arc::clone(&self.pool)
@@ -65,9 +62,9 @@ fn cache_part(settings: &Settings) -> impl PartialEq + use<> {
     (settings.verified_cache_entries, settings.verified_cache_time)
 }
 
-fn new_cache(settings: &Settings) -> VerifiedCache {
+fn new_cache(settings: &Settings, tallies: Arc<Tallies>) -> VerifiedCache {
     let (entries, time) = (settings.verified_cache_entries, settings.verified_cache_time);
-    VerifiedCache::new(random(), entries, time)
+    VerifiedCache::new(entries, time, tallies)
 }
 
 fn pool_part(settings: &Settings) -> impl PartialEq + use<> {

@@ -17,7 +17,7 @@ use super::{
     bearer::{PATIENCE, cause},
     case::{Case, Stop},
     connected::Connected,
-    people::{Known, SaidOf},
+    people::{KnownPerson, NoPerson, SaidOf},
     person::{Claimed, unfit_subject},
     trace::Outcome,
 };
@@ -55,12 +55,15 @@ impl Pipeline {
             let tried = self.weigh(case, &account, &provider, &known.said, password).await;
             let final_word = match &tried {
                 Ok(()) => true,
-                Err(stop) => known.is_of_just_now(case.attempt.arrived) || !may_be_mended(*stop),
+                Err(stop) => {
+                    let just_now = known.is_of_just_now(case.attempt.arrived, &provider.settings);
+                    just_now || !may_be_mended(*stop)
+                }
             };
             if final_word {
                 case.cached = true;
                 if !case.trace.is_on() {
-                    provider.people.count_hit();
+                    provider.people.count_hit(&known.said);
                 }
                 return tried.map(|()| account);
             }
@@ -87,11 +90,12 @@ impl Pipeline {
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.
             let now = case.attempt.arrived;
-            let just_said = known(case, &provider, &account)
-                .filter(|known| !case.trace.is_on() && known.is_of_just_now(now));
+            let just_said = known(case, &provider, &account).filter(|known| {
+                !case.trace.is_on() && known.is_of_just_now(now, &provider.settings)
+            });
             let said = match (just_said, &case.turn) {
                 (Some(known), _) => {
-                    provider.people.count_hit();
+                    provider.people.count_hit(&known.said);
                     Some(known.said)
                 }
                 (None, Some(_)) => ask(case, &account, &provider, give_up).await,
@@ -111,7 +115,7 @@ impl Pipeline {
                 return Ok(account);
             }
             self.weigh(case, &account, &provider, &said, password).await?;
-            let SaidOf::Person(person) = &said else { return Ok(account) };
+            let SaidOf::Good(person) = &said else { return Ok(account) };
             return self.bound(case, account, claimed(&provider, person)).await;
         }
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
@@ -127,13 +131,15 @@ impl Pipeline {
         password: Option<&Secret>,
     ) -> Result<(), Stop> {
         let person = match said {
-            SaidOf::Person(person) => person,
-            SaidOf::Nobody => {
-                return Err(refused(case, Reason::UnknownAtProvider, "nobody has this address"));
-            }
-            SaidOf::Several => {
-                let detail = "more than one person has this address";
-                return Err(refused(case, Reason::AmbiguousAtProvider, detail));
+            SaidOf::Good(person) => person,
+            SaidOf::Refused(why) => {
+                let (reason, detail) = match **why {
+                    NoPerson::Nobody => (Reason::UnknownAtProvider, "nobody has this address"),
+                    NoPerson::Several => {
+                        (Reason::AmbiguousAtProvider, "more than one person has this address")
+                    }
+                };
+                return Err(refused(case, reason, detail));
             }
             SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
         };
@@ -165,7 +171,7 @@ impl Pipeline {
         outage: &Outage,
         password: Option<&Secret>,
     ) -> Result<(), Stop> {
-        let key = provider.people.key(&account.mailbox.address);
+        let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
         let last = provider.people.last(&key, case.attempt.arrived);
         let hers = |person: &Person| {
             account.mailbox.bound.as_ref() == Some(&claimed(provider, person).person)
@@ -183,6 +189,9 @@ impl Pipeline {
         let Some(password) = password else { return Ok(()) };
         if self.is_right(case, account, hash, password).await? {
             (case.stale, case.cached) = (true, true);
+            if !case.trace.is_on() {
+                provider.people.count_stale();
+            }
             return Ok(());
         }
         // It may be right by now; who tries many of them is guessing all the same.
@@ -225,10 +234,11 @@ impl Pipeline {
 
 /// A fresh answer. Not one that would bind the mailbox: who is to be bound has
 /// to be vouched for now.
-fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option<Known> {
+fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option<KnownPerson> {
     let now = case.attempt.arrived;
-    let known = provider.people.fresh(&provider.people.key(&account.mailbox.address), now)?;
-    if let SaidOf::Person(person) = &known.said
+    let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
+    let known = provider.people.fresh(&key, now)?;
+    if let SaidOf::Good(person) = &known.said
         && account.mailbox.bound.is_none()
         && claimed(provider, person).may_bind
     {
@@ -257,7 +267,7 @@ async fn ask(
         provider.ask_about(address, names, case.attempt.arrived).await
     };
     let said = timeout_at(give_up, asked).await.unwrap_or_else(|_| Some(too_slow()));
-    if matches!(said, Some(SaidOf::Person(_) | SaidOf::Nobody | SaidOf::Several)) {
+    if matches!(said, Some(SaidOf::Good(_) | SaidOf::Refused(_))) {
         case.trace.note("asked", Outcome::Ok, || format!("{name} answered now"));
     }
     said

@@ -8,6 +8,7 @@
 //! *Architecture invariant*: only this room makes a [`Verified`].
 
 mod abuse;
+mod answers;
 mod app_password;
 mod auth_token;
 mod bearer;
@@ -26,7 +27,9 @@ mod person;
 mod pipeline;
 mod pool;
 mod providers;
+mod purges;
 mod random;
+mod room;
 mod sentence;
 mod settings;
 mod settle;

@@ -11,11 +11,10 @@ use super::{
     case::Case,
     current::Current,
     penalty::Penalty,
-    people::PeopleFill,
     providers::Registry,
+    purges::Whose,
     random::random,
     sentence, settle,
-    tokens::Fill,
     trace::Recorder,
     upgrade::Upgrades,
 };
@@ -25,7 +24,7 @@ use crate::{
     password,
     sasl::Credentials,
     secret::Secret,
-    store::{self, Mask, Store},
+    store::{self, Store},
 };
 
 /// Why something other than a login did not work.
@@ -174,30 +173,17 @@ impl Pipeline {
 
     /// Forgets the verified passwords, people and tokens of the users that match one of
     /// `masks` (`*` and `?`), or all; returns how many. What providers are being
-    /// asked at the moment is asked again.
+    /// asked about them at the moment is asked again.
     pub fn flush_cache(&self, masks: &[String]) -> u64 {
         let cache = Arc::clone(&self.current.load().cache);
-        let masks: Vec<Mask> = masks.iter().map(|mask| Mask::new(mask)).collect();
-        let flushed = |user: &Address| {
-            masks.is_empty() || masks.iter().any(|mask| mask.matches(user.as_str()))
-        };
-        cache.flush(flushed) + self.registry.purge(flushed)
+        let whose = Whose::new(masks);
+        cache.flush(|user| whose.means(user)) + self.registry.purge(&whose)
     }
 
-    /// How the caches of verified passwords and tokens do.
-    pub fn cache_status(&self) -> CacheStatus {
-        let Fill { tokens, hits, misses } = self.registry.fill();
-        let PeopleFill { people, hits: people_hits, misses: people_misses } =
-            self.registry.people_fill();
-        CacheStatus {
-            tokens,
-            token_hits: hits,
-            token_misses: misses,
-            people,
-            people_hits,
-            people_misses,
-            ..self.current.load().cache.status()
-        }
+    /// How each cache does.
+    pub fn cache_status(&self) -> Vec<CacheStatus> {
+        let passwords = self.current.load().cache.status();
+        passwords.into_iter().chain(self.registry.cache_status()).collect()
     }
 
     /// Everybody who is held back.

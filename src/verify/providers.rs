@@ -6,10 +6,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio::{sync::Mutex, task};
 
-use super::{Cause, Error, Pipeline, connected::Connected, people::PeopleFill, tokens::Fill};
+use super::{
+    CacheStatus, Cause, Error, Pipeline,
+    answers::{Fills, Tallies},
+    connected::{CacheTallies, Connected},
+    purges::Whose,
+};
 use crate::{
     idp::{self, Problem},
-    mailbox::{Address, NamedProvider, ProviderName},
+    mailbox::{NamedProvider, ProviderName},
 };
 
 /// Where a provider is configured.
@@ -41,6 +46,7 @@ pub(super) struct Registry {
     /// Held while they are read anew, so that an older reading cannot come to
     /// lie over a newer one.
     loading: Mutex<()>,
+    tallies: Arc<CacheTallies>,
 }
 
 type Known = BTreeMap<ProviderName, Entry>;
@@ -88,10 +94,10 @@ impl Registry {
         }
     }
 
-    /// Forgets what was said of users and their tokens, for whom `whose` holds;
-    /// returns how many good answers that were.
-    pub(super) fn purge(&self, whose: impl Fn(&Address) -> bool) -> u64 {
-        connected(&self.known.load()).map(|one| one.purge(&whose)).sum()
+    /// Forgets what was said of these users and their tokens; returns how many good
+    /// answers that were.
+    pub(super) fn purge(&self, whose: &Whose) -> u64 {
+        connected(&self.known.load()).map(|one| one.purge(whose)).sum()
     }
 
     pub(super) fn tidy(&self) {
@@ -102,24 +108,22 @@ impl Registry {
         }
     }
 
-    /// How full the caches of people are, all together.
-    pub(super) fn people_fill(&self) -> PeopleFill {
-        connected(&self.known.load()).fold(PeopleFill::default(), |sum, one| {
-            let PeopleFill { people, hits, misses } = one.people.fill();
-            PeopleFill {
-                people: sum.people + people,
-                hits: sum.hits + hits,
-                misses: sum.misses + misses,
-            }
-        })
-    }
-
-    /// How full the token caches are, all together.
-    pub(super) fn fill(&self) -> Fill {
-        connected(&self.known.load()).fold(Fill::default(), |sum, one| {
-            let Fill { tokens, hits, misses } = one.tokens.fill();
-            Fill { tokens: sum.tokens + tokens, hits: sum.hits + hits, misses: sum.misses + misses }
-        })
+    /// How the caches of people and tokens do, of all providers together.
+    pub(super) fn cache_status(&self) -> [CacheStatus; 4] {
+        let known = self.known.load();
+        let people: Vec<Fills> = connected(&known).map(|one| one.people.fills()).collect();
+        let tokens: Vec<Fills> = connected(&known).map(|one| one.tokens.fills()).collect();
+        let pair = |[good, refused]: [&'static str; 2], fills: &[Fills], tallies: &Tallies| {
+            let goods = fills.iter().map(|fills| fills.good);
+            let refuseds = fills.iter().map(|fills| fills.refused);
+            [
+                CacheStatus::new(good, goods, tallies.good.counts()),
+                CacheStatus::new(refused, refuseds, tallies.refused.counts()),
+            ]
+        };
+        let [people, unknown] = pair(["people", "unknown"], &people, &self.tallies.people);
+        let [tokens, refused] = pair(["tokens", "refused_tokens"], &tokens, &self.tallies.tokens);
+        [people, unknown, tokens, refused]
     }
 }
 
@@ -142,8 +146,8 @@ impl Pipeline {
         let declared = self.current().settings.providers.clone();
         let before = self.registry.known.load_full();
         let work = {
-            let before = Arc::clone(&before);
-            move || read(&before, stored, declared)
+            let (before, tallies) = (Arc::clone(&before), Arc::clone(&self.registry.tallies));
+            move || read(&before, stored, declared, &tallies)
         };
         let known = task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
         report_problems(&known);
@@ -191,7 +195,12 @@ impl Pipeline {
 
 /// Makes all providers, or takes them over from `before`. Blocks: certificates
 /// and secrets are read from files.
-fn read(before: &Known, stored: Vec<NamedProvider>, declared: Vec<Arc<idp::Settings>>) -> Known {
+fn read(
+    before: &Known,
+    stored: Vec<NamedProvider>,
+    declared: Vec<Arc<idp::Settings>>,
+    tallies: &CacheTallies,
+) -> Known {
     let stored = stored.into_iter().map(|named| {
         let settings = idp::Settings::mean(&named).map(Arc::new);
         (named.name, Origin::Store, settings)
@@ -200,13 +209,18 @@ fn read(before: &Known, stored: Vec<NamedProvider>, declared: Vec<Arc<idp::Setti
         declared.into_iter().map(|settings| (settings.name.clone(), Origin::File, Ok(settings)));
     // A later one of the same name takes the place of the earlier one.
     let all = stored.chain(declared).map(|(name, origin, settings)| {
-        let provider = settings.and_then(|settings| connect(before, settings)).map_err(Into::into);
+        let provider =
+            settings.and_then(|settings| connect(before, settings, tallies)).map_err(Into::into);
         (name, Entry { origin, provider })
     });
     all.collect()
 }
 
-fn connect(before: &Known, settings: Arc<idp::Settings>) -> Result<Arc<Connected>, Vec<Problem>> {
+fn connect(
+    before: &Known,
+    settings: Arc<idp::Settings>,
+    tallies: &CacheTallies,
+) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
     if let Some(same) = same.filter(|same| same.settings == settings) {
         return Ok(Arc::clone(same));
@@ -214,7 +228,7 @@ fn connect(before: &Known, settings: Arc<idp::Settings>) -> Result<Arc<Connected
     let provider = idp::Provider::new((*settings).clone());
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
-    Ok(Arc::new(Connected::new(settings, provider)))
+    Ok(Arc::new(Connected::new(settings, provider, tallies)))
 }
 
 fn report_problems(known: &Known) {

@@ -1,6 +1,7 @@
 //! The order of the checks, on the in-memory engine.
 
 mod abuse;
+mod apart;
 mod bearer;
 mod explain;
 mod keycloak;
@@ -97,6 +98,11 @@ pub(super) fn password(user: &str, password: &str) -> Attempt {
 }
 
 impl Rig {
+    /// How this cache does.
+    pub(super) fn cache(&self, name: &str) -> CacheStatus {
+        self.pipeline.cache_status().into_iter().find(|cache| cache.name == name).unwrap()
+    }
+
     pub(super) async fn new() -> Self {
         Self::with(settings()).await
     }

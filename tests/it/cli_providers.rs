@@ -262,10 +262,9 @@ fn from_a_new_provider_to_a_login() {
     let status = json(&daemon.cli(&["status", "--json"], ""));
     // One by explain, one by the first login; the second one was spared.
     assert_eq!(status["providers"][0]["requests"]["introspection"], 2, "{status}");
-    assert_eq!(
-        (&status["cache"]["tokens"], &status["cache"]["token_hits"]),
-        (&1.into(), &1.into())
-    );
+    let tokens = &status["caches"][4];
+    assert_eq!(tokens["name"], "tokens");
+    assert_eq!((&tokens["entries"], &tokens["hits"]), (&1.into(), &1.into()));
     assert!(daemon.cli(&["provider", "list"], "").contains("answers"));
     daemon.cli(&["mailbox", "set", "ann@example.org", "--unbind"], "");
     assert!(!daemon.cli(&mailbox, "").contains("bound to"));

@@ -22,7 +22,12 @@ fn with_a_server_the_same_commands_ask_it() {
     let explain = ["explain", "ann@example.org", "--password-stdin"];
     assert!(daemon.cli(&explain, "wonderland").contains("ACCEPTED"));
     assert!(daemon.cli(&["cache", "flush"], "").contains("Forgot"));
-    assert!(daemon.cli(&["cache", "status"], "").contains("verified passwords"));
+    let caches = json(&daemon.cli(&["cache", "status", "--json"], ""))["caches"].clone();
+    let names = ["verified", "wrong", "people", "unknown", "tokens", "refused_tokens"];
+    assert!(caches.as_array().unwrap().iter().map(|cache| &cache["name"]).eq(names), "{caches}");
+    assert_eq!(caches[0]["max_entries"], 100_000);
+    let shown = daemon.cli(&["cache", "status"], "");
+    assert!(shown.contains("refused tokens") && shown.contains("RATIO"), "{shown}");
     assert_eq!(daemon.cli(&["held-back", "list", "--json"], ""), "[]\n");
     let export = daemon.cli(&["export"], "");
     assert_eq!(export.lines().count(), 3);
