@@ -12,7 +12,7 @@ use dovegate::{
     protocol::{
         Base64, Cookie, client, escape,
         line::{Framer, MAX_CLIENT_BYTES, MAX_MASTER_BYTES},
-        master, reply,
+        master, reply, socketmap,
     },
     sasl::{Credentials, MechanismName, Step},
     session::{
@@ -43,6 +43,25 @@ pub(super) fn master_line(line: &[u8]) {
     if let Ok(master::Line::Command(command)) = master::parse(line) {
         let _names = (command.id(), command.needs_master());
     }
+}
+
+/// Reading never panics, and what was read is what stood there: written anew it is
+/// the beginning of the same bytes.
+pub(super) fn socketmap(data: &[u8]) {
+    let mut buffer = BytesMut::from(data);
+    let mut read = Vec::new();
+    while let Ok(Some(content)) = socketmap::next(&mut buffer) {
+        assert!(content.len() <= socketmap::MAX_REQUEST_BYTES);
+        read.extend_from_slice(format!("{}:", content.len()).as_bytes());
+        read.extend_from_slice(&content);
+        read.push(b',');
+        if let Some(request) = socketmap::parse(&content) {
+            assert_eq!([request.map, b" ", request.key].concat(), content);
+            let _known = socketmap::Map::find(request.map);
+        }
+    }
+    assert!(data.starts_with(&read) && data.ends_with(&buffer));
+    assert_eq!(read.len() + buffer.len(), data.len());
 }
 
 /// One message to the mechanism that the first byte chooses. What is read from a

@@ -59,7 +59,7 @@ pub(super) enum Command {
 /// Sizes are numbers with K, M, G or T (powers of 1024), or "unlimited".
 #[derive(Args, Debug)]
 pub(super) struct Values {
-    /// Whether its mailboxes may log in [default: true]
+    /// Whether its mailboxes may log in, and mail is taken for them [default: true]
     #[arg(long, value_name = "BOOL")]
     active: Option<bool>,
 

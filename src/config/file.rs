@@ -76,11 +76,22 @@ impl Default for Log {
 }
 
 /// `[names]`
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Names {
     pub(crate) default_domain: Option<DomainName>,
     pub(crate) further_local_characters: String,
+    pub(crate) recipient_delimiter: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            default_domain: None,
+            further_local_characters: String::new(),
+            recipient_delimiter: "+".to_owned(),
+        }
+    }
 }
 
 /// `[login]`

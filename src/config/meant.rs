@@ -48,6 +48,8 @@ pub(super) fn settle_in(written: &mut File, data: &Path) {
         (Kind::Userdb, "userdb", 0o666),
         (Kind::TokenLogin, "token-login", 0o666),
         (Kind::Token, "token", 0o666),
+        // Strangers need not know who has a mailbox.
+        (Kind::Socketmap, "socketmap", 0o660),
         (Kind::Master, "master", 0o600),
     ]
     .into_iter()
@@ -105,6 +107,13 @@ impl Check<'_> {
     }
 
     fn names(&mut self, written: &file::Names) -> NameRules {
+        let delimiters = written.recipient_delimiter.as_bytes();
+        self.must(
+            delimiters.iter().all(|byte| byte.is_ascii_punctuation() && *byte != b'@'),
+            "names",
+            "recipient_delimiter",
+            "characters that are neither letters nor digits nor @, such as \"+\"; empty for none",
+        );
         let further = written.further_local_characters.as_bytes();
         let allowed = |byte: &u8| {
             byte.is_ascii_graphic() && !matches!(byte, b'@' | b'/' | b'%' | b'*' | b'?')
@@ -149,6 +158,7 @@ impl Check<'_> {
             request_timeout: login.request_timeout.0,
             max_requests: login.max_requests,
             drain_limit: login.drain_limit.0,
+            recipient_delimiter: written.names.recipient_delimiter.clone(),
             check_session_pid: login.check_session_pid,
             limits: Limits {
                 connections: (limits.connections > 0).then_some(limits.connections),
@@ -320,15 +330,21 @@ impl Check<'_> {
         address: SocketAddr,
     ) -> Option<Endpoint> {
         let mut holds = true;
-        if listener.kind != Kind::Auth {
-            let reason = "only a listener of type \"auth\" has one: the others know their peers by \
-                          the rights of a socket file, so give them a path";
+        let danger = listener.kind.over_the_network();
+        if danger.is_none() {
+            let reason = "only listeners of type \"auth\" and \"socketmap\" have one: the others \
+                          know their peers by the rights of a socket file, so give them a path";
             self.problem("listener", place, "address", reason);
             holds = false;
         }
-        if !address.ip().is_loopback() && !listener.allow_remote_cleartext {
-            let reason = "passwords would cross the network in clear: use a loopback address, or \
-                          set allow_remote_cleartext = true in this listener";
+        if let Some(danger) = danger
+            && !address.ip().is_loopback()
+            && !listener.allow_remote_cleartext
+        {
+            let reason = format!(
+                "{danger}: use a loopback address, or set allow_remote_cleartext = true in this \
+                 listener"
+            );
             self.problem("listener", place, "address", reason);
             holds = false;
         }

@@ -47,6 +47,8 @@ fn problems_name_line_key_reason() {
         "[names]\nfurther_local_characters = \"/\"",
         &["d.toml:3: names.further_local_characters"],
     );
+    check("[names]\nrecipient_delimiter = \"+@\"", &["d.toml:3: names.recipient_delimiter"]);
+    check("[names]\nrecipient_delimiter = \"\"", &[]);
     check("[names]\ndefault_domain = \"a b\"", &["d.toml:3: the domain part"]);
     check("[userdb]\nuid = 0", &["d.toml:3: userdb.uid: never 0"]);
     check("[userdb]\nhome = \"/x/%q\"", &["d.toml:3: userdb.home: after %"]);
@@ -109,7 +111,9 @@ fn listeners_are_checked() {
     check(&tcp("auth", "[::1]:12345"), &[]);
     check(&tcp("auth", "192.0.2.1:12345"), &["d.toml:4: listener.address: passwords would cross"]);
     check(&(tcp("auth", "0.0.0.0:12345") + "allow_remote_cleartext = true"), &[]);
-    check(&tcp("master", "127.0.0.1:1"), &["d.toml:4: listener.address: only a listener of type"]);
+    check(&tcp("socketmap", "127.0.0.1:12345"), &[]);
+    check(&tcp("socketmap", "192.0.2.1:1"), &["d.toml:4: listener.address: whoever reaches it"]);
+    check(&tcp("master", "127.0.0.1:1"), &["d.toml:4: listener.address: only listeners of type"]);
     check(&format!("{}{}", path, tcp("auth", "0.0.0.0:1")), &["d.toml:7: listener.address"]);
     check(
         &format!("[[listener]]\ntype = \"auth\"\npath = \"/{}\"", "x".repeat(107)),
@@ -139,10 +143,12 @@ fn a_data_folder_needs_no_file() {
     assert_eq!(config.server.rights, None);
     let names: Vec<&str> =
         config.server.listeners.iter().map(|listener| listener.kind.name()).collect();
-    assert_eq!(names, ["login", "auth", "userdb", "token-login", "token", "master", "admin"]);
+    let expected =
+        ["login", "auth", "userdb", "token-login", "token", "socketmap", "master", "admin"];
+    assert_eq!(names, expected);
     let modes: Vec<u32> =
         config.server.listeners.iter().map(|listener| mode(&listener.endpoint)).collect();
-    assert_eq!(modes, [0o666, 0o666, 0o666, 0o666, 0o666, 0o600, 0o600]);
+    assert_eq!(modes, [0o666, 0o666, 0o666, 0o666, 0o666, 0o660, 0o600, 0o600]);
 }
 
 fn mode(endpoint: &Endpoint) -> u32 {

@@ -101,6 +101,14 @@ impl Address {
         NameRules::default().canonical(text.as_bytes())
     }
 
+    /// What was an address once is one whatever the present rules are: they may
+    /// have had other `further_local_bytes`.
+    fn parse_stored(text: &str) -> Result<Self, NameError> {
+        let rules =
+            NameRules { default_domain: None, further_local_bytes: (b'!'..=b'~').collect() };
+        rules.canonical(text.as_bytes())
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -119,6 +127,15 @@ impl Address {
     /// What stands behind the `@`.
     pub fn domain(&self) -> DomainName {
         DomainName(self.domain_str().into())
+    }
+
+    /// The address without what stands behind the first of these delimiters in
+    /// its local part; `None` if there is none. Nothing is left of an address
+    /// that begins with one, so that is none.
+    pub fn without_extension(&self, delimiters: &str) -> Option<Self> {
+        let (local, domain) = self.split();
+        let at = local.find(|character| delimiters.contains(character)).filter(|at| *at > 0)?;
+        Self::parse_stored(&format!("{}@{domain}", &local[..at])).ok()
     }
 
     fn split(&self) -> (&str, &str) {
@@ -233,11 +250,7 @@ impl<'de> Deserialize<'de> for DomainName {
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        // An address made under `further_local_bytes` must read back from the
-        // store whatever the present rules are.
-        let rules =
-            NameRules { default_domain: None, further_local_bytes: (b'!'..=b'~').collect() };
-        rules.canonical(text.as_bytes()).map_err(D::Error::custom)
+        Self::parse_stored(&text).map_err(D::Error::custom)
     }
 }
 
@@ -296,6 +309,24 @@ mod tests {
         let address = Address::parse("ann@example.org").unwrap();
         assert_eq!(address.local_part(), "ann");
         assert_eq!(address.domain().as_str(), "example.org");
+    }
+
+    #[test]
+    fn extensions() {
+        let check = |address: &str, delimiters: &str, expected: Option<&str>| {
+            let found = Address::parse(address).unwrap().without_extension(delimiters);
+            assert_eq!(found.as_ref().map(Address::as_str), expected, "{address} {delimiters}");
+        };
+        check("ann+x@example.org", "+", Some("ann@example.org"));
+        check("ann+x+y-z@example.org", "+", Some("ann@example.org"));
+        check("ann-x+y@example.org", "+-", Some("ann@example.org"));
+        check("ann+@example.org", "+", Some("ann@example.org"));
+        check("ann-x@example.org", "+", None);
+        check("ann+x@example.org", "", None);
+        check("+x@example.org", "+", None);
+        check("ann@example-x.org", "-", None);
+        // What is left is no address.
+        check("a.+x@example.org", "+", None);
     }
 
     #[test]

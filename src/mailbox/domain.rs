@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 pub struct Domain {
     /// Canonical name; the store's key.
     pub name: DomainName,
-    /// Whether its mailboxes may log in.
+    /// Whether its mailboxes may log in, and mail is taken for them.
     pub active: bool,
     /// Bumped with `active`, like a mailbox's generation: verified passwords of
     /// the whole domain fall away.

@@ -3,7 +3,10 @@
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use super::line::{Framer, Line};
+use super::{
+    line::{Framer, Line},
+    socketmap,
+};
 
 /// Why no further line comes.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,19 @@ impl Decoder for LineDecoder {
             buffer.clear();
         }
         Ok(line)
+    }
+}
+
+/// Cuts what arrives into the contents of netstrings.
+#[derive(Debug)]
+pub struct NetstringDecoder;
+
+impl Decoder for NetstringDecoder {
+    type Item = BytesMut;
+    type Error = CodecError;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, CodecError> {
+        Ok(socketmap::next(buffer)?)
     }
 }
 

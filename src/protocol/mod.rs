@@ -1,6 +1,7 @@
 //! Bytes to values and back, of Dovecot's authentication protocol: the client
 //! half (login processes, Postfix, Exim) and the master half (mail processes,
-//! LMTP, `doveadm`).
+//! LMTP, `doveadm`); and of Postfix's look-ups, which are a protocol of their own
+//! ([`socketmap`]).
 //!
 //! Nothing here knows the order in which lines may come: that is `session`.
 //! What a line means when it cannot be read is said by [`Error`].
@@ -20,6 +21,7 @@ pub mod line;
 pub mod master;
 pub mod reply;
 pub mod request;
+pub mod socketmap;
 
 pub use self::{base64::Base64, cookie::Cookie, request::AuthRequest, request::Secured};
 

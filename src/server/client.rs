@@ -13,7 +13,10 @@ use super::{
     settings::{Kind, ListenerSettings, Settings},
 };
 use crate::{
-    protocol::line::{Line, MAX_CLIENT_BYTES},
+    protocol::{
+        codec::LineDecoder,
+        line::{Line, MAX_CLIENT_BYTES},
+    },
     sasl::MechanismName,
     session::{Action, ClientSession, ClientSettings, ListenerKind, Ticket},
     verify::Verdict,
@@ -55,7 +58,7 @@ pub(super) fn client_kind(kind: Kind) -> Option<ListenerKind> {
         Kind::Auth => Some(ListenerKind::Auth),
         Kind::TokenLogin => Some(ListenerKind::TokenLogin),
         Kind::Token => Some(ListenerKind::Token),
-        Kind::Master | Kind::Userdb | Kind::Admin => None,
+        Kind::Master | Kind::Userdb | Kind::Socketmap | Kind::Admin => None,
     }
 }
 
@@ -143,8 +146,11 @@ impl Client {
 
 impl Dialogue for Client {
     type Event = (Ticket, Verdict);
+    type Framing = LineDecoder;
 
-    const LONGEST_LINE_BYTES: usize = MAX_CLIENT_BYTES;
+    fn framing() -> LineDecoder {
+        LineDecoder::new(MAX_CLIENT_BYTES)
+    }
 
     fn greeting(&mut self, out: &mut BytesMut) {
         self.session.greeting(out);

@@ -12,11 +12,11 @@ use tokio::{
     io::Interest,
     time::{Instant, sleep_until},
 };
-use tokio_util::{codec::Decoder as _, sync::CancellationToken};
+use tokio_util::{codec::Decoder, sync::CancellationToken};
 use zeroize::Zeroize as _;
 
 use super::stream::Stream;
-use crate::protocol::{codec::LineDecoder, line::Line};
+use crate::protocol::codec::CodecError;
 
 /// With so much unread by the peer, we read no more of it …
 const HIGH_WATER_BYTES: usize = 50 << 10;
@@ -46,6 +46,8 @@ pub(super) enum Closed {
     Stopping,
     #[error("the peer does not read our replies")]
     Stalled,
+    #[error("the peer asks nothing")]
+    Idle,
     #[error("it came above the limit of connections")]
     AboveLimit,
     #[error("{0}")]
@@ -58,14 +60,20 @@ pub(super) enum Closed {
 pub(super) trait Dialogue: Send {
     /// What its work ends with.
     type Event: Send;
+    /// Cuts what arrives into lines, or what takes their place.
+    type Framing: Decoder<Error = CodecError> + Send;
 
-    /// Longest line, its end included.
-    const LONGEST_LINE_BYTES: usize;
-
+    /// The framing at the beginning.
+    fn framing() -> Self::Framing;
     /// Says the first word.
     fn greeting(&mut self, out: &mut BytesMut);
     /// Takes a line; what cannot be answered at once becomes work.
-    fn line(&mut self, line: &Line, work: &mut Work<Self::Event>, out: &mut BytesMut) -> Flow;
+    fn line(
+        &mut self,
+        line: &Frame<Self>,
+        work: &mut Work<Self::Event>,
+        out: &mut BytesMut,
+    ) -> Flow;
     /// Takes the end of a piece of work.
     fn event(
         &mut self,
@@ -87,6 +95,9 @@ pub(super) trait Dialogue: Send {
     fn is_idle(&self) -> bool;
 }
 
+/// One line of a dialogue, or what takes its place.
+pub(super) type Frame<D> = <<D as Dialogue>::Framing as Decoder>::Item;
+
 /// Runs a connection to its end, which is an error always: it says why.
 pub(super) async fn run<D: Dialogue>(
     stream: Stream,
@@ -96,8 +107,9 @@ pub(super) async fn run<D: Dialogue>(
     let mut connection = Connection {
         stream,
         dialogue,
-        decoder: LineDecoder::new(D::LONGEST_LINE_BYTES),
+        framing: D::framing(),
         input: BytesMut::new(),
+        wants_bytes: false,
         out: BytesMut::new(),
         work: Work::new(),
         is_choked: false,
@@ -115,9 +127,11 @@ pub(super) async fn run<D: Dialogue>(
 struct Connection<D: Dialogue> {
     stream: Stream,
     dialogue: D,
-    decoder: LineDecoder,
+    framing: D::Framing,
     /// An incomplete line, or lines that wait for replies to be read.
     input: BytesMut,
+    /// What is in there is no whole line.
+    wants_bytes: bool,
     /// Replies not yet written.
     out: BytesMut,
     work: Work<D::Event>,
@@ -149,8 +163,11 @@ impl<D: Dialogue> Connection<D> {
 
     fn take_lines(&mut self) -> Flow {
         while !self.is_choked && self.dialogue.takes_lines(&self.work) {
-            match self.decoder.decode(&mut self.input) {
-                Ok(None) => break,
+            match self.framing.decode(&mut self.input) {
+                Ok(None) => {
+                    self.wants_bytes = true;
+                    break;
+                }
                 Ok(Some(line)) => self.dialogue.line(&line, &mut self.work, &mut self.out)?,
                 Err(error) => return ControlFlow::Break(Closed::Dialogue(error.to_string())),
             }
@@ -188,7 +205,7 @@ impl<D: Dialogue> Connection<D> {
     /// Waits for the next thing to happen, and takes it in.
     async fn wait(&mut self, drain: &CancellationToken) -> Flow {
         let may_read = !self.is_choked && self.dialogue.takes_lines(&self.work);
-        if may_read && !self.input.is_empty() && self.holds_a_line() {
+        if may_read && !self.input.is_empty() && !self.wants_bytes {
             return ControlFlow::Continue(());
         }
         let interest = match (may_read, self.out.is_empty()) {
@@ -216,15 +233,14 @@ impl<D: Dialogue> Connection<D> {
         }
     }
 
-    fn holds_a_line(&self) -> bool {
-        self.input.contains(&b'\n')
-    }
-
     fn read(&mut self) -> Flow {
         self.make_room();
         match self.stream.try_read(&mut self.input) {
             Ok(0) => ControlFlow::Break(Closed::ByPeer),
-            Ok(_) => ControlFlow::Continue(()),
+            Ok(_) => {
+                self.wants_bytes = false;
+                ControlFlow::Continue(())
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error.into()),
         }

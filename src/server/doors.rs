@@ -23,6 +23,7 @@ use super::{
     listener::{self, Bound, SocketFile, Strangers},
     master::{Master, master_kind, master_settings},
     settings::{Endpoint, Kind, ListenerSettings},
+    socketmap::Socketmap,
     stream::{Listener, Peer, Stream},
 };
 use crate::{
@@ -269,6 +270,9 @@ impl Task {
             let session = MasterSession::new(master_settings, hub.spid, peer, restricted, desk);
             let master = Master::new(Arc::clone(&hub), session, all.max_requests);
             connections.spawn(run(hub, settings, stream, master, seat));
+        } else if settings.kind == Kind::Socketmap {
+            let socketmap = Socketmap::new(Arc::clone(&hub));
+            connections.spawn(run(hub, settings, stream, socketmap, Some(seat)));
         }
     }
 }
@@ -287,7 +291,7 @@ async fn run<D: connection::Dialogue>(
         Closed::Dialogue(_) | Closed::Stalled | Closed::AboveLimit => {
             tracing::warn!(%listener, reason = %closed, "connection closed");
         }
-        Closed::ByPeer | Closed::Stopping | Closed::Broken(_) => {
+        Closed::ByPeer | Closed::Stopping | Closed::Idle | Closed::Broken(_) => {
             tracing::debug!(%listener, reason = %closed, "connection closed");
         }
     }

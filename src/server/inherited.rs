@@ -188,13 +188,15 @@ impl HandedOver {
             None => self.settings_by_name()?,
         };
         if let Endpoint::Tcp(address) = self.endpoint {
-            if settings.kind != Kind::Auth {
-                return Err(Error::InheritedTcp { address, reason: "only type auth may have one" });
-            }
+            let Some(danger) = settings.kind.over_the_network() else {
+                let reason = "only types auth and socketmap may have one".to_owned();
+                return Err(Error::InheritedTcp { address, reason });
+            };
             if same.is_none() && !address.ip().is_loopback() {
-                let reason = "passwords would cross the network in clear; let it listen on \
-                              loopback, or list it as a [[listener]] with \
-                              allow_remote_cleartext = true";
+                let reason = format!(
+                    "{danger}; let it listen on loopback, or list it as a [[listener]] with \
+                     allow_remote_cleartext = true"
+                );
                 return Err(Error::InheritedTcp { address, reason });
             }
         }
@@ -238,6 +240,7 @@ fn kind_in_dovecot(said: &str) -> Kind {
         "login" => Kind::Login,
         "master" => Kind::Master,
         "userdb" => Kind::Userdb,
+        "socketmap" => Kind::Socketmap,
         "token" => Kind::Token,
         "tokenlogin" | "token-login" => Kind::TokenLogin,
         _ => Kind::Auth,
@@ -258,10 +261,12 @@ mod tests {
             ("auth", Kind::Auth),
             ("auth-master", Kind::Master),
             ("auth-userdb", Kind::Userdb),
+            ("socketmap", Kind::Socketmap),
             ("tokenlogin", Kind::TokenLogin),
             ("auth-token", Kind::Token),
             ("auth-master\ttype=master", Kind::Master),
             ("auth-x\ttype=userdb", Kind::Userdb),
+            ("maps\ttype=socketmap", Kind::Socketmap),
             ("auth-login\ttype=auth", Kind::Auth),
             ("x\ttype=auth-legacy", Kind::Auth),
             ("tokenlogin\ttype=token-login", Kind::TokenLogin),

@@ -95,6 +95,11 @@ fn logs_in(account: &Account) -> bool {
     account.mailbox.state == MailboxState::Active && account.domain.active
 }
 
+/// Whether mail is taken for it: as LMTP finds it, in a domain that is switched on.
+pub(super) fn receives(account: &Account) -> bool {
+    account.domain.active && userdb::is_found(&account.mailbox, "lmtp")
+}
+
 fn auth_token(core: &Core, kept: &Kept, token: TokenRequest) -> (String, String) {
     let session_pid = token.session_pid.to_string();
     let session = kept.request.session.as_deref().unwrap_or_default();

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     mailbox::Address,
-    protocol::line::{Line, MAX_MASTER_BYTES},
+    protocol::{
+        codec::LineDecoder,
+        line::{Line, MAX_MASTER_BYTES},
+    },
     session::{Answer, MasterAction, MasterKind, MasterSession, MasterSettings, Ticket},
 };
 
@@ -35,7 +38,12 @@ pub(super) fn master_kind(kind: Kind) -> Option<MasterKind> {
     match kind {
         Kind::Master => Some(MasterKind::Master),
         Kind::Userdb => Some(MasterKind::Userdb),
-        Kind::Login | Kind::Auth | Kind::TokenLogin | Kind::Token | Kind::Admin => None,
+        Kind::Login
+        | Kind::Auth
+        | Kind::TokenLogin
+        | Kind::Token
+        | Kind::Socketmap
+        | Kind::Admin => None,
     }
 }
 
@@ -120,8 +128,11 @@ impl Master {
 
 impl Dialogue for Master {
     type Event = Event;
+    type Framing = LineDecoder;
 
-    const LONGEST_LINE_BYTES: usize = MAX_MASTER_BYTES;
+    fn framing() -> LineDecoder {
+        LineDecoder::new(MAX_MASTER_BYTES)
+    }
 
     fn greeting(&mut self, out: &mut BytesMut) {
         self.session.greeting(out);

@@ -7,6 +7,7 @@
 //! connection.rs  one connection, whatever is said on it
 //! client.rs      logins                       login.rs   one of them
 //! master.rs      REQUEST, USER, LIST …        lookup.rs  their answers
+//! socketmap.rs   what Postfix looks up, with its answers
 //! admin.rs       HTTP for administrators      http.rs    HTTP over TCP
 //! hub.rs         what all share
 //! ```
@@ -26,6 +27,7 @@ mod master;
 mod rights;
 pub mod settings;
 mod shutdown;
+mod socketmap;
 mod stream;
 mod supervisor;
 mod turn;
@@ -95,13 +97,13 @@ pub enum Error {
         /// What systemd calls it.
         name: String,
     },
-    /// A port that would carry passwords abroad.
+    /// A port that says too much to too many.
     #[error("the parent process handed over the port {address}: {reason}")]
     InheritedTcp {
         /// The port.
         address: std::net::SocketAddr,
         /// What is wrong.
-        reason: &'static str,
+        reason: String,
     },
     /// The system allows too few open files.
     #[error(

@@ -49,6 +49,9 @@ pub struct Settings {
     pub max_requests: usize,
     /// How long a stopping server finishes what is pending.
     pub drain_limit: Duration,
+    /// Characters behind which an address has an extension, for Postfix's
+    /// look-ups.
+    pub recipient_delimiter: String,
     /// Whether `session_pid` of a REQUEST must be its sender's process id.
     pub check_session_pid: bool,
     /// How many connections.
@@ -169,19 +172,22 @@ pub enum Kind {
     TokenLogin,
     /// As `auth`, for tokens of earlier logins alone.
     Token,
+    /// Postfix's look-ups: domains, mailboxes, senders.
+    Socketmap,
     /// HTTP for administrators.
     Admin,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Login,
         Self::Auth,
         Self::Master,
         Self::Userdb,
         Self::TokenLogin,
         Self::Token,
+        Self::Socketmap,
         Self::Admin,
     ];
 
@@ -194,6 +200,7 @@ impl Kind {
             Self::Userdb => "userdb",
             Self::TokenLogin => "token-login",
             Self::Token => "token",
+            Self::Socketmap => "socketmap",
             Self::Admin => "admin",
         }
     }
@@ -203,10 +210,20 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// What would come of a TCP port that others can reach; `None` for the kinds
+    /// that know their peers by the rights of a socket file, and have no port.
+    pub fn over_the_network(self) -> Option<&'static str> {
+        match self {
+            Self::Auth => Some("passwords would cross the network in clear"),
+            Self::Socketmap => Some("whoever reaches it could ask who has a mailbox"),
+            _ => None,
+        }
+    }
+
     /// Rights of its socket file where none are set.
     pub fn default_mode(self) -> u32 {
         match self {
-            Self::Login | Self::Auth | Self::TokenLogin | Self::Token => 0o660,
+            Self::Login | Self::Auth | Self::TokenLogin | Self::Token | Self::Socketmap => 0o660,
             Self::Userdb => 0o666,
             Self::Master | Self::Admin => 0o600,
         }

@@ -17,7 +17,8 @@ use crate::support::{
     world::{ANN, ANN_PASSWORD, World},
 };
 
-const SOCKETS: [&str; 7] = ["login", "auth", "master", "userdb", "token-login", "token", "admin"];
+const SOCKETS: [&str; 8] =
+    ["login", "auth", "master", "userdb", "token-login", "token", "socketmap", "admin"];
 
 /// Bytes that get far enough in to break something: words and fields of the
 /// protocol, and noise.
@@ -33,6 +34,8 @@ fn nasty() -> impl Strategy<Value = Vec<u8>> {
         Just("REQUEST\t1\t4242\t1\t00112233445566778899aabbccddeeff\n".to_owned()),
         Just("LIST\t3\t\n".to_owned()),
         Just("CACHE-FLUSH\t4\n".to_owned()),
+        Just("36:virtual_mailbox_maps ann@example.org,".to_owned()),
+        Just("32768:virtual_mailbox_maps ".to_owned()),
         Just("GET /api/v1/mailboxes HTTP/1.1\r\nHost: x\r\n".to_owned()),
         "[A-Z]{1,12}\t[0-9]{1,12}(\t[a-z]{1,8}=[ -~]{0,20}){0,4}\n",
     ];

@@ -35,6 +35,11 @@ fn sasl() {
 }
 
 #[test]
+fn socketmap() {
+    replay("socketmap", checks::socketmap);
+}
+
+#[test]
 fn session() {
     replay("session", checks::session);
 }

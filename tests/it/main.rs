@@ -21,6 +21,7 @@ mod mailpassword;
 mod misfortunes;
 mod provider_test;
 mod server;
+mod socketmap;
 mod store_contract;
 mod support;
 mod systemd_units;

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::protocol::{codec::LineDecoder, line::Line};
 
 const A_WHILE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,8 +27,11 @@ struct Parrot {
 
 impl Dialogue for Parrot {
     type Event = ();
+    type Framing = LineDecoder;
 
-    const LONGEST_LINE_BYTES: usize = 64;
+    fn framing() -> LineDecoder {
+        LineDecoder::new(64)
+    }
 
     fn greeting(&mut self, out: &mut BytesMut) {
         out.extend_from_slice(b"hello\n");

@@ -1,0 +1,167 @@
+//! A connection of Postfix's look-ups: who is here, and who may send as whom.
+//!
+//! `NotFound` refuses mail for good, so it is said only of what is not in the
+//! store for certain. All else is temporary.
+
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::{
+    connection::{Closed, Dialogue, Flow, Work},
+    hub::{Core, Hub},
+    lookup,
+};
+use crate::{
+    mailbox::DomainName,
+    protocol::{
+        codec::NetstringDecoder,
+        socketmap::{self, Map, Reply, Request},
+    },
+    store::{self, Account},
+};
+
+/// How long a whole request may take to come. Postfix lets go of a connection
+/// after ten seconds without one (`dict_sockmap.c`, 3.7), and connects anew as
+/// soon as it needs to; others shall not sit here for nothing.
+const IDLE: Duration = Duration::from_secs(60);
+
+const NO_REQUEST: &str = "expected the name of a map, a space and a key";
+const UNKNOWN_MAP: &str = "there are virtual_mailbox_domains, virtual_mailbox_maps and \
+                           smtpd_sender_login_maps";
+
+/// The dialogue: one request after the other.
+pub(super) struct Socketmap {
+    hub: Arc<Hub>,
+    is_busy: bool,
+    idle_since: Instant,
+    /// A request that will never have an answer is logged once, not for every
+    /// mail.
+    has_complained: bool,
+}
+
+impl Socketmap {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, is_busy: false, idle_since: Instant::now(), has_complained: false }
+    }
+
+    fn reply(&mut self, reply: &Reply, out: &mut BytesMut) {
+        reply.write(out);
+        self.is_busy = false;
+        self.idle_since = Instant::now();
+    }
+
+    fn complain(&mut self, map: &[u8], reason: &'static str, out: &mut BytesMut) {
+        if !self.has_complained {
+            self.has_complained = true;
+            let map = map[..map.len().min(64)].escape_ascii();
+            tracing::error!(%map, reason, "Postfix asked what nobody can answer");
+        }
+        self.reply(&Reply::Permanent(reason), out);
+    }
+}
+
+impl Dialogue for Socketmap {
+    type Event = Reply;
+    type Framing = NetstringDecoder;
+
+    fn framing() -> NetstringDecoder {
+        NetstringDecoder
+    }
+
+    fn greeting(&mut self, _: &mut BytesMut) {}
+
+    fn line(&mut self, content: &BytesMut, work: &mut Work<Reply>, out: &mut BytesMut) -> Flow {
+        match socketmap::parse(content) {
+            Some(Request { map, key }) => match Map::find(map) {
+                Some(map) => {
+                    self.is_busy = true;
+                    let (hub, key) = (Arc::clone(&self.hub), key.to_vec());
+                    work.push(Box::pin(async move { answer(&hub, map, &key).await }));
+                }
+                None => self.complain(map, UNKNOWN_MAP, out),
+            },
+            None => self.complain(b"", NO_REQUEST, out),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, reply: Reply, _: &mut Work<Reply>, out: &mut BytesMut) -> Flow {
+        self.reply(&reply, out);
+        ControlFlow::Continue(())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        (!self.is_busy).then(|| self.idle_since + IDLE)
+    }
+
+    fn expire(&mut self, _: &mut Work<Reply>, _: &mut BytesMut) -> Flow {
+        match self.next_deadline() {
+            Some(at) if at <= Instant::now() => ControlFlow::Break(Closed::Idle),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    /// One at a time: replies have no number.
+    fn takes_lines(&self, _: &Work<Reply>) -> bool {
+        !self.is_busy
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.is_busy
+    }
+}
+
+/// What a map says of a key.
+async fn answer(hub: &Hub, map: Map, key: &[u8]) -> Reply {
+    let Some(core) = hub.core().await else { return Reply::Temporary("the store is not open") };
+    let found = match map {
+        Map::Domains => domain(&core, key).await,
+        Map::Mailboxes => account(hub, &core, key).await.map(|found| {
+            let account = found.filter(lookup::receives);
+            account.map(|account| account.mailbox.address.to_string())
+        }),
+        // Whatever its state: an address that is switched off is still nobody else's.
+        Map::Senders => account(hub, &core, key)
+            .await
+            .map(|found| found.map(|account| account.mailbox.address.to_string())),
+    };
+    match found {
+        Ok(Some(text)) => Reply::Found(text),
+        Ok(None) => Reply::NotFound,
+        Err(error) => {
+            tracing::error!(%error, map = map.name(), "look-up");
+            Reply::Temporary("the store failed")
+        }
+    }
+}
+
+/// A domain that mail is taken for.
+async fn domain(core: &Core, key: &[u8]) -> Result<Option<String>, store::Error> {
+    let name = str::from_utf8(key).ok().and_then(|key| DomainName::parse(key).ok());
+    let Some(name) = name else { return Ok(None) };
+    let found = core.store.domain(&name).await?;
+    Ok(found.filter(|domain| domain.active).map(|domain| domain.name.to_string()))
+}
+
+/// The mailbox of that very address, else of the address without its extension:
+/// Postfix never asks these tables for it (`socketmap_table(5)`), and Dovecot
+/// delivers there.
+async fn account(hub: &Hub, core: &Core, key: &[u8]) -> Result<Option<Account>, store::Error> {
+    // A login name may go without its domain; no address of a mail does.
+    if !key.contains(&b'@') {
+        return Ok(None);
+    }
+    let Ok(address) = core.pipeline.names().canonical(key) else { return Ok(None) };
+    if let Some(account) = core.store.account(&address).await? {
+        return Ok(Some(account));
+    }
+    match address.without_extension(&hub.settings.load().recipient_delimiter) {
+        Some(address) => core.store.account(&address).await,
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
