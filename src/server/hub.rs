@@ -16,14 +16,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, limits::Seats, settings::Settings};
+use super::{Error, limits::Seats, settings::Settings, tally::Tally};
 use crate::{
-    api::{health::Health, status::LoginCounts},
+    api::health::Health,
     mailbox::userdb,
     protocol::Cookie,
     session::{ConnectionIds, Desk},
     store::Store,
-    verify::{Pipeline, Verdict},
+    verify::Pipeline,
 };
 
 /// How long a line may wait for the store: at a reload of Dovecot the old
@@ -49,33 +49,6 @@ enum Prospect {
     Open(Arc<Core>),
     /// There will be none.
     Never,
-}
-
-/// Logins by verdict.
-#[derive(Default)]
-pub(super) struct Logins {
-    verified: AtomicU64,
-    rejected: AtomicU64,
-    unavailable: AtomicU64,
-}
-
-impl Logins {
-    pub(super) fn count(&self, verdict: &Verdict) {
-        let counter = match verdict {
-            Verdict::Verified(_) => &self.verified,
-            Verdict::Rejected(_) => &self.rejected,
-            Verdict::Unavailable(_) => &self.unavailable,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn counts(&self) -> LoginCounts {
-        LoginCounts {
-            verified: self.verified.load(Ordering::Relaxed),
-            rejected: self.rejected.load(Ordering::Relaxed),
-            unavailable: self.unavailable.load(Ordering::Relaxed),
-        }
-    }
 }
 
 /// How often there is a sign of life.
@@ -126,8 +99,8 @@ pub(super) struct Hub {
     pub(super) userdb: ArcSwap<userdb::Settings>,
     /// Called off when we stop: finish, and take nothing new.
     pub(super) drain: CancellationToken,
-    /// Logins by verdict since the start.
-    pub(super) logins: Logins,
+    /// Logins since the start.
+    pub(super) logins: Tally,
     /// That what serves logins is not stuck.
     pub(super) pulse: Pulse,
     core: watch::Sender<Prospect>,
@@ -149,7 +122,7 @@ impl Hub {
             settings: ArcSwap::from_pointee(settings),
             userdb: ArcSwap::from_pointee(userdb),
             drain: CancellationToken::new(),
-            logins: Logins::default(),
+            logins: Tally::default(),
             pulse: Pulse::default(),
             core: watch::Sender::new(Prospect::Waiting),
             next_cuid: AtomicU32::new(1),

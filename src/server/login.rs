@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::hub::Hub;
+use super::{hub::Hub, tally::Tally};
 use crate::{
     clock::Timestamp,
     mailbox::{Address, AppPasswordId, ProviderName},
@@ -49,8 +49,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
     } else {
         decide(&hub, &request, credentials, mechanism).await
     };
-    hub.logins.count(&decision.verdict);
-    line.write(&decision);
+    line.write(&hub.logins, &decision);
     sleep_until(arrived + decision.answer_after).await;
     decision.verdict
 }
@@ -99,13 +98,10 @@ pub(super) fn log_not_base64(
     let rejected =
         Rejected { user: None, reason: Reason::BadResponse, app_password: None, asked: None };
     let verdict = Verdict::Rejected(rejected);
-    hub.logins.count(&verdict);
+    let decision = Decision { verdict, answer_after: Duration::ZERO, guess: false };
     let arrived = Instant::now();
-    LogLine { name: None, malformed: Some(why), mechanism, request, arrived }.write(&Decision {
-        verdict,
-        answer_after: Duration::ZERO,
-        guess: false,
-    });
+    let line = LogLine { name: None, malformed: Some(why), mechanism, request, arrived };
+    line.write(&hub.logins, &decision);
 }
 
 fn unavailable(cause: Cause) -> Decision {
@@ -140,12 +136,15 @@ struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    fn write(&self, decision: &Decision) {
+    /// Writes it, and counts the login: whatever the log says is counted once.
+    fn write(&self, tally: &Tally, decision: &Decision) {
         let told = Told::by(&decision.verdict);
         let user = told.user.map(Address::as_str).or(self.name.as_deref());
         let session = self.request.session.as_deref().unwrap_or("-");
         let detail = told.detail.or(self.malformed.as_deref()).unwrap_or("-");
-        let elapsed_ms = u64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed = self.arrived.elapsed();
+        tally.count(&decision.verdict, &self.request.protocol, self.mechanism, elapsed);
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             verdict = told.verdict,
             reason = told.reason,

@@ -9,7 +9,7 @@
 //! master.rs      REQUEST, USER, LIST …        lookup.rs  their answers
 //! socketmap.rs   what Postfix looks up, with its answers
 //! admin.rs       HTTP for administrators      http.rs    HTTP over TCP
-//! hub.rs         what all share
+//! hub.rs         what all share               tally.rs   counts of logins
 //! ```
 
 mod admin;
@@ -30,6 +30,7 @@ mod shutdown;
 mod socketmap;
 mod stream;
 mod supervisor;
+mod tally;
 mod turn;
 
 use self::{

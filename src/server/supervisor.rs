@@ -203,6 +203,9 @@ impl<O: Origin> Supervisor<O> {
                     started,
                     listeners: open.report(),
                     connections_limit: asked.seats.connections(),
+                    logins: asked.logins.logins(),
+                    verified: asked.logins.verified(),
+                    login_times: asked.logins.times(),
                 }),
             },
         })
@@ -253,7 +256,7 @@ impl<O: Origin> Supervisor<O> {
         Arc::new(move || api::status::ServerReport {
             started: started.into(),
             listeners: open.report(),
-            logins: hub.logins.counts(),
+            logins: hub.logins.by_verdict(),
         })
     }
 

@@ -1,6 +1,5 @@
 //! The one table of metrics: name, kind, labels, meaning. What is not in it is
-//! not exposed, and the dashboards of `contrib` name
-//! nothing else: a test holds them together.
+//! not exposed.
 //!
 //! Names follow Prometheus: base units, which the name ends with, and `_total`
 //! for counters. A label's values are few and ours: never an address, a user,
@@ -54,6 +53,12 @@ table! {
         "The program that runs.";
     START_TIME = Gauge "dovegate_start_time_seconds" []
         "When the process started, in seconds since 1970.";
+    LOGINS = Counter "dovegate_logins_total" ["verdict", "reason", "service", "mechanism"]
+        "Logins as the log has them; a series is there from its first login on.";
+    LOGINS_VERIFIED = Counter "dovegate_logins_verified_total" ["verifier", "answer"]
+        "Logins that were let in, by what convinced us: a new, a cached or a stale answer.";
+    LOGIN_SECONDS = Histogram "dovegate_login_seconds" ["verdict"]
+        "Time to decide about a login, without the delay of a refusal.";
     CONNECTIONS = Gauge "dovegate_connections" ["type"]
         "Open connections by type of their listener.";
     CONNECTIONS_LIMIT = Gauge "dovegate_connections_limit" []

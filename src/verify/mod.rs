@@ -37,6 +37,7 @@ mod tokens;
 pub mod trace;
 mod turns;
 mod upgrade;
+mod words;
 
 use std::{fmt, net::IpAddr, time::Duration};
 

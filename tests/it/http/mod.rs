@@ -1,6 +1,7 @@
 //! HTTP over TCP: what is served there, and that it stops no login whatever
 //! is done to it.
 
+mod counts;
 mod hostile;
 mod lifetime;
 
@@ -91,4 +92,10 @@ fn metrics_come_in_the_form_that_is_asked_for() {
 fn without_settings_no_port_is_open() {
     let world = World::new();
     assert_eq!(port(&world.daemon, "http.internal"), None);
+}
+
+/// The value of a sample, 0 where there is none.
+pub(crate) fn value(metrics: &str, sample: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.map_or(0.0, |number| number.parse().expect("a number"))
 }

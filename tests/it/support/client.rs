@@ -146,8 +146,13 @@ impl Client {
 
     /// Sends `AUTH` for IMAP with these parameters and gives its id.
     pub(crate) fn auth(&mut self, mechanism: &str, parameters: &str) -> u32 {
+        self.auth_for("imap", mechanism, parameters)
+    }
+
+    /// The same for another service.
+    pub(crate) fn auth_for(&mut self, service: &str, mechanism: &str, parameters: &str) -> u32 {
         let id = self.new_id();
-        self.wire.send(&format!("AUTH\t{id}\t{mechanism}\tservice=imap\t{parameters}"));
+        self.wire.send(&format!("AUTH\t{id}\t{mechanism}\tservice={service}\t{parameters}"));
         id
     }
 
