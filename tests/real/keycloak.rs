@@ -1,12 +1,15 @@
-//! Bearer tokens of a real Keycloak. Needs Java and the Keycloak that
+//! Bearer tokens and passwords of people whom a real Keycloak knows. Needs Java and the Keycloak that
 //! `contrib/test-setup` builds.
 
 mod administrator;
+mod away;
+mod crowd;
 mod facts;
 mod forged;
 mod house;
 mod logins;
 mod mailpassword;
+mod near;
 mod outages;
 mod refusals;
 mod sending;
@@ -17,13 +20,14 @@ use serde_json::json;
 use crate::support::{
     http,
     keycloak::{DESKTOP, DOVEGATE, Keycloak, REALM},
+    realm::Realm,
 };
 
 /// The rig itself: what every other test takes for granted.
 #[test]
 fn gives_tokens_and_takes_them_back() {
     let Some(keycloak) = Keycloak::shared() else { return };
-    keycloak.add_person("rita", "rita@example.org", true);
+    Realm::example(keycloak).add_person("rita", "rita@example.org", true);
     let tokens = keycloak.tokens(REALM, "rita", DESKTOP, "openid mail");
     let userinfo = keycloak.endpoint(REALM, "userinfo");
     let person = http::get(&userinfo, &tokens.access).good();

@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use self::site::{LONG, Site, Times};
-use crate::support::keycloak::Keycloak;
+use crate::support::{keycloak::Keycloak, realm::Realm};
 
 /// From the button on the login page to the message that she sent to herself.
 #[test]
@@ -91,7 +91,7 @@ fn a_token_is_renewed_until_the_session_ends() {
     let times = Times { token_cache: Duration::ZERO, access_token: Duration::from_secs(14) };
     let Some(keycloak) = Keycloak::shared() else { return };
     let Some(site) = Site::start(keycloak, "renewed", &times) else { return };
-    let tess = keycloak.add_person("tess", "tess@example.org", true);
+    let tess = Realm::example(keycloak).add_person("tess", "tess@example.org", true);
     site.add_mailbox("tess@example.org");
     site.deliver("tess@example.org", "waiting for you");
     let seen = site.person(&json!({ "do": "signIn", "person": "tess" }));
@@ -100,7 +100,8 @@ fn a_token_is_renewed_until_the_session_ends() {
     let seen = site.person(&json!({ "do": "openMailbox" }));
     assert_eq!(seen["subjects"], json!(["waiting for you"]), "{seen:#}");
 
-    keycloak.admin(Method::POST, &format!("users/{tess}/logout"), &json!({})).good();
+    let sign_out = format!("users/{tess}/logout");
+    Realm::example(keycloak).admin(Method::POST, &sign_out, &json!({})).good();
     thread::sleep(times.access_token);
     let seen = site.person(&json!({ "do": "openMailbox" }));
     let message = seen["message"].as_str().unwrap();

@@ -9,8 +9,8 @@ use super::{
     house::{House, NO_CACHE, OUR_CLIENT, corp},
 };
 use crate::support::{
-    http,
     keycloak::{BARE, DESKTOP, Keycloak, LIGHTWEIGHT, REALM, WIKI},
+    realm::Realm,
 };
 
 const SCOPE: &str = "openid mail";
@@ -20,50 +20,17 @@ fn house(keycloak: &Keycloak, keys: &[&str]) -> Option<House> {
     House::start(&corp(keycloak, &keys))
 }
 
-/// A person writes her address herself, and Keycloak's next answer has it.
-#[test]
-fn own_address_opens_nobody_elses_mailbox() {
-    let Some(keycloak) = Keycloak::shared() else { return };
-    let Some(house) = house(keycloak, &[]) else { return };
-    let house = house.people(&["eve", "paula", "postmaster"]);
-    keycloak.add_person("paula", "paula@example.org", true);
-    let paula = keycloak.token("paula", DESKTOP, SCOPE);
-    house.admits("paula@example.org", &paula);
-    let token = keycloak.token("eve", DESKTOP, SCOPE);
-    house.admits("eve@example.org", &token);
-
-    // The mailbox of nobody at Keycloak, then of somebody who has left it.
-    call_herself(keycloak, &token, "postmaster@example.org");
-    house.refuses("postmaster@example.org", &token, "unverified_email");
-    house.refuses("eve@example.org", &token, "token_user");
-    keycloak.change_person(&person_id(&paula), &json!({ "email": "gone@example.org" }));
-    call_herself(keycloak, &token, "paula@example.org");
-    house.refuses("paula@example.org", &token, "address_reassigned");
-}
-
-/// As the account console does it.
-fn call_herself(keycloak: &Keycloak, token: &str, address: &str) {
-    let account = format!("{}/account", keycloak.issuer(REALM));
-    let mut about = http::get(&account, token).good();
-    about["email"] = json!(address);
-    about.as_object_mut().expect("an account").remove("userProfileMetadata");
-    http::send_json(Method::POST, &account, token, &about).good();
-}
-
-fn person_id(token: &str) -> String {
-    forged::claims(token)["sub"].as_str().expect("Keycloak's ids are text").to_owned()
-}
-
 /// Who comes after somebody gets his address, and not his mail.
 #[test]
 fn successor_inherits_no_mail() {
     let Some(keycloak) = Keycloak::shared() else { return };
+    let realm = Realm::example(keycloak);
     let Some(house) = house(keycloak, &[]) else { return };
     let house = house.people(&["info"]);
-    let first = keycloak.add_person("info-1", "info@example.org", true);
+    let first = realm.add_person("info-1", "info@example.org", true);
     house.admits("info@example.org", &keycloak.token("info-1", DESKTOP, SCOPE));
-    keycloak.change_person(&first, &json!({ "email": "info-1@example.org" }));
-    keycloak.add_person("info-2", "info@example.org", true);
+    realm.change(&first, &json!({ "email": "info-1@example.org" }));
+    realm.add_person("info-2", "info@example.org", true);
     let second = keycloak.token("info-2", DESKTOP, SCOPE);
     house.refuses("info@example.org", &second, "address_reassigned");
     house.rig.dovegate(&["mailbox", "set", "info@example.org", "--unbind"]);
@@ -87,6 +54,7 @@ fn unverified_address_binds_no_mailbox() {
 #[test]
 fn switched_off_is_out_until_switched_on() {
     let Some(keycloak) = Keycloak::shared() else { return };
+    let realm = Realm::example(keycloak);
     for method in ["introspection", "userinfo"] {
         let Some(house) = house(keycloak, &[&format!("methods = [\"{method}\"]\n")]) else {
             return;
@@ -94,14 +62,14 @@ fn switched_off_is_out_until_switched_on() {
         let name = format!("walter-{method}");
         let address = format!("{name}@example.org");
         let house = house.people(&[&name]);
-        let id = keycloak.add_person(&name, &address, true);
+        let id = realm.add_person(&name, &address, true);
         let token = keycloak.token(&name, DESKTOP, SCOPE);
         house.admits(&address, &token);
-        keycloak.change_person(&id, &json!({ "enabled": false }));
+        realm.change(&id, &json!({ "enabled": false }));
         house.refuses(&address, &token, "token_inactive");
-        keycloak.change_person(&id, &json!({ "enabled": true }));
+        realm.change(&id, &json!({ "enabled": true }));
         house.admits(&address, &token);
-        keycloak.admin(Method::DELETE, &format!("users/{id}"), &json!({})).good();
+        realm.admin(Method::DELETE, &format!("users/{id}"), &json!({})).good();
         house.refuses(&address, &token, "token_inactive");
     }
 }

@@ -7,22 +7,28 @@ use serde_json::Value;
 
 use crate::support::{
     bearer::{BOTH, LogLine, Login, Mechanism, imap_bearer},
-    client::{Dialogue, Outcome},
+    client::{Dialogue, Outcome, imap_login},
     dovecot::{Extra, Rig, Version, Way},
     keycloak::{Keycloak, REALM},
 };
 
 /// Our client at the provider.
 pub const OUR_CLIENT: &str = "client_id = \"dovegate\"\nclient_secret = \"secret-of-dovegate\"\n";
+/// Its people's main passwords are for it to know.
+pub const FLOW: &str = "mailpassword_flow = true\n";
 /// Every answer is asked for, so that what the provider says now counts.
 pub const NO_CACHE: &str = "token_cache = \"0s\"\n";
 
 /// The provider `corp`, with further keys.
 pub fn corp(keycloak: &Keycloak, keys: &[&str]) -> String {
-    let url = keycloak.url();
+    corp_at(&keycloak.url(), REALM, keys)
+}
+
+/// As [`corp`], with another way to it or another realm.
+pub fn corp_at(url: &str, realm: &str, keys: &[&str]) -> String {
     let keys = keys.concat();
     format!(
-        "\n[provider.corp]\nkind = \"keycloak\"\nserver_url = \"{url}\"\nrealm = \"{REALM}\"\n{keys}\n"
+        "\n[provider.corp]\nkind = \"keycloak\"\nserver_url = \"{url}\"\nrealm = \"{realm}\"\n{keys}\n"
     )
 }
 
@@ -111,6 +117,34 @@ impl House {
         assert!(said.contains("[UNAVAILABLE]"), "{said}: {line}");
         assert_eq!(login.challenge, Value::Null, "{line}");
         assert_eq!((line.field("verdict"), line.field("reason")), ("unavailable", cause), "{line}");
+    }
+
+    /// A login over IMAP with a password, and its line in the log.
+    pub fn password(&self, user: &str, password: &str) -> (Outcome, LogLine) {
+        let outcome = imap_login(&mut Dialogue::tcp(self.rig.ports.imap), user, password);
+        (outcome, self.logged())
+    }
+
+    /// The password, of which Keycloak keeps a hash, opens the mailbox.
+    pub fn opens(&self, user: &str, password: &str) -> LogLine {
+        let (outcome, line) = self.password(user, password);
+        assert_eq!(outcome, Outcome::In, "{line}");
+        let said = [line.field("verifier"), line.field("provider"), line.field("user")];
+        assert_eq!(said, ["mailpassword", "corp", user], "{line}");
+        line
+    }
+
+    /// The password opens nothing, for this reason.
+    pub fn keeps_out(&self, user: &str, password: &str, reason: &str) {
+        let (outcome, line) = self.password(user, password);
+        assert_eq!((&outcome, line.field("reason")), (&Outcome::Wrong, reason), "{line}");
+    }
+
+    /// Nobody can tell now whether the password is right, for this cause.
+    pub fn puts_off(&self, user: &str, password: &str, cause: &str) {
+        let (outcome, line) = self.password(user, password);
+        assert!(matches!(outcome, Outcome::Temporary(_)), "{outcome:?}: {line}");
+        assert_eq!(line.field("reason"), cause, "{line}");
     }
 }
 

@@ -16,7 +16,10 @@ const CLIENTS: &str = "clients = [\"desktop\"]\n";
 
 fn house(keycloak: &Keycloak, version: Version, way: Way, login: &str) -> Option<House> {
     let corp = corp(keycloak, &[OUR_CLIENT, CLIENTS]);
-    Some(House::start_as(version, way, Extra { login, tables: &corp })?.people(&["ann"]))
+    Some(
+        House::start_as(version, way, Extra { login, tables: &corp, ..Extra::default() })?
+            .people(&["ann"]),
+    )
 }
 
 fn curl_reads_mail(version: Version, way: Way) {

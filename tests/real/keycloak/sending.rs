@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::{
     house::{NO_CACHE, OUR_CLIENT, corp},
@@ -12,6 +13,7 @@ use crate::support::{
     bearer::{BOTH, LogLine, curl, python},
     keycloak::{DESKTOP, Keycloak},
     postfix::{Site, Way},
+    realm::Realm,
     smtp::Smtp,
 };
 
@@ -89,7 +91,10 @@ fn long_tokens_pass_the_submission_services() {
     });
     let scope =
         json!({ "name": "long", "protocol": "openid-connect", "protocolMappers": [mapper] });
-    keycloak.add_scope(DESKTOP, "long", &scope);
+    let realm = Realm::example(keycloak);
+    let (desktop, scope) = (realm.client(DESKTOP), realm.post("client-scopes", &scope));
+    let path = format!("clients/{desktop}/optional-client-scopes/{scope}");
+    realm.admin(Method::PUT, &path, &Value::Null).good();
     let token = keycloak.token("ben", DESKTOP, "openid long");
     assert!(token.len() > 3000, "{}", token.len());
     for mechanism in BOTH {

@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -25,6 +24,7 @@ use crate::support::{
     place::{Folder, System, cache, free_ports},
     postfix::Relay,
     process::Server,
+    realm::Realm,
     skip, wait_for,
 };
 
@@ -220,8 +220,7 @@ fn make_client(keycloak: &Keycloak, id: &str, redirect: &str, access_token: Dura
         "redirectUris": [redirect], "webOrigins": [], "protocolMappers": [audience],
         "attributes": { "access.token.lifespan": access_token.as_secs().to_string() },
     });
-    let made = keycloak.admin(Method::POST, "clients", &client);
-    assert_eq!(made.status, 201, "{made:?}");
+    Realm::example(keycloak).post("clients", &client);
 }
 
 /// A Roundcube of our own: its program is the installed one's, its settings are

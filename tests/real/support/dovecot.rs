@@ -47,6 +47,8 @@ pub struct Extra<'a> {
     pub login: &'a str,
     /// Tables at the end of `dovegate.toml`.
     pub tables: &'a str,
+    /// Settings at the end of `dovecot.conf`.
+    pub dovecot: &'a str,
 }
 
 /// The ports of one instance, on 127.0.0.1.
@@ -130,7 +132,7 @@ impl Rig {
         folder.make("dovecot-state", 0o755, (0, 0));
         let ports = Ports::free();
         let (dovegate, stand_in) = prepare(&folder, &base, way, extra);
-        let config = write_config(&folder, version, way, &dovegate, ports);
+        let config = write_config(&folder, version, way, &dovegate, ports, extra.dovecot);
         let mut command = folder.system.command("/usr/sbin/dovecot");
         command.args(["-F", "-c", &config]);
         let dovecot = Server::start("dovecot", command, &folder.outside("dovecot.log"));
@@ -321,6 +323,7 @@ fn write_config(
     way: Way,
     dovegate: &Dovegate,
     ports: Ports,
+    further: &str,
 ) -> String {
     let number = match version {
         Version::V23 => "2.3",
@@ -401,7 +404,7 @@ service lmtp {{
   }}
 }}
 !include {included}
-{own}",
+{own}{further}",
         base = at("base"),
         state = at("dovecot-state"),
         log = at("dovecot.log"),

@@ -1,5 +1,5 @@
-//! A real Keycloak: one for all tests of a run, or one for a test that stops it.
-//! `tests/real/keycloak` has its start script and its two realms.
+//! A real Keycloak: one for all tests of a run, one with a crowd, or one for a
+//! test that stops it. `tests/real/keycloak` has its start script and its realms.
 //!
 //! Everybody's password is `password-of-NAME`, every client's secret
 //! `secret-of-NAME`.
@@ -14,19 +14,15 @@ use std::{
     time::Duration,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use reqwest::Method;
-use serde_json::{Value, json};
-
 use super::{
-    certificate,
-    http::{self, Answer},
+    certificate, http,
     place::{System, cache, free_ports},
     process::show,
     skip, wait_for,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 /// The realm whose people are at example.org.
@@ -34,6 +30,10 @@ pub const REALM: &str = "example";
 /// A realm of somebody else, who says of one of his people that she is
 /// ann@example.org, too.
 pub const ELSEWHERE: &str = "elsewhere";
+
+/// The realm of 10,000 people: c00000 to c09999, each at example.org with the
+/// password `mail-of-NAME` for mail, and a client [`DOVEGATE`] that may see them.
+pub const CROWD_REALM: &str = "crowd";
 
 /// The client that asks about tokens.
 pub const DOVEGATE: &str = "dovegate";
@@ -60,6 +60,8 @@ pub struct Keycloak {
     folder: PathBuf,
     port: u16,
     tls_port: u16,
+    /// Further realms than the usual ones.
+    seed: &'static str,
     running: Mutex<Option<Running>>,
 }
 
@@ -91,7 +93,17 @@ impl Keycloak {
             skip(&why);
             return None;
         }
-        Some(SHARED.get_or_init(Self::start))
+        Some(SHARED.get_or_init(|| Self::start("")))
+    }
+
+    /// One with the realm of 10,000 people, for this run of the tests.
+    pub fn crowd() -> Option<&'static Self> {
+        static CROWD: OnceLock<Keycloak> = OnceLock::new();
+        if let Some(why) = missing() {
+            skip(&why);
+            return None;
+        }
+        Some(CROWD.get_or_init(|| Self::start(CROWD_REALM)))
     }
 
     /// One for a test that stops it.
@@ -100,10 +112,10 @@ impl Keycloak {
             skip(&why);
             return None;
         }
-        Some(Self::start())
+        Some(Self::start(""))
     }
 
-    fn start() -> Self {
+    fn start(seed: &'static str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("dg-keycloak-")
             // Dovegate reads the certificate as a user without rights.
@@ -113,7 +125,7 @@ impl Keycloak {
             .keep();
         certificate::make_in(&folder);
         let [port, tls_port] = free_ports();
-        let keycloak = Self { folder, port, tls_port, running: Mutex::new(None) };
+        let keycloak = Self { folder, port, tls_port, seed, running: Mutex::new(None) };
         keycloak.run();
         keycloak
     }
@@ -125,6 +137,7 @@ impl Keycloak {
             .arg("run")
             .arg(&self.folder)
             .args([self.port, self.tls_port].map(|port| port.to_string()))
+            .arg(self.seed)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -151,6 +164,14 @@ impl Keycloak {
         let mut running = self.running.lock().unwrap().take().expect("it runs");
         let pid = Pid::from_raw(running.script.id().try_into().expect("process ids are small"));
         kill(pid, Signal::SIGTERM).unwrap();
+        running.script.wait().unwrap();
+    }
+
+    /// `kill -9`; what its database has on disk is there at the next
+    /// [`Keycloak::run`].
+    pub fn kill(&self) {
+        let mut running = self.running.lock().unwrap().take().expect("it runs");
+        self.signal(Signal::SIGKILL);
         running.script.wait().unwrap();
     }
 
@@ -210,52 +231,6 @@ impl Keycloak {
         let refresh = tokens.refresh.as_deref().expect("people get one");
         let form = [("client_id", DESKTOP), ("refresh_token", refresh)];
         http::post(&self.endpoint(REALM, "logout"), &form).good();
-    }
-
-    /// Makes a person with this address at [`REALM`]; gives her id.
-    pub fn add_person(&self, name: &str, address: &str, verified: bool) -> String {
-        let password = format!("password-of-{name}");
-        let person = json!({
-            "username": name, "email": address, "emailVerified": verified, "enabled": true,
-            "firstName": name, "lastName": "Somebody",
-            "credentials": [{ "type": "password", "value": password, "temporary": false }],
-        });
-        let made = self.admin(Method::POST, "users", &person);
-        let id = made.location.as_deref().and_then(|path| path.rsplit('/').next());
-        id.unwrap_or_else(|| panic!("{made:?}")).to_owned()
-    }
-
-    /// Changes members of a person.
-    pub fn change_person(&self, id: &str, change: &Value) {
-        self.admin(Method::PUT, &format!("users/{id}"), change).good();
-    }
-
-    /// Makes a client scope that a client may ask for.
-    pub fn add_scope(&self, client: &str, name: &str, scope: &Value) {
-        self.admin(Method::POST, "client-scopes", scope).good();
-        let id = |path: &str, key: &str, value: &str| {
-            let found = self.admin(Method::GET, path, &Value::Null).good();
-            let mut items = found.as_array().expect("a list").iter();
-            let item = items.find(|item| item[key] == value).expect("it is there");
-            item["id"].as_str().expect("ids are text").to_owned()
-        };
-        let (client, scope) =
-            (id("clients", "clientId", client), id("client-scopes", "name", name));
-        let path = format!("clients/{client}/optional-client-scopes/{scope}");
-        self.admin(Method::PUT, &path, &Value::Null).good();
-    }
-
-    /// A request to the Admin REST API of [`REALM`].
-    pub fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "keeper"),
-            ("client_secret", "secret-of-keeper"),
-        ];
-        let answer = http::post(&self.endpoint(REALM, "token"), &form);
-        let token = answer.text("access_token").unwrap_or_else(|| panic!("{answer:?}"));
-        let url = format!("{}/admin/realms/{REALM}/{path}", self.url());
-        http::send_json(method, &url, &token, body)
     }
 }
 

@@ -2,6 +2,7 @@
 //! and the rule for what is missing.
 
 pub mod bearer;
+pub mod between;
 pub mod certificate;
 pub mod client;
 pub mod dovecot;
@@ -16,6 +17,7 @@ pub mod process;
 #[path = "../../it/support/provider/mod.rs"]
 #[allow(dead_code, reason = "recordings need little of it")]
 pub mod provider;
+pub mod realm;
 pub mod recorder;
 pub mod smtp;
 pub mod smtp_recordings;
