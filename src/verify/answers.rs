@@ -290,6 +290,12 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
         (!outdated).then_some(said)
     }
 
+    /// Whether somebody is asking this at the moment.
+    pub(super) fn is_asked(&self, key: Key) -> bool {
+        let purges = self.lock().count();
+        self.flights.has(&(key, purges))
+    }
+
     fn question(&self, asked: Timestamp) -> Question {
         let purges = self.lock().count();
         Question { purges, number: self.numbers.fetch_add(1, Ordering::Relaxed), asked }

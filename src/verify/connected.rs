@@ -7,6 +7,7 @@ use super::{
     answers::Tallies,
     people::{PeopleCache, SaidOf},
     purges::{Mark, Whose},
+    rechecks::Rechecks,
     tokens::{Good, Said, TokenCache},
     turns::Turns,
 };
@@ -24,6 +25,7 @@ pub(super) struct Connected {
     pub(super) tokens: Arc<TokenCache>,
     pub(super) people: Arc<PeopleCache>,
     pub(super) turns: Turns,
+    pub(super) rechecks: Rechecks,
 }
 
 /// How the caches of all providers do.
@@ -60,6 +62,7 @@ impl Connected {
             people: PeopleCache::of(&settings, Arc::clone(&tallies.people)).into(),
             provider: Arc::new(provider),
             turns: Turns::default(),
+            rechecks: Rechecks::default(),
             settings,
         }
     }

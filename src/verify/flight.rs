@@ -37,6 +37,11 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fl
         self.join(key, start).await
     }
 
+    /// Whether there is a run to join.
+    pub(super) fn has(&self, key: &K) -> bool {
+        lock(&self.0).get(key).is_some_and(|run| run.upgrade().is_some())
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         lock(&self.0).len()

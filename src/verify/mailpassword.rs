@@ -19,6 +19,7 @@ use super::{
     connected::Connected,
     people::{KnownPerson, NoPerson, SaidOf},
     person::{Claimed, unfit_subject},
+    rechecks::Asker,
     trace::Outcome,
 };
 use crate::{
@@ -66,6 +67,9 @@ impl Pipeline {
                     provider.people.count_hit(&known.said);
                 }
                 return tried.map(|()| account);
+            }
+            if let Err(stop) = tried {
+                may_ask_again(case, &account, &provider, stop)?;
             }
             case.trace.note("asked", Outcome::NotApplicable, || {
                 "what was said before does not let in, so the provider is asked again".to_owned()
@@ -248,6 +252,31 @@ fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option
         format!("answer {} s old, fresh", now.since(known.asked).as_secs())
     });
     Some(known)
+}
+
+/// Whether the provider may be asked again on account of what did not let in by a
+/// fresh answer. Where a network does that more often than it may, the password may
+/// still be right by now: that is no refusal, but it counts as a guess.
+fn may_ask_again(
+    case: &mut Case<'_>,
+    account: &Account,
+    provider: &Connected,
+    stop: Stop,
+) -> Result<(), Stop> {
+    let mailbox = &account.mailbox;
+    let key = provider.people.key(mailbox.address.as_str().as_bytes());
+    if case.trace.is_on() || provider.people.is_asked(key) {
+        return Ok(());
+    }
+    let rip = case.rip.filter(|_| !case.attempt.no_penalty);
+    let network = rip.and_then(|rip| case.current.settings.abuse.network_of(rip));
+    let asker = network.map_or(Asker::Mailbox(mailbox.id), Asker::Network);
+    if provider.rechecks.take(asker, case.attempt.arrived) {
+        return Ok(());
+    }
+    case.guessed = stop == Stop::Rejected(Reason::WrongPassword);
+    let detail = "the network has made it be asked again too often";
+    Err(case.unavailable(Cause::ProviderBusy, detail))
 }
 
 /// A new answer; none if it was outdated when it came. To be explained, it is

@@ -29,6 +29,7 @@ mod pool;
 mod providers;
 mod purges;
 mod random;
+mod rechecks;
 mod room;
 mod sentence;
 mod settings;

@@ -397,3 +397,38 @@ async fn a_purge_by_id_makes_it_ask_about_that_person_and_about_unknown_addresse
     assert_eq!(corp.look_ups(), 4);
     assert_eq!(connected.purge_all(), 1);
 }
+
+/// One who tries a password at each of many mailboxes.
+#[tokio::test]
+async fn a_network_makes_it_ask_again_at_a_bounded_rate() {
+    let (rig, corp) = Rig::with_keycloak().await;
+    let users: Vec<_> = (0..26).map(|number| format!("user{number}@example.org")).collect();
+    for user in &users {
+        rig.add(user, None).await;
+        rig.belongs(user, "corp").await;
+        corp.has(user, hash_of("wonderland"));
+        rig.check(password(user, "wonderland"), "ok").await;
+    }
+    assert_eq!(corp.look_ups(), 26);
+    let guess = |user: &str, ip| from(ip, later(10, password(user, "guess")));
+    for user in &users[..20] {
+        rig.check(guess(user, "203.0.113.9"), "wrong_password").await;
+    }
+    let said = rig.refuses(guess(&users[20], "203.0.113.9"), "provider_busy").await;
+    assert_eq!(said, "corp: the network has made it be asked again too often");
+    assert_eq!(corp.look_ups(), 46);
+    // Others hear what is true, and a right password needs no question.
+    rig.check(from("203.0.113.9", later(10, password(&users[20], "wonderland"))), "ok").await;
+    rig.check(guess(&users[20], "198.51.100.9"), "wrong_password").await;
+    assert_eq!(corp.look_ups(), 47);
+    // Behind a trusted proxy it is each mailbox for itself.
+    for user in &users[21..] {
+        rig.check(guess(user, "127.0.0.1"), "wrong_password").await;
+    }
+    // It counts as a guess: with nine more in its network it is held back.
+    for number in 0..9 {
+        let attempt = later(10, password(&users[25], &format!("guess {number}")));
+        rig.decide(from("203.0.113.9", attempt)).await;
+    }
+    rig.check(from("203.0.113.9", later(10, anns())), "held_back").await;
+}
