@@ -17,6 +17,8 @@ pub enum OwnerState {
     Disabled,
     /// Nobody there has this id any more.
     Gone,
+    /// Something happened to him since he was asked about.
+    Unknown,
 }
 
 impl OwnerState {
@@ -26,6 +28,7 @@ impl OwnerState {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
             Self::Gone => "gone",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -44,6 +47,6 @@ pub struct Owner {
     pub person: Binding,
     /// What it said.
     pub state: OwnerState,
-    /// When it was asked.
+    /// When it was asked; of [`OwnerState::Unknown`], since when.
     pub asked: Timestamp,
 }

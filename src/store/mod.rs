@@ -277,12 +277,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Account, Error>;
     /// The mailboxes that are bound to this person.
     async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error>;
-    /// Keeps what was said of mailboxes' owners over a restart. Gathered by the
-    /// caller, as this is written all day; what is said of a mailbox that is gone
-    /// is dropped.
-    async fn save_owners(&self, owners: Vec<(MailboxId, Owner)>) -> Result<(), Error>;
-    /// What was kept of a mailbox's owner. May wait: after a crash this is read
-    /// beside the start.
+    /// Keeps what was said of people with each mailbox that is theirs, over a
+    /// restart. Gathered by the caller, as this is written all day.
+    async fn save_owners(&self, owners: Vec<Owner>) -> Result<(), Error>;
+    /// What was kept of a mailbox's owner: perhaps of one whose it is no more. May
+    /// wait: after a crash this is read beside the start.
     async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error>;
     /// Takes a mailbox away with its app passwords and history.
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error>;

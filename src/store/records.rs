@@ -293,15 +293,13 @@ impl<E: Engine> Store for Records<E> {
         Ok(addresses)
     }
 
-    async fn save_owners(&self, owners: Vec<(MailboxId, Owner)>) -> Result<(), Error> {
+    async fn save_owners(&self, owners: Vec<Owner>) -> Result<(), Error> {
         self.blocking(move |inner| {
             // The history's log may still be opening: wait before others wait for us.
             inner.engine.get(&[keys::OWNER])?;
             for batch in owners.chunks(MAILBOXES_A_BATCH) {
                 inner.commit(|draft| {
-                    batch
-                        .iter()
-                        .try_for_each(|(mailbox, owner)| write::save_owner(draft, *mailbox, owner))
+                    batch.iter().try_for_each(|owner| write::save_owner(draft, owner))
                 })?;
             }
             inner.engine.flush()

@@ -332,16 +332,13 @@ pub(super) fn rebind(
     Ok(())
 }
 
-/// Keeps what was said of an owner, unless the mailbox is gone.
-pub(super) fn save_owner(
-    draft: &mut Draft<impl Engine>,
-    mailbox: MailboxId,
-    owner: &Owner,
-) -> Result<(), Error> {
-    if draft.get::<Holdings>(&keys::holdings(mailbox))?.is_none() {
-        return Ok(());
-    }
-    draft.put(keys::owner(mailbox), owner)
+/// Keeps what was said of an owner with each mailbox of his.
+pub(super) fn save_owner(draft: &mut Draft<impl Engine>, owner: &Owner) -> Result<(), Error> {
+    let bound: Option<Vec<MailboxId>> = draft.get(&keys::bound(&owner.person))?;
+    bound
+        .unwrap_or_default()
+        .into_iter()
+        .try_for_each(|mailbox| draft.put(keys::owner(mailbox), owner))
 }
 
 fn retally(

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     answers::Tallies,
+    owners::Owners,
     people::{PeopleCache, SaidOf},
     purges::{Mark, Whose},
     rechecks::Rechecks,
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, Answer, Outage, OutageCause, Provider, Step},
-    mailbox::{Address, NameRules},
+    idp::{self, Answer, Outage, OutageCause, Person, Provider, Step},
+    mailbox::{Address, NameRules, OwnerState},
     secret::Secret,
 };
 
@@ -24,6 +25,7 @@ pub(super) struct Connected {
     pub(super) provider: Arc<Provider>,
     pub(super) tokens: Arc<TokenCache>,
     pub(super) people: Arc<PeopleCache>,
+    pub(super) owners: Owners,
     pub(super) turns: Turns,
     pub(super) rechecks: Rechecks,
 }
@@ -49,6 +51,9 @@ pub(super) struct Question<'q> {
 pub(super) struct Heard {
     pub(super) said: Said,
     pub(super) steps: Vec<Step>,
+    /// The person may log in at the provider: a token of one who may not would
+    /// have been refused.
+    pub(super) shows_enabled: bool,
 }
 
 impl Connected {
@@ -60,6 +65,7 @@ impl Connected {
         Self {
             tokens: TokenCache::of(&settings, Arc::clone(&tallies.tokens)).into(),
             people: PeopleCache::of(&settings, Arc::clone(&tallies.people)).into(),
+            owners: Owners::new(&settings),
             provider: Arc::new(provider),
             turns: Turns::default(),
             rechecks: Rechecks::default(),
@@ -73,7 +79,16 @@ impl Connected {
         let Question { token, user, names, now } = question;
         let ask = || {
             let (own, token) = (Arc::clone(self), token.clone());
-            async move { own.hear(&token, &names, now).await.said }
+            async move {
+                let number = own.owners.question();
+                let Heard { said, shows_enabled, .. } = own.hear(&token, &names, now).await;
+                if let Said::Good(good) = &said
+                    && shows_enabled
+                {
+                    own.owners.learn(&good.subject, OwnerState::Enabled, now, number);
+                }
+                said
+            }
         };
         self.tokens.ask(self.tokens.key(token.expose()), user, now, ask).await
     }
@@ -88,7 +103,14 @@ impl Connected {
     ) -> Option<SaidOf> {
         let ask = || {
             let (own, address) = (Arc::clone(self), address.clone());
-            async move { own.look_up(&address, &names).await }
+            async move {
+                let number = own.owners.question();
+                let said = own.look_up(&address, &names).await;
+                if let SaidOf::Good(person) = &said {
+                    own.owners.learn(&person.subject, state_of(person), now, number);
+                }
+                said
+            }
         };
         self.people.ask(self.people.key(address.as_str().as_bytes()), address, now, ask).await
     }
@@ -146,6 +168,8 @@ impl Connected {
 
     async fn hear(&self, token: &Secret, names: &NameRules, now: Timestamp) -> Heard {
         let checked = self.provider.check_token(token, now).await;
+        let shows_enabled =
+            matches!(&checked.answer, Answer::Active(token) if token.revocation_is_shown);
         let said = match checked.answer {
             Answer::Refused(refusal) => Said::Refused(refusal.into()),
             Answer::Unavailable(outage) => Said::Unavailable(outage.into()),
@@ -157,7 +181,7 @@ impl Connected {
                 }
             },
         };
-        Heard { said, steps: checked.steps }
+        Heard { said, steps: checked.steps, shows_enabled }
     }
 
     /// The address that a user claim means. What has no domain belongs into the
@@ -172,6 +196,11 @@ impl Connected {
             format!("the token's {name}, \"{}\", is no address: {error}", shown(claim))
         })
     }
+}
+
+/// How a person stands who is there.
+pub(super) fn state_of(person: &Person) -> OwnerState {
+    if person.enabled { OwnerState::Enabled } else { OwnerState::Disabled }
 }
 
 /// The beginning of a foreign text, printable.

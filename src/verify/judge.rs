@@ -14,7 +14,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, AuthSource, MailboxId},
+    mailbox::{Address, AppPasswordId, AuthSource},
     password::{self, AppPasswordText, Stored},
     sasl::Credentials,
     secret::Secret,
@@ -73,7 +73,7 @@ impl Pipeline {
             }
             found => found?,
         };
-        if let Some(id) = self.app_password(case, &account, typed.as_ref()).await? {
+        if let Some((account, id)) = self.app_password(case, &account, typed.as_ref()).await? {
             return Ok(case.verified(account, VerifiedBy::AppPassword(id)));
         }
         if main_held {
@@ -162,13 +162,13 @@ impl Pipeline {
     }
 
     /// If the password names one of the mailbox's app passwords, that one alone
-    /// decides.
-    async fn app_password(
-        &self,
-        case: &mut Case<'_>,
+    /// decides, with what is known of its owner.
+    async fn app_password<'a>(
+        &'a self,
+        case: &mut Case<'a>,
         account: &Account,
         typed: Option<&AppPasswordText>,
-    ) -> Result<Option<AppPasswordId>, Stop> {
+    ) -> Result<Option<(Account, AppPasswordId)>, Stop> {
         let mailbox = account.mailbox.id;
         let stored = match typed {
             None => None,
@@ -178,22 +178,27 @@ impl Pipeline {
             }
         };
         let Some((typed, stored)) = stored else {
-            self.note_no_app_password(case, mailbox).await;
+            self.note_no_app_password(case, account).await;
             return Ok(None);
         };
         case.app_password = Some(stored.id);
         app_password::judge(case, mailbox, typed, &stored)?;
-        Ok(Some(stored.id))
+        let account = self.owner_may(case, account.clone(), &stored).await?;
+        Ok(Some((account, stored.id)))
     }
 
-    async fn note_no_app_password(&self, case: &mut Case<'_>, mailbox: MailboxId) {
+    async fn note_no_app_password(&self, case: &mut Case<'_>, account: &Account) {
         if case.trace.is_on() {
-            let number = self.store.app_passwords(mailbox).await.map_or(0, |all| all.len());
+            let number = self.store.app_passwords(account.mailbox.id).await;
+            let number = number.map_or(0, |all| all.len());
             case.trace.note("app password", Outcome::NotApplicable, || match number {
                 0 => "the mailbox has none".to_owned(),
                 1 => "it is not the one that the mailbox has".to_owned(),
                 _ => format!("it is none of the {number} that the mailbox has"),
             });
+            if number > 0 {
+                self.note_owner(case, account).await;
+            }
         }
     }
 }

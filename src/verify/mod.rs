@@ -21,6 +21,7 @@ mod gate;
 mod judge;
 mod local_password;
 mod mailpassword;
+mod owners;
 pub mod penalty;
 mod people;
 mod person;
@@ -244,7 +245,7 @@ pub struct Rejected {
 pub struct Asked {
     /// The provider.
     pub provider: ProviderName,
-    /// What about: `token` or `mailpassword`.
+    /// What about: `token`, `mailpassword`, or the owner of an `app_password`.
     pub verifier: &'static str,
     /// What it said, in words: for the log and `explain`.
     pub detail: String,
@@ -295,6 +296,10 @@ pub enum Reason {
     AppPasswordNetwork,
     /// An app password that has expired.
     AppPasswordExpired,
+    /// A right app password, whose owner is disabled at the provider.
+    OwnerDisabled,
+    /// A right app password, whose owner is not at the provider any more.
+    OwnerGone,
     /// Has the form of an app password with a known id, and is not it.
     AppPasswordWrong,
     /// Acting as somebody else is nobody's right here.
@@ -356,7 +361,11 @@ impl Reason {
     fn is_guess(self) -> bool {
         !matches!(
             self,
-            Self::AppPasswordService | Self::AppPasswordNetwork | Self::AppPasswordExpired
+            Self::AppPasswordService
+                | Self::AppPasswordNetwork
+                | Self::AppPasswordExpired
+                | Self::OwnerDisabled
+                | Self::OwnerGone
         )
     }
 
@@ -386,6 +395,8 @@ impl Reason {
             Self::AppPasswordNetwork => "app_password_network",
             Self::AppPasswordExpired => "app_password_expired",
             Self::AppPasswordWrong => "app_password_wrong",
+            Self::OwnerDisabled => "owner_disabled",
+            Self::OwnerGone => "owner_gone",
             Self::MasterLogin => "master_login",
             Self::HeldBack => "held_back",
             Self::BadAuthToken => "bad_auth_token",

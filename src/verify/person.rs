@@ -84,6 +84,9 @@ impl Pipeline {
         match bound {
             Ok(account) => {
                 tracing::info!(user = %address, person = id_of(&person), "mailbox bound");
+                if let Ok(provider) = self.registry.find(&person.provider) {
+                    provider.owners.has_one_more(&person.subject);
+                }
                 Ok(account)
             }
             Err(store::Error::Conflict(why)) => Err(reassigned(case, why)),

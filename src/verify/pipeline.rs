@@ -153,9 +153,10 @@ impl Pipeline {
         self.current.load().cache.tidy();
         self.registry.tidy();
         let counters = self.save_counters().await;
+        let owners = self.save_owners().await;
         self.store.flush_uses().await?;
         self.upgrade_hashes(now).await;
-        counters
+        counters.and(owners)
     }
 
     async fn save_counters(&self) -> Result<(), Error> {

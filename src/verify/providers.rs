@@ -10,6 +10,7 @@ use super::{
     CacheStatus, Cause, Error, Pipeline,
     answers::{Fills, Tallies},
     connected::{CacheTallies, Connected},
+    owners::Readers,
     purges::Whose,
 };
 use crate::{
@@ -43,6 +44,8 @@ pub struct ProviderReport {
 #[derive(Default)]
 pub(super) struct Registry {
     known: ArcSwap<Known>,
+    /// Who reads what was said of owners before the start.
+    pub(super) readers: Readers,
     /// Held while they are read anew, so that an older reading cannot come to
     /// lie over a newer one.
     loading: Mutex<()>,
@@ -100,10 +103,16 @@ impl Registry {
         connected(&self.known.load()).map(|one| one.purge(whose)).sum()
     }
 
+    /// Those that can be asked.
+    pub(super) fn connected(&self) -> Vec<Arc<Connected>> {
+        connected(&self.known.load()).cloned().collect()
+    }
+
     pub(super) fn tidy(&self) {
         for one in connected(&self.known.load()) {
             one.tokens.tidy();
             one.people.tidy();
+            one.owners.tidy();
             one.turns.prune();
         }
     }

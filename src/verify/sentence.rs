@@ -76,6 +76,16 @@ fn refusal(reason: Reason, user: &str) -> String {
         Reason::AppPasswordWrong => {
             "the app password with this id is another one: a character is wrong.".to_owned()
         }
+        Reason::OwnerDisabled => {
+            "the app password is right, and its owner is disabled at the provider. Enable the \
+             account there."
+                .to_owned()
+        }
+        Reason::OwnerGone => format!(
+            "the app password is right, and its owner is not at the provider any more. If the \
+             mailbox shall change hands: dovegate mailbox set {user} --unbind; if the store shall \
+             say who may log in: --auth-source local."
+        ),
         Reason::MasterLogin => "nobody may log in as somebody else.".to_owned(),
         Reason::HeldBack => {
             "too many wrong passwords were tried. Wait, or end it: dovegate held-back lift."

@@ -6,6 +6,7 @@ mod bearer;
 mod explain;
 mod keycloak;
 mod mailpassword;
+mod owners;
 mod provider;
 mod providers;
 mod slow;

@@ -20,7 +20,7 @@ macro_rules! all {
 all! { Reason:
     BadName UnknownDomain UnknownUser DomainDisabled MailboxDisabled ReceiveOnly WrongPassword
     NoPassword BadPassword ServiceNotAllowed AppPasswordService AppPasswordNetwork
-    AppPasswordExpired AppPasswordWrong MasterLogin HeldBack BadAuthToken BadResponse NoProvider
+    AppPasswordExpired AppPasswordWrong OwnerDisabled OwnerGone MasterLogin HeldBack BadAuthToken BadResponse NoProvider
     TokenSource ProviderPassword ProviderDomain UnknownAtProvider AmbiguousAtProvider
     DisabledAtProvider NoMailpassword TokenMalformed TokenExpired TokenInactive TokenSignature
     TokenAlgorithm TokenType TokenIssuer TokenAudience TokenClient TokenScope TokenUser

@@ -1,8 +1,11 @@
 //! A small Keycloak on loopback: a token for our client, and people by address.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -25,11 +28,13 @@ struct Shared {
     people: Mutex<Vec<Value>>,
     /// Requests for people with an address.
     look_ups: AtomicUsize,
+    /// Requests for a person by his id.
+    by_id: AtomicUsize,
     /// Status of every answer about people in place of the usual one.
     status: Mutex<Option<u16>>,
     /// Whether our client sees nobody.
     blind: Mutex<bool>,
-    /// So many look-ups are answered; the others wait.
+    /// So many look-ups of both kinds are answered; the others wait.
     answered: watch::Sender<usize>,
 }
 
@@ -40,6 +45,7 @@ impl FakeKeycloak {
         let shared = Arc::new(Shared {
             people: Mutex::default(),
             look_ups: AtomicUsize::new(0),
+            by_id: AtomicUsize::new(0),
             status: Mutex::default(),
             blind: Mutex::default(),
             answered: watch::Sender::new(usize::MAX),
@@ -101,13 +107,25 @@ impl FakeKeycloak {
 
     /// Keeps the answers to all further look-ups to itself.
     pub(super) fn holds(&self, held: bool) {
-        let answered = if held { self.look_ups() } else { usize::MAX };
+        let answered = if held { self.look_ups() + self.by_id() } else { usize::MAX };
         self.shared.answered.send_replace(answered);
     }
 
     /// Look-ups so far.
     pub(super) fn look_ups(&self) -> usize {
         self.shared.look_ups.load(Ordering::SeqCst)
+    }
+
+    /// Look-ups of a person by his id so far.
+    pub(super) fn by_id(&self) -> usize {
+        self.shared.by_id.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a look-up by id.
+    pub(super) async fn asked_by_id(&self, times: usize) {
+        while self.by_id() < times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Waits for a look-up.
@@ -126,8 +144,12 @@ pub(super) fn hash_of(password: &str) -> Value {
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let Some(path) = read_path(&mut stream).await else { return };
     let (status, body) = answer(&path, &shared);
-    if path.contains("email=") {
-        let number = shared.look_ups.fetch_add(1, Ordering::SeqCst) + 1;
+    let count = if path.contains("email=") { Some(&shared.look_ups) } else { None };
+    let count = count.or_else(|| path.contains("/users/").then_some(&shared.by_id));
+    if let Some(count) = count {
+        count.fetch_add(1, Ordering::SeqCst);
+        let all = [&shared.look_ups, &shared.by_id];
+        let number: usize = all.iter().map(|count| count.load(Ordering::SeqCst)).sum();
         let _ = shared.answered.subscribe().wait_for(|answered| number <= *answered).await;
     }
     let body = body.to_string();
@@ -144,6 +166,9 @@ fn answer(path: &str, shared: &Shared) -> (u16, Value) {
     if path == "/realms/mail/protocol/openid-connect/token" {
         return (200, json!({ "access_token": "ours", "expires_in": 300 }));
     }
+    if let Some(id) = path.strip_prefix("/admin/realms/mail/users/") {
+        return by_id(&id.replace("%20", " "), shared);
+    }
     let Some(query) = path.strip_prefix("/admin/realms/mail/users?") else {
         return (404, json!({}));
     };
@@ -154,15 +179,35 @@ fn answer(path: &str, shared: &Shared) -> (u16, Value) {
         return (200, json!([]));
     }
     let asked = url::form_urlencoded::parse(query.as_bytes());
-    let asked = asked.into_owned().find(|(key, _)| key == "email").map(|(_, email)| email);
+    let asked: HashMap<String, String> = asked.into_owned().collect();
     let people = shared.people.lock().unwrap();
-    let Some(asked) = asked else { return (200, json!(people[..people.len().min(1)])) };
+    if let Some(id) = asked.get("search").and_then(|search| search.strip_prefix("id:")) {
+        let found: Vec<_> = people.iter().filter(|person| person["id"] == id).collect();
+        return (200, json!(found));
+    }
+    let Some(asked) = asked.get("email") else {
+        return (200, json!(people[..people.len().min(1)]));
+    };
     // Loosely, so that who believes whatever comes would be found out.
     let found: Vec<_> = people
         .iter()
-        .filter(|person| person["email"].as_str().unwrap().to_lowercase().contains(&asked))
+        .filter(|person| person["email"].as_str().unwrap().to_lowercase().contains(asked))
         .collect();
     (200, json!(found))
+}
+
+fn by_id(id: &str, shared: &Shared) -> (u16, Value) {
+    if let Some(status) = *shared.status.lock().unwrap() {
+        return (status, json!({}));
+    }
+    if *shared.blind.lock().unwrap() {
+        return (403, json!({ "error": "HTTP 403 Forbidden" }));
+    }
+    let people = shared.people.lock().unwrap();
+    match people.iter().find(|person| person["id"] == id) {
+        Some(person) => (200, person.clone()),
+        None => (404, json!({ "error": "User not found" })),
+    }
 }
 
 async fn read_path(stream: &mut TcpStream) -> Option<String> {
