@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     extract::State,
-    http::{HeaderMap, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 
@@ -13,7 +13,7 @@ use super::{Internal, Settings, status};
 use crate::{
     clock::Timestamp,
     telemetry::{
-        exposition::{Exposition, Format},
+        exposition::{CONTENT_TYPE, Exposition},
         metrics as table,
     },
 };
@@ -87,29 +87,24 @@ pub struct LoginTimes {
     pub sum: Duration,
 }
 
-pub(super) async fn show(State(internal): State<Internal>, headers: HeaderMap) -> Response {
-    let accept = headers.get_all(header::ACCEPT).iter();
-    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
-    let format = Format::accepted(&accept.join(","));
+pub(super) async fn show(State(internal): State<Internal>) -> Response {
     let sources = internal.metrics;
     let store_dir = sources.settings.load().store_dir.clone();
     let store_bytes = match store_dir {
         Some(folder) => status::size_of(folder).await,
         None => None,
     };
-    let text = gather(format, &sources, store_bytes);
-    let head = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
-    (head, text).into_response()
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], gather(&sources, store_bytes)).into_response()
 }
 
-fn gather(format: Format, sources: &Sources, store_bytes: Option<u64>) -> String {
-    let mut out = Exposition::new(format);
+fn gather(sources: &Sources, store_bytes: Option<u64>) -> String {
+    let mut out = Exposition::default();
     let figures = (sources.server)();
     out.family(&table::BUILD).sample(&[env!("CARGO_PKG_VERSION")], true);
     out.family(&table::START_TIME).sample(&[], figures.started.seconds());
     logins(&mut out, &figures);
     connections(&mut out, &figures);
-    let mut store = out.family(&table::STORE_BYTES);
+    let store = out.family(&table::STORE_BYTES);
     if let Some(bytes) = store_bytes {
         store.sample(&[], bytes);
     }
@@ -117,15 +112,15 @@ fn gather(format: Format, sources: &Sources, store_bytes: Option<u64>) -> String
 }
 
 fn logins(out: &mut Exposition, figures: &Figures) {
-    let mut family = out.family(&table::LOGINS);
+    let family = out.family(&table::LOGINS);
     for one in &figures.logins {
         family.sample(&[one.verdict, one.reason, one.service, one.mechanism], one.count);
     }
-    let mut family = out.family(&table::LOGINS_VERIFIED);
+    let family = out.family(&table::LOGINS_VERIFIED);
     for one in &figures.verified {
         family.sample(&[one.verifier, one.answer], one.count);
     }
-    let mut family = out.family(&table::LOGIN_SECONDS);
+    let family = out.family(&table::LOGIN_SECONDS);
     for LoginTimes { verdict, bounds, counts, sum } in &figures.login_times {
         family.histogram(&[verdict], bounds, counts, sum.as_secs_f64());
     }
@@ -136,7 +131,7 @@ fn connections(out: &mut Exposition, figures: &Figures) {
     for listener in &figures.listeners {
         *open.entry(&listener.kind).or_default() += listener.connections;
     }
-    let mut family = out.family(&table::CONNECTIONS);
+    let family = out.family(&table::CONNECTIONS);
     for (kind, connections) in open {
         family.sample(&[kind], connections);
     }

@@ -73,13 +73,7 @@ pub(crate) fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Answer {
     Answer::parse(&answer)
 }
 
-/// A GET with these further header lines, each with its end.
-pub(crate) fn get_with(address: SocketAddr, path: &str, headers: &str) -> Answer {
-    let host = "Host: localhost\r\nConnection: close";
-    send(address, format!("GET {path} HTTP/1.1\r\n{host}\r\n{headers}\r\n"))
-}
-
 /// A GET.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
-    get_with(address, path, "")
+    send(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
 }
