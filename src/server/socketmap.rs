@@ -22,9 +22,9 @@ use crate::{
     store::{self, Account},
 };
 
-/// How long a whole request may take to come. Postfix lets go of a connection
-/// after ten seconds without one (`dict_sockmap.c`, 3.7), and connects anew as
-/// soon as it needs to; others shall not sit here for nothing.
+/// How long a whole request may take to come. Postfix connects anew when it finds
+/// its connection closed, and nobody notices (3.7, over UNIX sockets and TCP);
+/// nobody else shall sit here for nothing.
 const IDLE: Duration = Duration::from_secs(60);
 
 const NO_REQUEST: &str = "expected the name of a map, a space and a key";

@@ -2,6 +2,8 @@
 //!
 //! Needs root and Debian's `postfix` (`contrib/test-setup`).
 
+mod mail;
+
 use std::{
     fs,
     process::Command,

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpStream,
-    os::unix::fs::{chown, symlink},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -70,9 +70,7 @@ impl Site {
             return None;
         }
         let rig = Rig::start(Version::V23, Way::UnderMaster)?;
-        let socket = rig.folder.outside("private/auth");
-        chown(&socket, Some(rig.folder.system.user("postfix").0), None).unwrap();
-        let postfix = Relay::start(&rig.folder.inside("private/auth"), rig.ports.lmtp)?;
+        let postfix = Relay::start(&rig)?;
         prepare_dovegate(&rig, keycloak, times.token_cache);
         let web = System::here().folder();
         let [port] = free_ports();

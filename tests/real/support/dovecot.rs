@@ -298,8 +298,8 @@ fn contrib(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Takes the marks away from the listener for Postfix, and puts it into the
-/// test's folder: there need not be a Postfix.
+/// Takes the marks away from the listeners for Postfix, and puts them into the
+/// test's folder. There need not be a Postfix.
 fn with_postfix_socket(folder: &Folder, text: &str) -> String {
     let private = folder.make("private", 0o755, (0, 0));
     let marked = |line: &&str| {
@@ -310,9 +310,8 @@ fn with_postfix_socket(folder: &Folder, text: &str) -> String {
         None => line.to_owned(),
     });
     let text: Vec<String> = lines.collect();
-    text.join("\n")
-        .replace("/var/spool/postfix/private", &private)
-        .replace("= postfix", "= dovecot")
+    let user = if folder.system.has("/usr/sbin/postfix") { "= postfix" } else { "= dovecot" };
+    text.join("\n").replace("/var/spool/postfix/private", &private).replace("= postfix", user)
 }
 
 /// The private configuration: it includes the file for administrators as it

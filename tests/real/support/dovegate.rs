@@ -210,6 +210,11 @@ impl Daemon {
         dovegate.wait_ready(folder);
     }
 
+    /// Has it read its settings again.
+    pub fn reload(&self) {
+        self.server.as_ref().expect("it runs").signal(Signal::SIGHUP);
+    }
+
     /// Ends the process with a signal and waits for it.
     pub fn end(&mut self, signal: Signal, folder: &Folder) {
         let mut server = self.server.take().expect("it runs");

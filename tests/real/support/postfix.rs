@@ -2,12 +2,18 @@
 //! files of `contrib/postfix`. The machine's own is left alone.
 
 use std::{
-    fmt::Write as _, fs, net::TcpStream, os::unix::process::CommandExt, path::Path,
-    process::Command, time::Duration,
+    fmt::Write as _,
+    fs,
+    net::TcpStream,
+    os::unix::{fs::symlink, process::CommandExt},
+    path::Path,
+    process::Command,
+    time::Duration,
 };
 
 use super::{
     certificate,
+    dovecot::Rig,
     dovegate::{Daemon, Dovegate},
     mailboxes::{self, AppPasswords},
     place::{Folder, System, free_ports},
@@ -52,8 +58,12 @@ pub struct Ports {
     pub submissions: u16,
     /// SASL without TLS, so that a test can speak by hand.
     pub plain: u16,
+    /// As the world's port 25: nobody logs in.
+    pub incoming: u16,
     /// Dovegate's, for [`Way::Inet`].
     pub auth: u16,
+    /// And what Postfix looks up.
+    pub socketmap: u16,
 }
 
 impl Site {
@@ -89,8 +99,8 @@ impl Site {
 
 impl Ports {
     fn free() -> Self {
-        let [submission, submissions, plain, auth] = free_ports();
-        Self { submission, submissions, plain, auth }
+        let [submission, submissions, plain, incoming, auth, socketmap] = free_ports();
+        Self { submission, submissions, plain, incoming, auth, socketmap }
     }
 }
 
@@ -98,9 +108,11 @@ fn listener(folder: &Folder, way: Way, ports: &Ports) -> String {
     let contrib = include_str!("../../../contrib/postfix/dovegate.toml");
     match way {
         Way::Unix { .. } => contrib.replace("/var/spool/postfix", &folder.inside("queue")),
-        Way::Inet => {
-            format!("[[listener]]\ntype = \"auth\"\naddress = \"127.0.0.1:{}\"\n", ports.auth)
-        }
+        Way::Inet => [("auth", ports.auth), ("socketmap", ports.socketmap)]
+            .map(|(kind, port)| {
+                format!("[[listener]]\ntype = \"{kind}\"\naddress = \"127.0.0.1:{port}\"\n")
+            })
+            .concat(),
     }
 }
 
@@ -124,6 +136,8 @@ myhostname = mail.example.org
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
+mynetworks =
+recipient_delimiter = +
 alias_maps =
 alias_database =
 smtpd_peername_lookup = no
@@ -134,9 +148,13 @@ smtpd_tls_key_file = {here}key.pem
 default_transport = discard
 "
     );
-    main.push_str(include_str!("../../../contrib/postfix/main.cf"));
+    let ours = include_str!("../../../contrib/postfix/main.cf");
     if let Way::Inet = way {
+        let socketmap = format!("= socketmap:inet:127.0.0.1:{}:", ports.socketmap);
+        main.push_str(&ours.replace("= socketmap:unix:private/socketmap:", &socketmap));
         writeln!(main, "smtpd_sasl_path = inet:127.0.0.1:{}", ports.auth).unwrap();
+    } else {
+        main.push_str(ours);
     }
     fs::write(Path::new(&config).join("main.cf"), main).unwrap();
 
@@ -149,9 +167,11 @@ default_transport = discard
   -o smtpd_tls_auth_only=no
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_sender_restrictions=reject_sender_login_mismatch
+127.0.0.1:{} inet n - y - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
+rewrite unix - - y - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
@@ -163,11 +183,12 @@ proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 ",
-        ports.plain
+        ports.plain, ports.incoming
     )
     .unwrap();
     if let Way::Unix { chroot: false } = way {
-        let chroots = [" - y - - smtpd", "-       y       -       -       smtpd"];
+        let chroots =
+            [" - y - - smtpd", "-       y       -       -       smtpd", "- y - - trivial-rewrite"];
         for line in chroots {
             assert!(master.contains(line));
             master = master.replace(line, &line.replace('y', "n"));
@@ -188,8 +209,8 @@ fn start_master(folder: &Folder, port: u16) -> Server {
     server
 }
 
-/// A Postfix that takes mail of logged-in people and delivers it to a Dovecot.
-/// It asks a Dovegate that runs elsewhere.
+/// A Postfix that takes mail from outside and of logged-in people, and delivers
+/// it to a Dovecot. It asks the Dovegate that Dovecot's master started.
 #[derive(Debug)]
 pub struct Relay {
     _postfix: Server,
@@ -200,7 +221,7 @@ pub struct Relay {
 
 impl Relay {
     /// Starts it; `None`, with a line that says so, where it cannot run.
-    pub fn start(sasl: &str, lmtp: u16) -> Option<Self> {
+    pub fn start(rig: &Rig) -> Option<Self> {
         let system = System::here();
         if !system.has("/usr/lib/postfix/sbin/master") {
             skip("Postfix is not installed");
@@ -214,15 +235,13 @@ impl Relay {
             let before = fs::read_to_string(&path).unwrap();
             fs::write(path, before + text).unwrap();
         };
-        append(
-            "main.cf",
-            &format!(
-                "smtpd_sasl_path = {sasl}
-virtual_mailbox_domains = example.org
-virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
-"
-            ),
-        );
+        // The sockets lie in Dovecot's folder instead of the queue's.
+        for name in ["auth", "socketmap"] {
+            let there = rig.folder.outside("private").join(name);
+            symlink(there, folder.outside("queue/private").join(name)).unwrap();
+        }
+        let transport = format!("virtual_transport = lmtp:inet:127.0.0.1:{}\n", rig.ports.lmtp);
+        append("main.cf", &transport);
         append("master.cf", "lmtp unix - - n - - lmtp\n");
         let postfix = start_master(&folder, ports.plain);
         Some(Self { _postfix: postfix, ports, folder })
@@ -231,6 +250,11 @@ virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
     /// Its port for submission over TLS from the first byte.
     pub fn submissions(&self) -> u16 {
         self.ports.submissions
+    }
+
+    /// Its port for the world.
+    pub fn incoming(&self) -> u16 {
+        self.ports.incoming
     }
 
     /// Its log.

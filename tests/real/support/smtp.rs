@@ -49,6 +49,21 @@ impl Smtp {
         self.reply()
     }
 
+    /// A message in one piece; the first reply that refuses it, else the last.
+    pub fn deliver(&mut self, sender: &str, recipient: &str, subject: &str) -> Reply {
+        let message = format!("Subject: {subject}\r\n\r\nHello.\r\n.");
+        let (sender, recipient) =
+            (format!("MAIL FROM:<{sender}>"), format!("RCPT TO:<{recipient}>"));
+        for command in [&*sender, &*recipient, "DATA"] {
+            let reply = self.command(command);
+            if reply.code >= 400 {
+                self.command("RSET");
+                return reply;
+            }
+        }
+        self.command(&message)
+    }
+
     /// PLAIN with an initial response; the code of the reply.
     pub fn plain(&mut self, user: &str, password: &str) -> u16 {
         self.command(&format!("AUTH PLAIN {}", plain(user, password))).code
