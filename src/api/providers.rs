@@ -14,7 +14,7 @@ use super::{
     extract::{Body, Named, shown},
 };
 use crate::{
-    idp,
+    idp::{self, BreakerState},
     mailbox::{DomainName, NamedProvider, Provider, ProviderName},
     verify::{self, ProviderReport},
 };
@@ -82,21 +82,50 @@ pub struct Problem {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Status {
     /// Requests by what was asked: `discovery`, `jwks`, `introspection`,
-    /// `userinfo`.
+    /// `userinfo`, `token`, `users`, `events`.
     pub requests: BTreeMap<String, u64>,
+    /// Requests under way.
+    #[serde(default)]
+    pub in_flight: usize,
+    /// Requests that wait for others to end.
+    #[serde(default)]
+    pub waiting: usize,
+    /// Requests that were not sent: no place in time, or it is left alone.
+    #[serde(default)]
+    pub unsent: u64,
     /// Requests that came to no usable answer.
     pub failures: u64,
     /// The last of these; null if the last request was answered.
     pub down: Option<String>,
+    /// Why it is left alone for a moment: `failed` again and again, or `limited`
+    /// by its own word; null where it is asked.
+    #[serde(default)]
+    pub left_alone: Option<String>,
+    /// Whether it is heard of what happens to people: `not_asked`, `watching`,
+    /// `not_recorded`, `forbidden`, `failing`.
+    #[serde(default)]
+    pub events: String,
 }
 
 impl From<idp::Status> for Status {
     fn from(status: idp::Status) -> Self {
-        let requests = status.requests.into_iter();
+        let requests = status.requests.into_iter().map(|(endpoint, times)| {
+            (endpoint.to_owned(), times.values().map(|times| times.count).sum())
+        });
+        let left_alone = match (status.breaker, status.held) {
+            (BreakerState::Open, _) => Some("failed"),
+            (_, Some(_)) => Some("limited"),
+            _ => None,
+        };
         Self {
-            requests: requests.map(|(endpoint, number)| (endpoint.to_owned(), number)).collect(),
+            requests: requests.collect(),
+            in_flight: status.in_flight,
+            waiting: status.waiting,
+            unsent: status.unsent,
             failures: status.failures,
             down: status.down,
+            left_alone: left_alone.map(str::to_owned),
+            events: status.events.name().to_owned(),
         }
     }
 }

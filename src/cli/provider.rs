@@ -461,6 +461,8 @@ fn state(view: &View) -> &'static str {
         "wrong settings"
     } else if view.status.down.is_some() {
         "down"
+    } else if view.status.left_alone.is_some() {
+        "left alone for a moment"
     } else if view.status.requests.values().all(|number| *number == 0) {
         "not asked yet"
     } else {
@@ -498,7 +500,19 @@ fn show(output: &Output, view: &View) -> Result {
     if view.status.failures > 0 {
         fields.add("failures", view.status.failures.to_string());
     }
-    fields.add_some("last failure", view.status.down.as_ref()).show(output)
+    fields.add_some("last failure", view.status.down.as_ref());
+    fields.add_some("changes of people", events(&view.status.events)).show(output)
+}
+
+/// Whether it is heard of what happens to people.
+fn events(state: &str) -> Option<&'static str> {
+    match state {
+        "watching" => Some("watched"),
+        "not_recorded" => Some("not all recorded by the realm: see provider test"),
+        "forbidden" => Some("not shown to our client: see provider test"),
+        "failing" => Some("cannot be read just now"),
+        _ => None,
+    }
 }
 
 fn domains(view: &View) -> String {

@@ -17,6 +17,18 @@ pub(super) struct Breaker {
     pause: Duration,
 }
 
+/// Whether a provider is asked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BreakerState {
+    /// It is.
+    #[default]
+    Closed,
+    /// It is not, since it failed again and again.
+    Open,
+    /// It failed so, and the next request finds out whether it is back.
+    HalfOpen,
+}
+
 /// What a request came to, as far as the breaker goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Outcome {
@@ -32,6 +44,15 @@ impl Breaker {
     /// One that pauses for `pause` when it opens.
     pub(super) fn new(pause: Duration) -> Self {
         Self { failures: 0, open_until: None, probing: false, pause }
+    }
+
+    /// Whether the provider is asked.
+    pub(super) fn state(&self, now: Instant) -> BreakerState {
+        match self.open_until {
+            None => BreakerState::Closed,
+            Some(until) if now < until => BreakerState::Open,
+            Some(_) => BreakerState::HalfOpen,
+        }
     }
 
     /// Whether nobody may ask at present.
@@ -94,7 +115,11 @@ mod tests {
             assert!(breaker.admits(now));
             breaker.ended(Outcome::Answered, now);
         }
-        assert!(!opened(now).admits(now));
+        assert_eq!(breaker.state(now), BreakerState::Closed);
+        let mut breaker = opened(now);
+        assert_eq!(breaker.state(now), BreakerState::Open);
+        assert_eq!(breaker.state(now + PAUSE), BreakerState::HalfOpen);
+        assert!(!breaker.admits(now));
     }
 
     #[test]

@@ -2,24 +2,27 @@
 //! limits of time, size and number, and past the breaker.
 //!
 //! No proxy, no redirects, no cookies, HTTP/1.1. What comes back is hostile
-//! input: an answer is read up to [`MAX_BODY_BYTES`] and no further.
+//! input, and each answer is read up to a bound and no further.
+
+mod message;
 
 use std::{
     error::Error as _,
     io,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use reqwest::{
     Client,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE},
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    },
     redirect::Policy,
 };
-use serde_json::Value;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout_at,
@@ -29,127 +32,17 @@ use url::Url;
 use super::{
     Outage, OutageCause, Settings, Status,
     breaker::{Breaker, Outcome},
-    json::{self, Object},
+    figures::{Ended, Figures},
+    hold::{Hold, Holds, retry_after},
     tls,
     words::printable,
 };
+pub(super) use message::{Endpoint, Reply, Request};
 
-/// Longest answer that is read: Keycloak's discovery document has 6 KB, a key
-/// set of hundreds of keys 200 KB.
-const MAX_BODY_BYTES: usize = 256 * 1024;
 /// Requests to one provider at the same time.
 const MAX_CONCURRENT: usize = 32;
 /// Shorter than servers and proxies keep a connection that nobody uses.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Endpoint {
-    Discovery,
-    Jwks,
-    Introspection,
-    Userinfo,
-    Token,
-    Users,
-}
-
-impl Endpoint {
-    const ALL: [Self; 6] = [
-        Self::Discovery,
-        Self::Jwks,
-        Self::Introspection,
-        Self::Userinfo,
-        Self::Token,
-        Self::Users,
-    ];
-
-    /// Its name in logs, steps and counts.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Discovery => "discovery",
-            Self::Jwks => "jwks",
-            Self::Introspection => "introspection",
-            Self::Userinfo => "userinfo",
-            Self::Token => "token",
-            Self::Users => "users",
-        }
-    }
-}
-
-/// One request.
-pub(super) struct Request<'a> {
-    pub(super) endpoint: Endpoint,
-    pub(super) url: &'a Url,
-    /// Media types that are understood.
-    pub(super) accept: &'static str,
-    pub(super) authorization: Option<HeaderValue>,
-    /// Posted where there is one.
-    pub(super) form: Option<String>,
-}
-
-impl<'a> Request<'a> {
-    /// A GET for JSON.
-    pub(super) fn get(endpoint: Endpoint, url: &'a Url) -> Self {
-        Self { endpoint, url, accept: "application/json", authorization: None, form: None }
-    }
-}
-
-/// One answer.
-#[derive(Debug)]
-pub(super) struct Reply {
-    /// What was asked, and where, for words.
-    pub(super) asked: String,
-    pub(super) status: u16,
-    /// Media type in lower case, without parameters.
-    pub(super) media_type: Option<String>,
-    pub(super) challenges: Vec<String>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Reply {
-    /// The JSON object in it.
-    pub(super) fn object(&self) -> Result<Object, Outage> {
-        self.json(json::object)
-    }
-
-    /// The JSON list in it.
-    pub(super) fn list(&self) -> Result<Vec<Value>, Outage> {
-        self.json(json::list)
-    }
-
-    fn json<T>(&self, read: fn(&[u8]) -> Result<T, String>) -> Result<T, Outage> {
-        let media_type = self.media_type.as_deref().unwrap_or("none");
-        let is_json = media_type.starts_with("application/")
-            && (media_type.ends_with("/json") || media_type.ends_with("+json"));
-        if !is_json {
-            return Err(self.malformed(format!("content type {media_type} in place of JSON")));
-        }
-        read(&self.body).map_err(|error| self.malformed(error))
-    }
-
-    /// An outage: this is not what the protocol asks for.
-    pub(super) fn malformed(&self, what: impl AsRef<str>) -> Outage {
-        Outage::new(OutageCause::Malformed, format!("{}: {}", self.asked, what.as_ref()))
-    }
-
-    /// An outage: nobody answers there.
-    pub(super) fn no_such_endpoint(&self) -> Outage {
-        let detail = format!("{}: status {}: there is no such endpoint", self.asked, self.status);
-        Outage::new(OutageCause::Settings, detail)
-    }
-
-    /// An outage: an answer of this status says nothing of the token.
-    pub(super) fn unusable(&self) -> Outage {
-        let what = match self.status {
-            300..=399 => "a redirect, which is not followed: is the URL right?",
-            429 => "too many requests",
-            500..=599 => "it cannot answer",
-            _ => "no answer to our question",
-        };
-        let detail = format!("{}: status {}, {what}", self.asked, self.status);
-        Outage::new(OutageCause::Status, detail)
-    }
-}
 
 /// The client.
 #[derive(Debug)]
@@ -158,6 +51,8 @@ pub(super) struct Http {
     timeout: Duration,
     places: Semaphore,
     breaker: Mutex<Breaker>,
+    holds: Holds,
+    figures: Figures,
     counts: Counts,
     /// Sent in place of the host's own name to servers of this origin.
     host: Option<(url::Origin, HeaderValue)>,
@@ -165,7 +60,10 @@ pub(super) struct Http {
 
 #[derive(Debug, Default)]
 struct Counts {
-    requests: [AtomicU64; 6],
+    /// Who waits for a place.
+    waiting: AtomicUsize,
+    /// Requests that were not sent.
+    unsent: AtomicU64,
     failures: AtomicU64,
     down: Mutex<Option<String>>,
 }
@@ -195,6 +93,8 @@ impl Http {
             // As long as an answer may take: who waits in vain learns nothing
             // that the one before did not.
             breaker: Mutex::new(Breaker::new(settings.timeout)),
+            holds: Holds::default(),
+            figures: Figures::default(),
             counts: Counts::default(),
             host: settings
                 .base
@@ -203,34 +103,59 @@ impl Http {
         })
     }
 
-    /// Asks, and waits no longer than the settings and `deadline` allow.
+    /// Asks, and waits no longer than the settings and `deadline` allow. What was
+    /// too much (429) is sent once more, later, where there is time for it: nobody
+    /// has taken it in.
     pub(super) async fn ask(
         &self,
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Reply, Outage> {
-        let asked = asked(&request);
+        let asked = request.words();
+        let first = self.ask_once(&request, &asked, deadline).await?;
         let now = Instant::now();
-        if deadline <= now {
-            let detail = format!("{asked}: no time is left after what was asked before");
-            return Err(Outage::new(OutageCause::Slow, detail));
+        self.holds.note(request.endpoint, &first, now);
+        let hold = self.holds.on(request.endpoint, now);
+        if first.status != 429 || hold.is_some_and(|hold| hold.until >= deadline) {
+            return Ok(first);
         }
-        let turn = deadline.min(now + self.timeout).into();
-        let (_place, mut admitted) = self.admit(&asked, turn).await?;
+        let second = self.ask_once(&request, &asked, deadline).await?;
+        self.holds.note(request.endpoint, &second, Instant::now());
+        Ok(second)
+    }
+
+    async fn ask_once(
+        &self,
+        request: &Request<'_>,
+        asked: &str,
+        deadline: Instant,
+    ) -> Result<Reply, Outage> {
+        let mut admitted = match self.admit(request.endpoint, asked, deadline).await {
+            Ok(admitted) => admitted,
+            Err(outage) => {
+                self.counts.unsent.fetch_add(1, Ordering::Relaxed);
+                return Err(outage);
+            }
+        };
         // Who waited for a place has no less time for the answer: otherwise a crowd
         // makes a provider look slow that is not.
         let fair = Instant::now() + self.timeout;
         let limit = deadline.min(fair);
-        let exchange = timeout_at(limit.into(), self.exchange(&request, &asked)).await;
+        let exchange = timeout_at(limit.into(), self.exchange(request, &mut admitted));
+        let exchange = exchange.await;
         let in_time = exchange.is_ok() || limit == fair;
-        let result = exchange.unwrap_or_else(|_| {
-            let what = if in_time {
-                format!("no answer within {}", seconds(self.timeout))
-            } else {
-                "no answer in the time that was left".to_owned()
-            };
-            Err(Outage::new(OutageCause::Slow, format!("{asked}: {what}")))
-        });
+        let result = match exchange {
+            Ok(result) => result.map_err(|error| transport_outage(asked, error)),
+            Err(_) if in_time => {
+                let what = format!("no answer within {}", seconds(self.timeout));
+                Err(Outage::new(OutageCause::Slow, format!("{asked}: {what}")))
+            }
+            Err(_) => {
+                let detail = format!("{asked}: no answer in the time that was left");
+                Err(Outage::new(OutageCause::Slow, detail))
+            }
+        };
+        admitted.ended = ended(&result);
         if in_time {
             admitted.outcome = outcome(&result);
         }
@@ -238,12 +163,18 @@ impl Http {
         result
     }
 
-    /// A request's place among those that are under way.
+    /// A request's place among those that are under way. A crowd waits for its
+    /// places as long as each of its logins may take.
     async fn admit(
         &self,
+        endpoint: Endpoint,
         asked: &str,
-        limit: tokio::time::Instant,
-    ) -> Result<(SemaphorePermit<'_>, Admitted<'_>), Outage> {
+        deadline: Instant,
+    ) -> Result<Admitted<'_>, Outage> {
+        if deadline <= Instant::now() {
+            let detail = format!("{asked}: no time is left after what was asked before");
+            return Err(Outage::new(OutageCause::Slow, detail));
+        }
         let down = || {
             let last = lock(&self.counts.down).clone().unwrap_or_default();
             Outage::new(
@@ -254,58 +185,90 @@ impl Http {
         if lock(&self.breaker).is_open(Instant::now()) {
             return Err(down());
         }
-        let place = timeout_at(limit, self.places.acquire()).await.map_err(|_| {
-            let detail = format!("{asked}: {MAX_CONCURRENT} requests are under way already");
-            Outage::new(OutageCause::Busy, detail)
-        })?;
-        let place = place.expect("nobody closes the semaphore");
-        // Those before may have opened it meanwhile.
+        let place = loop {
+            self.wait_for_hold(endpoint, asked, deadline).await?;
+            let place = self.place(asked, deadline).await?;
+            // Those before may have been told to come back later meanwhile.
+            if self.holds.on(endpoint, Instant::now()).is_none() {
+                break place;
+            }
+        };
+        // Or they may have opened it.
         if !lock(&self.breaker).admits(Instant::now()) {
             return Err(down());
         }
-        Ok((place, Admitted { breaker: &self.breaker, outcome: Outcome::GivenUp }))
+        Ok(Admitted {
+            http: self,
+            endpoint,
+            sent: Instant::now(),
+            outcome: Outcome::GivenUp,
+            ended: Ended::GivenUp,
+            _place: place,
+        })
+    }
+
+    /// Waits until the provider wants to hear of us again, where there is time.
+    async fn wait_for_hold(
+        &self,
+        endpoint: Endpoint,
+        asked: &str,
+        deadline: Instant,
+    ) -> Result<(), Outage> {
+        while let Some(Hold { until, cause }) = self.holds.on(endpoint, Instant::now()) {
+            // Who is away is away; who has too much to do only wants less at once.
+            if cause != OutageCause::Busy || until >= deadline {
+                let left = seconds(until.saturating_duration_since(Instant::now()));
+                let detail = format!("{asked}: not asked for another {left}, as it told us");
+                return Err(Outage::new(cause, detail));
+            }
+            tokio::time::sleep_until(until.into()).await;
+        }
+        Ok(())
+    }
+
+    async fn place(&self, asked: &str, deadline: Instant) -> Result<SemaphorePermit<'_>, Outage> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        let _waiting = Waiting::new(&self.counts.waiting);
+        let place = timeout_at(deadline.into(), self.places.acquire()).await.map_err(|_| {
+            let detail = format!("{asked}: {MAX_CONCURRENT} requests are under way already");
+            Outage::new(OutageCause::Busy, detail)
+        })?;
+        Ok(place.expect("nobody closes the semaphore"))
     }
 
     /// Once more where the connection broke before an answer: servers close
     /// connections that nobody used for a while, sometimes at this very moment.
-    async fn exchange(&self, request: &Request<'_>, asked: &str) -> Result<Reply, Outage> {
-        match self.send(request, asked).await {
+    /// Nothing that is asked here changes anything, so twice is as good as once.
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        admitted: &mut Admitted<'_>,
+    ) -> Result<Reply, reqwest::Error> {
+        match self.send(request).await {
             Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
-                self.send(request, asked).await
+                let took = admitted.sent.elapsed();
+                self.figures.note(request.endpoint, Ended::Unreachable, took);
+                admitted.sent = Instant::now();
+                self.send(request).await
             }
             first => first,
         }
-        .map_err(|error| transport_outage(asked, error))?
     }
 
-    /// The outer error is the connection's.
-    async fn send(
-        &self,
-        request: &Request<'_>,
-        asked: &str,
-    ) -> Result<Result<Reply, Outage>, reqwest::Error> {
-        self.counts.requests[request.endpoint as usize].fetch_add(1, Ordering::Relaxed);
+    async fn send(&self, request: &Request<'_>) -> Result<Reply, reqwest::Error> {
         let mut response = self.prepared(request).send().await?;
-        let header = |name| response.headers().get_all(name).iter();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let media_type = header(CONTENT_TYPE).next().map(|value| {
-            let value = text(value);
-            printable(value.split(';').next().unwrap_or_default().trim()).to_ascii_lowercase()
-        });
-        let mut reply = Reply {
-            asked: asked.to_owned(),
-            status: response.status().as_u16(),
-            media_type,
-            challenges: header(WWW_AUTHENTICATE).take(8).map(text).collect(),
-            body: Vec::new(),
-        };
+        let mut reply = head(&response, request);
         while let Some(chunk) = response.chunk().await? {
-            if reply.body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Ok(Err(reply.malformed("the answer is too large")));
+            if reply.body.len() + chunk.len() > request.endpoint.max_body_bytes() {
+                reply.body = Vec::new();
+                reply.is_cut = true;
+                break;
             }
             reply.body.extend_from_slice(&chunk);
         }
-        Ok(Ok(reply))
+        Ok(reply)
     }
 
     fn prepared(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
@@ -345,28 +308,90 @@ impl Http {
 
     /// How it goes.
     pub(super) fn status(&self) -> Status {
-        let count = |endpoint: Endpoint| {
-            let sent = self.counts.requests[endpoint as usize].load(Ordering::Relaxed);
-            (endpoint.name(), sent)
-        };
+        let (counts, now) = (&self.counts, Instant::now());
         Status {
-            requests: Endpoint::ALL.map(count).into(),
-            failures: self.counts.failures.load(Ordering::Relaxed),
-            down: lock(&self.counts.down).clone(),
+            requests: self.figures.requests(),
+            in_flight: MAX_CONCURRENT - self.places.available_permits(),
+            waiting: counts.waiting.load(Ordering::Relaxed),
+            unsent: counts.unsent.load(Ordering::Relaxed),
+            failures: counts.failures.load(Ordering::Relaxed),
+            down: lock(&counts.down).clone(),
+            breaker: lock(&self.breaker).state(now),
+            held: self.holds.left(now),
+            ..Status::default()
         }
     }
 }
 
-/// Tells the breaker how a request ended, also one that nobody waits for any
-/// more.
+/// A request that may go out. Tells breaker and figures how it ended, also where
+/// nobody waits for it any more.
 struct Admitted<'a> {
-    breaker: &'a Mutex<Breaker>,
+    http: &'a Http,
+    endpoint: Endpoint,
+    sent: Instant,
     outcome: Outcome,
+    ended: Ended,
+    _place: SemaphorePermit<'a>,
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        lock(self.breaker).ended(self.outcome, Instant::now());
+        let now = Instant::now();
+        lock(&self.http.breaker).ended(self.outcome, now);
+        self.http.figures.note(self.endpoint, self.ended, now - self.sent);
+    }
+}
+
+/// Counts somebody who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(number: &'a AtomicUsize) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Self(number)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer without its body.
+fn head(response: &reqwest::Response, request: &Request<'_>) -> Reply {
+    let header = |name| response.headers().get_all(name).iter();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let first = |name| header(name).next().map(text);
+    let media_type = first(CONTENT_TYPE).map(|value| {
+        printable(value.split(';').next().unwrap_or_default().trim()).to_ascii_lowercase()
+    });
+    let date = first(DATE);
+    Reply {
+        asked: request.words(),
+        status: response.status().as_u16(),
+        media_type,
+        challenges: header(WWW_AUTHENTICATE).take(8).map(text).collect(),
+        retry_after: first(RETRY_AFTER).and_then(|value| retry_after(&value, date.as_deref())),
+        body: Vec::new(),
+        is_cut: false,
+    }
+}
+
+fn ended(result: &Result<Reply, Outage>) -> Ended {
+    match result {
+        Ok(reply) => match reply.status {
+            200..=299 => Ended::Answered,
+            429 => Ended::Limited,
+            503 if reply.retry_after.is_some() => Ended::Limited,
+            500..=599 => Ended::Failed,
+            _ => Ended::Refused,
+        },
+        Err(outage) => match outage.cause {
+            OutageCause::Tls => Ended::Tls,
+            OutageCause::Slow => Ended::Slow,
+            _ => Ended::Unreachable,
+        },
     }
 }
 
@@ -379,7 +404,6 @@ fn outcome(result: &Result<Reply, Outage>) -> Outcome {
         Ok(reply) if reply.status == 429 => Outcome::GivenUp,
         Ok(reply) if matches!(reply.status, 502..=504) => Outcome::Failed,
         Ok(_) => Outcome::Answered,
-        Err(outage) if outage.cause == OutageCause::Malformed => Outcome::Answered,
         Err(_) => Outcome::Failed,
     }
 }
@@ -396,13 +420,6 @@ fn host_header(base: &Url, issuer: Option<&str>) -> Option<(url::Origin, HeaderV
         return None;
     }
     Some((base.origin(), HeaderValue::from_str(&authority(&issuer)).ok()?))
-}
-
-/// What is asked, and where: name and URL without a query.
-fn asked(request: &Request<'_>) -> String {
-    let mut url = request.url.clone();
-    url.set_query(None);
-    printable(&format!("{} at {url}", request.endpoint.name()))
 }
 
 fn seconds(time: Duration) -> String {

@@ -110,7 +110,7 @@ impl Provider {
         deadline: Instant,
     ) -> Result<Option<Person>, Outage> {
         let url = self.admin_api()?.resource(["users", subject]);
-        let (reply, ticket) = self.admin(&url, deadline).await?;
+        let (reply, ticket) = self.admin(Endpoint::Users, &url, deadline).await?;
         if reply.status == 404 && says_no_such_person(&reply) {
             self.prove(&ticket, deadline).await?;
             return Ok(None);
@@ -137,7 +137,7 @@ impl Provider {
         let id = format!("id:{subject}");
         let query = [("search", id.as_str()), ("briefRepresentation", "true")];
         let url = with_query(self.admin_api()?.resource(["users"]), &query);
-        let (reply, ticket) = self.admin(&url, deadline).await?;
+        let (reply, ticket) = self.admin(Endpoint::Users, &url, deadline).await?;
         let people = self.people(&reply, &ticket)?;
         let same = people.iter().filter_map(Value::as_object);
         let mut same = same.filter(|person| person.get("id").is_some_and(|id| id == subject));
@@ -164,7 +164,7 @@ impl Provider {
     ) -> Result<LookedUp, Outage> {
         let query = [("email", address), ("exact", "true"), ("briefRepresentation", "false")];
         let url = with_query(self.admin_api()?.resource(["users"]), &query);
-        let (reply, ticket) = self.admin(&url, deadline).await?;
+        let (reply, ticket) = self.admin(Endpoint::Users, &url, deadline).await?;
         let people = self.people(&reply, &ticket)?;
         let mut same = Vec::new();
         for person in &people {
@@ -193,7 +193,7 @@ impl Provider {
         }
         let query = [("first", "0"), ("max", "1"), ("briefRepresentation", "true")];
         let url = with_query(self.admin_api()?.resource(["users"]), &query);
-        let reply = self.ask(request(&url, ticket), deadline).await?;
+        let reply = self.ask(request(Endpoint::Users, &url, ticket), deadline).await?;
         if !self.people(&reply, ticket)?.is_empty() {
             return Ok(());
         }
@@ -207,14 +207,19 @@ impl Provider {
 
     /// Asks with our client's token, and once more with a new one where it is
     /// refused.
-    async fn admin(&self, url: &Url, deadline: Instant) -> Result<(Reply, Arc<Ticket>), Outage> {
+    pub(super) async fn admin(
+        &self,
+        endpoint: Endpoint,
+        url: &Url,
+        deadline: Instant,
+    ) -> Result<(Reply, Arc<Ticket>), Outage> {
         let ticket = self.ticket(None, deadline).await?;
-        let reply = self.ask(request(url, &ticket), deadline).await?;
+        let reply = self.ask(request(endpoint, url, &ticket), deadline).await?;
         if reply.status != 401 {
             return Ok((reply, ticket));
         }
         let ticket = self.ticket(Some(&ticket), deadline).await?;
-        let reply = self.ask(request(url, &ticket), deadline).await?;
+        let reply = self.ask(request(endpoint, url, &ticket), deadline).await?;
         Ok((reply, ticket))
     }
 
@@ -291,7 +296,7 @@ impl Provider {
         Ok(Ticket::new(bearer, asked, lifetime))
     }
 
-    fn admin_api(&self) -> Result<&settings::AdminApi, Outage> {
+    pub(super) fn admin_api(&self) -> Result<&settings::AdminApi, Outage> {
         self.settings().admin.as_ref().ok_or_else(no_client)
     }
 
@@ -300,7 +305,7 @@ impl Provider {
         self.settings().password_attribute.as_deref()
     }
 
-    fn clean(&self, outage: Outage) -> Outage {
+    pub(super) fn clean(&self, outage: Outage) -> Outage {
         let Some(client) = &self.settings().client else { return outage };
         Outage { detail: without_secret(&outage.detail, client), ..outage }
     }
@@ -314,8 +319,8 @@ fn says_no_such_person(reply: &Reply) -> bool {
     word.is_some_and(|word| word.eq_ignore_ascii_case("user not found"))
 }
 
-fn request<'a>(url: &'a Url, ticket: &Ticket) -> Request<'a> {
-    let mut request = Request::get(Endpoint::Users, url);
+fn request<'a>(endpoint: Endpoint, url: &'a Url, ticket: &Ticket) -> Request<'a> {
+    let mut request = Request::get(endpoint, url);
     request.authorization = Some(ticket.bearer.clone());
     request
 }

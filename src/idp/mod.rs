@@ -15,6 +15,8 @@ mod claims;
 mod conditions;
 mod discovery;
 mod events;
+mod figures;
+mod hold;
 mod http;
 mod introspection;
 mod json;
@@ -35,7 +37,9 @@ mod words;
 use std::fmt;
 
 pub use self::{
+    breaker::BreakerState,
     events::{EventsState, Happened, Happening, Polled},
+    figures::{BUCKETS_MILLIS, Times},
     keycloak::{LookedUp, Mailpassword, Person},
     logout::{Logout, LogoutRefused},
     provider::{Provider, Status},

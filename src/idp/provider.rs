@@ -1,14 +1,20 @@
 //! One identity provider: its connections, and what it says of itself.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use serde::Serialize;
 use url::Url;
 
 use super::{
     Checked, Outage, OutageCause, Settings,
+    breaker::BreakerState,
     check::Check,
     discovery,
+    events::{EventsState, Feed},
+    figures::Times,
     http::{Endpoint, Http, Reply, Request},
     jwks::KeySet,
     kept::{Fetched, Kept},
@@ -27,18 +33,34 @@ pub struct Provider {
     discovered: Kept<Endpoints>,
     keys: Kept<KeySet>,
     pub(super) service: ServiceToken,
+    pub(super) feed: Feed,
 }
 
-/// How it goes with a provider.
-#[derive(Clone, Debug, Default, Serialize)]
+/// How it goes with a provider since the start.
+#[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Requests sent since the start, by what was asked ("discovery", "jwks",
-    /// "introspection", "userinfo", "token", "users").
-    pub requests: BTreeMap<&'static str, u64>,
+    /// Requests that were sent and have ended, by what was asked ("discovery",
+    /// "jwks", "introspection", "userinfo", "token", "users", "events") and by how
+    /// they ended (`answered`, `refused`, `limited`, `failed`, `unreachable`,
+    /// `tls`, `slow`, `given_up`).
+    pub requests: BTreeMap<&'static str, BTreeMap<&'static str, Times>>,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// Requests that wait for others to end.
+    pub waiting: usize,
+    /// Requests that were not sent: no place in time, or the provider is left
+    /// alone.
+    pub unsent: u64,
     /// Requests that came to no usable answer.
     pub failures: u64,
     /// The last of these, in words; none if the last request was answered.
     pub down: Option<String>,
+    /// Whether it is asked.
+    pub breaker: BreakerState,
+    /// How much longer it wants to be left alone, at one endpoint at least.
+    pub held: Option<Duration>,
+    /// Whether it is heard of what happens to people.
+    pub events: EventsState,
 }
 
 impl Provider {
@@ -55,6 +77,7 @@ impl Provider {
             discovered: Kept::default(),
             keys: Kept::default(),
             service: ServiceToken::default(),
+            feed: Feed::default(),
         })
     }
 
@@ -77,7 +100,7 @@ impl Provider {
 
     /// How it goes.
     pub fn status(&self) -> Status {
-        self.http.status()
+        Status { events: self.feed.state(), ..self.http.status() }
     }
 
     /// Sends one request.
@@ -147,7 +170,7 @@ fn openid_configuration(settings: &Settings) -> Option<String> {
 
 fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
     match endpoint {
-        Endpoint::Discovery | Endpoint::Token | Endpoint::Users => None,
+        Endpoint::Discovery | Endpoint::Token | Endpoint::Users | Endpoint::Events => None,
         Endpoint::Jwks => endpoints.jwks.as_ref(),
         Endpoint::Introspection => endpoints.introspection.as_ref(),
         Endpoint::Userinfo => endpoints.userinfo.as_ref(),

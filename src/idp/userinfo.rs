@@ -42,7 +42,8 @@ pub(super) fn read(reply: &Reply) -> Result<Person, Stop> {
         _ => return Err(reply.unusable().into()),
     }
     if reply.media_type.as_deref() == Some("application/jwt") {
-        let text = std::str::from_utf8(&reply.body).map_err(|_| reply.malformed("no JWT"))?;
+        let text =
+            std::str::from_utf8(reply.whole_body()?).map_err(|_| reply.malformed("no JWT"))?;
         return Ok(Person::Signed(text.trim().to_owned()));
     }
     Ok(Person::Plain(Claims(reply.object()?)))

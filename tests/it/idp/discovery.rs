@@ -6,7 +6,7 @@ use dovegate::{
 };
 use serde_json::json;
 
-use super::{METHODS, active, by, check, outage, provider};
+use super::{METHODS, active, by, check, outage, provider, sent};
 use crate::support::provider::{
     Behaviour, DISCOVERY, FakeProvider, INTROSPECTION, JWKS, REALM, USERINFO,
 };
@@ -22,7 +22,7 @@ async fn read_once_for_all() {
     active(&check(&provider, &token).await);
     assert_eq!((fake.count(DISCOVERY), fake.count(INTROSPECTION)), (1, 21));
     let status = provider.status();
-    assert_eq!((status.requests["discovery"], status.requests["introspection"]), (1, 21));
+    assert_eq!((sent(&provider, "discovery"), sent(&provider, "introspection")), (1, 21));
     assert_eq!((status.failures, status.down), (0, None));
 }
 

@@ -222,7 +222,7 @@ async fn faults_of_the_look_up() {
         ("403", Behaviour::status(403), OutageCause::Rights),
         ("404", Behaviour::status(404), OutageCause::Settings),
         ("redirect", Behaviour::status(302), OutageCause::Status),
-        ("429", Behaviour::status(429), OutageCause::Status),
+        ("429", Behaviour::status(429), OutageCause::Busy),
         ("500", Behaviour::status(500), OutageCause::Status),
         ("503", Behaviour::status(503), OutageCause::Status),
         ("hang", Behaviour::Hang, OutageCause::Slow),

@@ -3,8 +3,11 @@
 
 mod by_id;
 mod discovery;
+mod events;
 mod faults;
 mod keycloak;
+mod limits;
+mod logout;
 mod people;
 mod signatures;
 mod tls;
@@ -48,6 +51,11 @@ fn by(fake: &FakeProvider, method: Method) -> idp::Provider {
 /// Gives up quickly: where an answer is not to be expected.
 fn impatient(provider: &mut Provider) {
     provider.timeout = Some(Span(std::time::Duration::from_millis(600)));
+}
+
+/// Requests for `endpoint` that were sent.
+fn sent(provider: &idp::Provider, endpoint: &str) -> u64 {
+    provider.status().requests[endpoint].values().map(|times| times.count).sum()
 }
 
 async fn check(provider: &idp::Provider, token: &str) -> Checked {

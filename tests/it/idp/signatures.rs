@@ -6,7 +6,7 @@ use dovegate::{
 };
 use serde_json::{Value, json};
 
-use super::{active, by, check, outage, provider, refused, step};
+use super::{active, by, check, outage, provider, refused, sent, step};
 use crate::support::provider::{
     Behaviour, FakeProvider, JWKS, USERINFO,
     keys::{SigningKey, signed_by_public_key, unsigned},
@@ -229,7 +229,7 @@ async fn keys_are_read_once_for_all() {
         active(&checked);
     }
     assert_eq!(fake.count_all(), 2, "discovery and keys");
-    assert_eq!(provider.status().requests["jwks"], 1);
+    assert_eq!(sent(&provider, "jwks"), 1);
 }
 
 /// With its keys at hand, a signature needs no provider; what is unknown does.

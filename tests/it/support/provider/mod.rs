@@ -8,6 +8,7 @@
 //! assert_eq!(corp.count(USERINFO), 1);
 //! ```
 
+pub(crate) mod feed;
 pub(crate) mod keys;
 mod serve;
 
@@ -24,7 +25,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use self::keys::{Certificate, SigningKey};
+use self::{
+    feed::Feed,
+    keys::{Certificate, SigningKey},
+};
 
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub(crate) const JWKS: &str = "/certs";
@@ -106,6 +110,7 @@ struct State {
     keys: Vec<SigningKey>,
     tokens: HashMap<String, Value>,
     behaviours: HashMap<String, Behaviour>,
+    feed: Feed,
     seen: Vec<Seen>,
 }
 
@@ -136,6 +141,7 @@ impl FakeProvider {
             keys: vec![SigningKey::es256("first")],
             tokens: HashMap::new(),
             behaviours: HashMap::new(),
+            feed: Feed::default(),
             seen: Vec::new(),
         };
         let mut fake =

@@ -177,7 +177,7 @@ impl State {
             JWKS => Behaviour::json(&self.key_set()),
             INTROSPECTION if seen.method == "POST" => self.introspection(seen),
             USERINFO => self.userinfo(seen),
-            _ => Behaviour::status(404),
+            _ => self.feed.answer(seen).unwrap_or_else(|| Behaviour::status(404)),
         }
     }
 
