@@ -24,6 +24,8 @@ pub mod password;
 pub mod store;
 pub mod verify;
 
+pub mod provision;
+
 pub mod api;
 pub mod config;
 pub mod server;

@@ -118,6 +118,11 @@ impl Error {
         store::Error::Exists { what, name: name.into() }.into()
     }
 
+    /// What happened, for people.
+    pub(super) fn detail(self) -> String {
+        self.problem.detail
+    }
+
     /// Adds what the log says instead of the caller's message.
     #[must_use]
     pub fn log(mut self, internal: impl Into<String>) -> Self {

@@ -164,7 +164,8 @@ impl New {
     }
 }
 
-fn check_places(
+/// Ids and folders of a mailbox.
+pub(super) fn check_places(
     uid: Option<u32>,
     gid: Option<u32>,
     home: Option<&str>,
@@ -342,7 +343,7 @@ impl State {
     }
 
     /// The home folder that the configured pattern gives.
-    fn home_of(&self, address: &Address) -> String {
+    pub(super) fn home_of(&self, address: &Address) -> String {
         userdb::expand(&self.settings.load().userdb.home, address)
     }
 }

@@ -10,6 +10,7 @@
 //! text of an app password in the answer to its creation.
 
 pub mod app_passwords;
+pub mod arrivals;
 pub mod cache;
 pub mod domains;
 pub mod error;

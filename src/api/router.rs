@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::{
-    Caller, Error, State, app_passwords, cache, domains, error::Code, explain, held_back,
+    Caller, Error, State, app_passwords, arrivals, cache, domains, error::Code, explain, held_back,
     login_log, mailboxes, provider_test, providers, status, templates, transfer,
 };
 
@@ -61,6 +61,10 @@ pub fn router(state: State) -> Router {
         .route(
             "/import",
             post(transfer::import).layer(DefaultBodyLimit::max(transfer::MAX_IMPORT_BYTES)),
+        )
+        .route(
+            "/import/mailboxes",
+            post(arrivals::take_in).layer(DefaultBodyLimit::max(arrivals::MAX_ARRIVALS_BYTES)),
         )
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)

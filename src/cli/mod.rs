@@ -11,6 +11,7 @@ mod domain;
 mod explain;
 mod failure;
 mod held_back;
+mod import;
 mod login_log;
 mod mailbox;
 mod out_file;
@@ -160,8 +161,8 @@ enum Command {
     Password(password::Command),
     /// Write everything as JSON lines
     Export(transfer::Export),
-    /// Take over what "export" or "backup" wrote
-    Import(transfer::Import),
+    /// Take over what "export" or "backup" wrote, or mailboxes of another mail system
+    Import(import::Import),
     /// Write a copy of everything into a file
     Backup(transfer::Backup),
 }

@@ -1,4 +1,4 @@
-//! `dovegate export`, `import` and `backup`.
+//! `dovegate export` and `backup`, and the import of what they wrote.
 
 use std::{
     fs::File,
@@ -31,23 +31,6 @@ pub(super) struct Export {
     /// Where to; standard output if left out or "-"
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-#[command(
-    long_about = "Take over what \"export\" or \"backup\" wrote. What is there under the same key \
-        is replaced, everything else stays.\n\nLines are taken over in batches, each wholly or not \
-        at all; an import that broke off can be run again.",
-    after_help = "Examples:\n  dovegate import all.jsonl --dry-run\n  dovegate import < all.jsonl"
-)]
-pub(super) struct Import {
-    /// What to read; standard input if left out or "-"
-    #[arg(value_name = "FILE", default_value = "-", hide_default_value = true)]
-    file: PathBuf,
-
-    /// Read, check and count; change nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 #[derive(Args, Debug)]
@@ -129,26 +112,30 @@ async fn copy(
     Ok(written)
 }
 
-impl Import {
-    pub(super) async fn run(self, config: &Config, output: &Output) -> Result {
-        let mut lines = Lines::open(&self.file)?;
-        let header = lines.header()?;
-        let missing = if self.dry_run { Missing::Refuse } else { Missing::Create };
-        let query = [("dry_run", self.dry_run.to_string())];
-        let counts = with_client(config, missing, async |client| {
-            let mut counts = Counts::default();
-            while let Some(batch) = lines.batch(&header)? {
-                let (first, last) = (batch.first, lines.number);
-                let taken = client.upload(&["import"], &query, batch.body).await;
-                counts.add(taken.map_err(|failure| lines.refused(&failure, first, last))?);
-                output.progress(&format!("{last} lines, {}", bytes(lines.bytes)));
-            }
-            output.progress_done();
-            Ok(counts)
-        })
-        .await?;
-        if output.json { output.value(&counts) } else { output.done(said(counts, self.dry_run)) }
-    }
+/// Takes over what an export says.
+pub(super) async fn restore(
+    file: &Path,
+    dry_run: bool,
+    config: &Config,
+    output: &Output,
+) -> Result {
+    let mut lines = Lines::open(file)?;
+    let header = lines.header()?;
+    let missing = if dry_run { Missing::Refuse } else { Missing::Create };
+    let query = [("dry_run", dry_run.to_string())];
+    let counts = with_client(config, missing, async |client| {
+        let mut counts = Counts::default();
+        while let Some(batch) = lines.batch(&header)? {
+            let (first, last) = (batch.first, lines.number);
+            let taken = client.upload(&["import"], &query, batch.body).await;
+            counts.add(taken.map_err(|failure| lines.refused(&failure, first, last))?);
+            output.progress(&format!("{last} lines, {}", bytes(lines.bytes)));
+        }
+        output.progress_done();
+        Ok(counts)
+    })
+    .await?;
+    if output.json { output.value(&counts) } else { output.done(said(counts, dry_run)) }
 }
 
 fn said(counts: Counts, dry_run: bool) -> String {
@@ -198,7 +185,10 @@ impl Lines {
     /// be read is known to whoever takes it over.
     fn header(&mut self) -> Result<Vec<u8>> {
         let name = self.name.clone();
-        let no_export = || Failure::usage(format!("{name} is not an export of dovegate"));
+        let no_export = || {
+            Failure::usage(format!("{name} is not an export of dovegate"))
+                .hint("What another mail system wrote is named with --from.")
+        };
         let line = self.line();
         let line = line.map_err(|_| no_export())?.ok_or_else(no_export)?;
         match serde_json::from_slice(&line) {

@@ -30,7 +30,11 @@ struct Hash {
 pub(super) fn matches(hash: &str, password: &[u8], caps: &Caps) -> Result<bool, Error> {
     let hash = Hash::parse(hash).ok_or(CORRUPT)?;
     check(hash.memory_kib, hash.passes, hash.lanes, caps)?;
-    let digest = hash.run(password)?;
+    let params = hash.params()?;
+    if password.contains(&0) {
+        return Ok(false);
+    }
+    let digest = hash.run(params, password)?;
     Ok(digest.ct_eq(&hash.digest).into())
 }
 
@@ -83,10 +87,13 @@ impl Hash {
         })
     }
 
-    fn run(&self, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn params(&self) -> Result<Params, Error> {
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(self.digest.len()))
+            .map_err(|_| CORRUPT)
+    }
+
+    fn run(&self, params: Params, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut digest = Zeroizing::new(vec![0; self.digest.len()]);
-        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(digest.len()))
-            .map_err(|_| CORRUPT)?;
         match Argon2::new(self.algorithm, self.version, params).hash_password_into(
             password,
             &self.salt,
@@ -132,7 +139,7 @@ fn new(salt: [u8; 16]) -> Hash {
 
 pub(super) fn hash(password: &[u8], salt: [u8; 16]) -> Result<String, Error> {
     let mut hash = new(salt);
-    hash.digest = hash.run(password)?.to_vec();
+    hash.digest = hash.run(hash.params()?, password)?.to_vec();
     Ok(hash.text())
 }
 

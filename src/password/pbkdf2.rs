@@ -45,6 +45,9 @@ pub(super) fn matches_sha1(hash: &str, password: &[u8], caps: &Caps) -> Result<b
         return Err(CORRUPT);
     }
     check_rounds(rounds.into(), caps)?;
+    if password.contains(&0) {
+        return Ok(false);
+    }
     let mut found = [0; SHA1_BYTES];
     pbkdf2_hmac::<Sha1>(password, salt.as_bytes(), rounds, &mut found);
     Ok(found.ct_eq(&digest[..]).into())
@@ -63,6 +66,9 @@ pub(super) fn matches_sha512(hash: &str, password: &[u8], caps: &Caps) -> Result
     }
     let blocks = digest.len().div_ceil(SHA512_BYTES) as u64;
     check_rounds(u64::from(rounds) * blocks, caps)?;
+    if password.contains(&0) {
+        return Ok(false);
+    }
     let mut found = vec![0; digest.len()];
     pbkdf2_hmac::<Sha512>(password, &salt, rounds, &mut found);
     Ok(found.ct_eq(&digest).into())

@@ -127,6 +127,13 @@ impl<'a> Stored<'a> {
         self.name
     }
 
+    /// Whether logins can use it under `caps`: its form and its cost, found out
+    /// without running it. A weak one is a matter of [`Stored::is_weak`].
+    pub fn check(&self, caps: &Caps) -> Result<(), Error> {
+        // No password has this byte, so no slow hash is run for it.
+        self.matches_as_typed(b"\0", caps).map(drop)
+    }
+
     /// What [`Stored::matches`] will cost.
     pub fn work(&self) -> Work {
         match self.scheme {

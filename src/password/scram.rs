@@ -75,6 +75,9 @@ pub(super) fn matches(
         return Err(CORRUPT);
     }
     pbkdf2::check_rounds(rounds.into(), caps)?;
+    if password.contains(&0) {
+        return Ok(false);
+    }
     Ok(function.keys(password, &salt, rounds).concat().ct_eq(&keys.concat()).into())
 }
 

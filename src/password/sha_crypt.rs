@@ -18,6 +18,7 @@ pub(super) fn check_rounds(rounds: u32, caps: &Caps) -> Result<(), Error> {
 /// `id` is the number between the first two dollar signs.
 pub(super) fn matches(id: &str, hash: &str, password: &[u8], caps: &Caps) -> Result<bool, Error> {
     check_rounds(rounds(id, hash)?, caps)?;
+    sha_crypt::PasswordHash::new(hash).map_err(|_| Error::Corrupt("not of SHA-crypt's form"))?;
     if password.contains(&0) {
         return Ok(false);
     }

@@ -56,6 +56,31 @@ fn hashes_of_other_programs_verify() {
     assert!(seen > 200, "{seen}");
 }
 
+/// What is found fit without a run is what a run can use, and the other way
+/// round: for every hash that we know, whole and with one byte spoilt.
+#[test]
+fn fitness_needs_no_run() {
+    let found = |stored: &str, run: bool| {
+        let stored = Stored::parse(stored)?.of("ann@example.org");
+        if run { stored.matches(b"x", &WEAK_TOO).map(drop) } else { stored.check(&WEAK_TOO) }
+    };
+    for (place, (_, stored)) in vectors().enumerate() {
+        assert_eq!(found(stored, false), Ok(()), "{stored}");
+        let at = stored.find('}').unwrap() + 1;
+        let at = at + place * 7 % (stored.len() - at - 1);
+        for byte in ["$", "!", "0"] {
+            let mut spoilt = stored.to_owned();
+            if spoilt.is_char_boundary(at) && spoilt.is_char_boundary(at + 1) {
+                spoilt.replace_range(at..=at, byte);
+                let cheap = found(&spoilt, false);
+                if cheap.is_err() || place % 8 == 0 {
+                    assert_eq!(cheap, found(&spoilt, true), "{spoilt}");
+                }
+            }
+        }
+    }
+}
+
 /// C-55: the digest of "wonderland" in all three encodings, with and without the
 /// suffix that says which.
 #[test]

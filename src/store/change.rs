@@ -94,6 +94,15 @@ pub struct MailboxChange {
     pub extra_fields: Option<BTreeMap<String, String>>,
 }
 
+/// A mailbox that comes from elsewhere.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// It is made, within its domain's limits.
+    New(Box<NewMailbox>),
+    /// One that is there is changed.
+    Change(Address, Box<MailboxChange>),
+}
+
 /// What to change about a domain.
 #[derive(Clone, Debug, Default)]
 pub struct DomainChange {

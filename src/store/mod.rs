@@ -43,7 +43,7 @@ use crate::{
 };
 
 pub use self::{
-    change::{DomainChange, MailboxChange, NewMailbox},
+    change::{Arrival, DomainChange, MailboxChange, NewMailbox},
     mask::Mask,
     memory::MemoryStore,
     records::Records,
@@ -106,6 +106,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is no fault of the store: what was asked for cannot be done as
+    /// things stand.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Exists { .. } | Self::Limit(_) | Self::Conflict(_)
+        )
+    }
+
     fn engine(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Engine(error.into())
     }
@@ -253,6 +262,14 @@ pub trait Store: Send + Sync + 'static {
         change: MailboxChange,
         now: Timestamp,
     ) -> Result<Account, Error>;
+    /// Makes and changes many mailboxes in one transaction. Each is judged by
+    /// itself: what cannot be done as things stand is refused, and the rest is
+    /// written.
+    async fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Account, Error>>, Error>;
     /// Gives a mailbox another hash of the same password, in the transaction that
     /// checks that it is still the mailbox `id` with the hash `old`.
     /// [`Error::Conflict`] if not.

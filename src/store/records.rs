@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{
-    Account, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter, NewMailbox,
-    Record, Store, UseKey, UseRow,
+    Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
+    NewMailbox, Record, Store, UseKey, UseRow,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -258,6 +258,20 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Account, Error> {
         let address = address.clone();
         self.write(move |draft| write::update_mailbox(draft, &address, change, now)).await
+    }
+
+    async fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Account, Error>>, Error> {
+        self.write(move |draft| {
+            arrivals
+                .into_iter()
+                .map(|arrival| write::take_in(draft, arrival, new_id()?, now))
+                .collect()
+        })
+        .await
     }
 
     async fn replace_hash(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
+    Account, Arrival, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
     apply::{self, Tally},
     engine::{Draft, Engine},
     keys,
@@ -185,6 +185,24 @@ pub(super) fn update_mailbox(
         replace_mailbox(draft, &old, &new)?;
     }
     Ok(Account { mailbox: Arc::new(new), domain: Arc::new(domain) })
+}
+
+/// Makes or changes a mailbox that comes from elsewhere. A refusal leaves no
+/// trace in the draft: both ways check before they write.
+pub(super) fn take_in(
+    draft: &mut Draft<impl Engine>,
+    arrival: Arrival,
+    id: MailboxId,
+    now: Timestamp,
+) -> Result<Result<Account, Error>, Error> {
+    let taken = match arrival {
+        Arrival::New(new) => create_mailbox(draft, id, *new, now),
+        Arrival::Change(address, change) => update_mailbox(draft, &address, *change, now),
+    };
+    match taken {
+        Err(fault) if !fault.is_refusal() => Err(fault),
+        judged => Ok(judged),
+    }
 }
 
 /// Replaces the hash of a password, if it is still this one.

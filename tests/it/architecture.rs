@@ -76,6 +76,7 @@ const TABLE: &[Room] = &[
             All("telemetry"),
         ],
     },
+    Room { name: "provision", may: &[All("store"), All("idp"), All("mailbox"), All("telemetry")] },
     Room { name: "session", may: &[All("protocol"), All("sasl"), Only("verify", VERDICT)] },
     Room {
         name: "verify",

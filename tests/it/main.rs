@@ -17,6 +17,7 @@ mod fuzz_seeds;
 mod guessing;
 mod http;
 mod idp;
+mod import;
 mod mailpassword;
 mod misfortunes;
 mod provider_test;

@@ -25,7 +25,7 @@ use dovegate::{
         domain::LimitError,
     },
     store::{
-        DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MailboxChange, MailboxFilter,
+        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MailboxChange, MailboxFilter,
         MemoryStore, NewMailbox, Record, Settings, SledStore, Store, UseKey, UseRow,
     },
 };
@@ -76,6 +76,7 @@ contract! {
         a_mailbox_exists_once
         limits_hold_for_new_mailboxes
         limits_hold_for_changed_quotas
+        arrivals_are_judged_one_by_one_and_written_together
         one_hundred_at_once_make_exactly_ten
         changes_of_state_source_hash_or_services_count_the_generation_up
         an_empty_change_changes_nothing

@@ -126,6 +126,36 @@ pub(super) async fn limits_hold_for_changed_quotas(store: Under) {
     assert_eq!(used_up(&store).await.quota_bytes, 60);
 }
 
+pub(super) async fn arrivals_are_judged_one_by_one_and_written_together(store: Under) {
+    with_ann(&store).await;
+    let name = DomainName::parse("example.org").unwrap();
+    let limits = DomainChange { max_mailboxes: Some(Some(2)), ..DomainChange::default() };
+    store.update_domain(&name, limits, NOW).await.unwrap();
+    let new = |text: &str| Arrival::New(Box::new(new_mailbox(text)));
+    let ann = MailboxChange { display_name: Some("Ann".into()), ..MailboxChange::default() };
+    let nobody = MailboxChange { display_name: Some("X".into()), ..MailboxChange::default() };
+    let arrivals = vec![
+        new("ann@example.org"),
+        new("bob@example.org"),
+        Arrival::Change(address("ann@example.org"), Box::new(ann)),
+        new("cleo@example.org"),
+        new("dan@example.com"),
+        Arrival::Change(address("nobody@example.org"), Box::new(nobody)),
+    ];
+    let results = store.take_in(arrivals, NOW).await.unwrap();
+    assert!(matches!(results[0], Err(Error::Exists { what: "mailbox", .. })));
+    assert_eq!(results[1].as_ref().unwrap().mailbox.address, address("bob@example.org"));
+    assert_eq!(results[2].as_ref().unwrap().mailbox.display_name, "Ann");
+    assert!(matches!(results[3], Err(Error::Limit(LimitError::Mailboxes { .. }))));
+    assert!(matches!(results[4], Err(Error::NotFound { what: "domain", .. })));
+    assert!(matches!(results[5], Err(Error::NotFound { what: "mailbox", .. })));
+    assert_eq!(used_up(&store).await.mailboxes, 2);
+    let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap();
+    assert_eq!(ann.mailbox.display_name, "Ann");
+    assert!(store.account(&address("cleo@example.org")).await.unwrap().is_none());
+    assert_eq!(exported(&store, 100).await.len(), 4);
+}
+
 pub(super) async fn one_hundred_at_once_make_exactly_ten(store: Under) {
     let limited = Domain { max_mailboxes: Some(10), ..domain("example.org") };
     store.create_domain(limited).await.unwrap();

@@ -1,0 +1,254 @@
+//! `/import/mailboxes`: mailboxes as another mail system has them.
+
+use axum::{Json, extract::State as Shared};
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, Error, State, error::Code, extract::Body, mailboxes::check_places, text};
+use crate::{
+    clock::Timestamp,
+    mailbox::{Address, AuthSource, Mailbox, PasswordHash, SetBy},
+    password::{self, Caps, Stored},
+    provision::import::{Difference, Wanted, compare},
+    store::{Arrival, MailboxChange, NewMailbox},
+};
+
+/// Most mailboxes of one request: they are written in one transaction.
+pub const MAX_ARRIVALS: usize = 500;
+/// Largest body of one request.
+pub const MAX_ARRIVALS_BYTES: usize = 8 * 1024 * 1024;
+
+/// Mailboxes to be taken in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Check and compare only.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Change what is there and differs; else it stays as it is.
+    #[serde(default)]
+    pub update: bool,
+    /// As the other system has them.
+    pub mailboxes: Vec<Wanted>,
+}
+
+/// What became of each of them, in the same order.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Results {
+    /// One for each mailbox.
+    pub results: Vec<Arrived>,
+}
+
+/// What became of one mailbox, or would.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Arrived {
+    /// Its canonical address, if it has one.
+    pub address: Option<Address>,
+    /// What was done.
+    pub outcome: Outcome,
+    /// What was not the same here and there.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Why it was refused.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Scheme of the password, if it has one.
+    #[serde(default)]
+    pub scheme: Option<String>,
+    /// Setting of `[passwords]` without which nobody logs in with it.
+    #[serde(default)]
+    pub needs: Option<String>,
+}
+
+/// What was done, or would be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Made.
+    Created,
+    /// There already, and the same.
+    Unchanged,
+    /// There already and not the same; left as it is.
+    Different,
+    /// There already, and made the same.
+    Updated,
+    /// Nothing, for the reason that is given.
+    Refused,
+}
+
+impl Outcome {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Unchanged => "unchanged",
+            Self::Different => "different",
+            Self::Updated => "updated",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl Arrived {
+    /// Refused for this reason.
+    pub fn refused(address: Option<Address>, reason: String) -> Self {
+        let outcome = Outcome::Refused;
+        Self {
+            address,
+            outcome,
+            differences: Vec::new(),
+            reason: Some(reason),
+            scheme: None,
+            needs: None,
+        }
+    }
+}
+
+pub(super) async fn take_in(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(batch): Body<Batch>,
+) -> Result<Json<Results>, Error> {
+    if batch.mailboxes.len() > MAX_ARRIVALS {
+        let most = format!("more than {MAX_ARRIVALS} mailboxes in one request");
+        return Err(Error::new(Code::TooLarge, most));
+    }
+    let mut results = Vec::with_capacity(batch.mailboxes.len());
+    let mut arrivals = Vec::new();
+    for wanted in batch.mailboxes {
+        let (arrived, arrival) = state.judge_arrival(wanted, batch.update).await?;
+        if let Some(arrival) = arrival.filter(|_| !batch.dry_run) {
+            arrivals.push((results.len(), arrival));
+        }
+        results.push(arrived);
+    }
+    if !arrivals.is_empty() {
+        let (places, arrivals): (Vec<_>, Vec<_>) = arrivals.into_iter().unzip();
+        let taken = state.store.take_in(arrivals, Timestamp::now()).await?;
+        let mut number = 0;
+        for (place, taken) in places.into_iter().zip(taken) {
+            match taken {
+                Ok(_) => number += 1,
+                Err(refusal) => {
+                    let address = results[place].address.clone();
+                    results[place] = Arrived::refused(address, refusal.to_string());
+                }
+            }
+        }
+        caller.changed("import", &format_args!("{number} mailboxes"));
+    }
+    Ok(Json(Results { results }))
+}
+
+impl State {
+    /// What is to be done with a mailbox, and what to say of it.
+    async fn judge_arrival(
+        &self,
+        wanted: Wanted,
+        update: bool,
+    ) -> Result<(Arrived, Option<Arrival>), Error> {
+        let address = match self.address(&wanted.address) {
+            Ok(address) => address,
+            Err(problem) => return Ok((Arrived::refused(None, problem.detail()), None)),
+        };
+        let refused = |reason| Ok((Arrived::refused(Some(address.clone()), reason), None));
+        if let Err(problem) = check(&wanted) {
+            return refused(problem.detail());
+        }
+        let caps = self.settings.load().caps;
+        let (scheme, needs) = match wanted.hash.as_ref().map(|hash| fitness(hash, &caps)) {
+            None => (None, None),
+            Some(Ok((scheme, needs))) => (Some(scheme), needs),
+            Some(Err(error)) => return refused(error.to_string()),
+        };
+        let account = self.store.account(&address).await?;
+        let (outcome, differences, arrival) = match account {
+            None => (Outcome::Created, Vec::new(), Some(self.newcomer(&address, wanted))),
+            Some(account) => changed(&wanted, &account.mailbox, update),
+        };
+        let address = Some(address);
+        Ok((Arrived { address, outcome, differences, reason: None, scheme, needs }, arrival))
+    }
+
+    fn newcomer(&self, address: &Address, wanted: Wanted) -> Arrival {
+        let home = wanted.home.unwrap_or_else(|| self.home_of(address));
+        Arrival::New(Box::new(NewMailbox {
+            address: address.clone(),
+            display_name: wanted.display_name.unwrap_or_default(),
+            template: None,
+            state: wanted.state,
+            set_by: SetBy::Administrator,
+            auth_source: AuthSource::Local,
+            local_hash: wanted.hash,
+            services: None,
+            quota: wanted.quota_bytes,
+            tags: Vec::new(),
+            home: Some(home),
+            uid: wanted.uid,
+            gid: wanted.gid,
+            mail: wanted.mail,
+            extra_fields: wanted.extra_fields,
+        }))
+    }
+}
+
+fn changed(
+    wanted: &Wanted,
+    mailbox: &Mailbox,
+    update: bool,
+) -> (Outcome, Vec<Difference>, Option<Arrival>) {
+    let (differences, change): (_, MailboxChange) = compare(wanted, mailbox);
+    if differences.is_empty() {
+        return (Outcome::Unchanged, differences, None);
+    }
+    if !update {
+        return (Outcome::Different, differences, None);
+    }
+    let arrival = Arrival::Change(mailbox.address.clone(), Box::new(change));
+    (Outcome::Updated, differences, Some(arrival))
+}
+
+/// The same bounds as for what an administrator types.
+fn check(wanted: &Wanted) -> Result<(), Error> {
+    text::label("the display name", wanted.display_name.as_deref().unwrap_or_default())?;
+    text::fields(&wanted.extra_fields)?;
+    check_places(wanted.uid, wanted.gid, wanted.home.as_deref(), wanted.mail.as_deref())
+}
+
+/// The scheme of a hash, and the setting without which it is of no use. A hash
+/// that no setting makes usable is refused.
+fn fitness(hash: &PasswordHash, caps: &Caps) -> Result<(String, Option<String>), password::Error> {
+    if hash.as_str().len() > MAX_HASH_BYTES || hash.as_str().chars().any(char::is_control) {
+        return Err(password::Error::Corrupt("too long, or with a control character"));
+    }
+    let stored = Stored::parse(hash.as_str())?.of("x@example.org");
+    let needs = match stored.check(caps) {
+        Err(password::Error::CostAboveCap { what, found, .. }) => Some(cap_setting(what, found)),
+        other => {
+            other?;
+            let off = stored.is_weak() && !caps.weak_schemes;
+            off.then(|| "allow_weak_schemes = true".to_owned())
+        }
+    };
+    Ok((stored.scheme_name().to_ascii_uppercase(), needs))
+}
+
+/// Far more than any hash has.
+const MAX_HASH_BYTES: usize = 1024;
+
+/// The line of `[passwords]` that allows this cost.
+fn cap_setting(what: &str, found: u64) -> String {
+    match what {
+        "bcrypt cost" => format!("max_bcrypt_cost = {found}"),
+        "rounds" => format!("max_sha_crypt_rounds = {found}"),
+        "Argon2 memory in bytes" => format!("max_argon2_memory = \"{}\"", in_mib(found)),
+        "Argon2 passes" => format!("max_argon2_passes = {found}"),
+        "Argon2 lanes" => format!("max_argon2_lanes = {found}"),
+        "PBKDF2 rounds" => format!("max_pbkdf2_rounds = {found}"),
+        "yescrypt memory in bytes" => format!("max_yescrypt_memory = \"{}\"", in_mib(found)),
+        other => format!("another password: {found} {other} are more than is ever run"),
+    }
+}
+
+fn in_mib(bytes: u64) -> String {
+    format!("{}M", bytes.div_ceil(1 << 20))
+}

@@ -1,0 +1,3 @@
+//! Brings mailboxes into being.
+
+pub mod import;
