@@ -40,9 +40,9 @@ const BOUNDS: [Duration; 12] = [
     Duration::from_millis(100),
     Duration::from_millis(250),
     Duration::from_millis(500),
-    Duration::from_millis(1000),
+    Duration::from_secs(1),
     Duration::from_millis(2500),
-    Duration::from_millis(5000),
+    Duration::from_secs(5),
 ];
 
 /// Counters of all logins since the start.

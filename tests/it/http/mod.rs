@@ -92,7 +92,7 @@ fn without_settings_no_port_is_open() {
 }
 
 /// The value of a sample, 0 where there is none.
-pub(crate) fn value(metrics: &str, sample: &str) -> f64 {
+pub(crate) fn value(metrics: &str, sample: &str) -> u64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    line.map_or(0.0, |number| number.parse().expect("a number"))
+    line.map_or(0, |number| number.parse().expect("a whole number"))
 }
