@@ -30,5 +30,6 @@ pub mod api;
 pub mod config;
 pub mod server;
 pub mod telemetry;
+pub mod web;
 
 pub mod cli;

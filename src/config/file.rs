@@ -239,6 +239,8 @@ pub(crate) struct Admin {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Http {
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) allow_remote_cleartext: bool,
     pub(crate) internal: HttpInternal,
 }
 

@@ -256,15 +256,14 @@ impl Check<'_> {
 
     /// Ports for HTTP, beside those of the listeners.
     fn http(&mut self, written: &File) -> HttpSettings {
-        let internal = &written.http.internal;
-        HttpSettings {
-            internal: self.http_port(
-                written,
-                "http.internal",
-                internal.address,
-                internal.allow_remote_cleartext,
-            ),
+        let (public, internal) = (&written.http, &written.http.internal);
+        let (may, may_internal) = (public.allow_remote_cleartext, internal.allow_remote_cleartext);
+        let public = self.http_port(written, "http", public.address, may);
+        let internal = self.http_port(written, "http.internal", internal.address, may_internal);
+        if public == internal && public.is_some_and(|address| address.port() != 0) {
+            self.problem("http.internal", 0, "address", "[http] has it already");
         }
+        HttpSettings { public, internal }
     }
 
     fn http_port(
@@ -276,8 +275,8 @@ impl Check<'_> {
     ) -> Option<SocketAddr> {
         let address = address?;
         if !address.ip().is_loopback() && !allow_remote_cleartext {
-            let reason = "it would cross the network in clear: use a loopback address, or set \
-                          allow_remote_cleartext = true in this section";
+            let reason = "it would cross the network in clear: use a loopback address and a proxy \
+                          that does TLS, or set allow_remote_cleartext = true in this section";
             self.problem(section, 0, "address", reason);
         }
         let is_taken = |listener: &file::Listener| listener.address == Some(address);

@@ -132,6 +132,14 @@ fn ports_for_http_are_checked() {
     let listener = "[[listener]]\ntype = \"auth\"\naddress = \"127.0.0.1:9417\"\n";
     let taken = ["d.toml:3: http.internal.address: a [[listener]] has it already"];
     check(&(internal("127.0.0.1:9417") + listener), &taken);
+    let both = |public: &str, internal: &str| {
+        format!("[http]\naddress = \"{public}\"\n[http.internal]\naddress = \"{internal}\"")
+    };
+    check(&both("127.0.0.1:9418", "127.0.0.1:9417"), &[]);
+    check(&both("127.0.0.1:0", "127.0.0.1:0"), &[]);
+    let twice = ["d.toml:5: http.internal.address: [http] has it already"];
+    check(&both("[::1]:9417", "[::1]:9417"), &twice);
+    check(&both("192.0.2.1:9418", "[::1]:9417"), &["d.toml:3: http.address: it would cross"]);
 }
 
 #[test]

@@ -68,10 +68,18 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub(super) struct Http {
     /// There once a port was wanted.
     runtime: Option<Runtime>,
-    internal: Router,
+    routers: Routers,
     list: HttpList,
     /// Of open and of closed ports.
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// What is served.
+pub(super) struct Routers {
+    /// On `[http]`.
+    pub(super) public: Router,
+    /// On `[http.internal]`.
+    pub(super) internal: Router,
 }
 
 /// The ports that are open, for all who want to know.
@@ -92,9 +100,9 @@ struct Port {
 }
 
 impl Http {
-    /// No port yet. What is served on them comes here; `list` will show them.
-    pub(super) fn new(internal: Router, list: HttpList) -> Self {
-        Self { runtime: None, internal, list, tasks: Vec::new() }
+    /// No port yet; `list` will show them.
+    pub(super) fn new(routers: Routers, list: HttpList) -> Self {
+        Self { runtime: None, routers, list, tasks: Vec::new() }
     }
 
     /// Opens what is new, and closes what is gone.
@@ -129,7 +137,8 @@ impl Http {
             closed: CancellationToken::new(),
         };
         let router = match kind {
-            HttpKind::Internal => self.internal.clone(),
+            HttpKind::Public => self.routers.public.clone(),
+            HttpKind::Internal => self.routers.internal.clone(),
         };
         self.tasks.push(runtime.spawn(serve(listener, router, port.clone())));
         self.list.lock().push(port);

@@ -124,6 +124,8 @@ pub struct Limits {
 /// Ports for HTTP; none unless they are set.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct HttpSettings {
+    /// `[http]`: for people and identity providers, behind a proxy.
+    pub public: Option<SocketAddr>,
     /// `[http.internal]`: for programs that watch this one.
     pub internal: Option<SocketAddr>,
 }
@@ -131,17 +133,20 @@ pub struct HttpSettings {
 /// Which of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HttpKind {
+    /// `[http]`.
+    Public,
     /// `[http.internal]`.
     Internal,
 }
 
 impl HttpKind {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Internal];
+    pub const ALL: [Self; 2] = [Self::Public, Self::Internal];
 
     /// Its section in the settings, and its name in status and metrics.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Public => "http",
             Self::Internal => "http.internal",
         }
     }
@@ -150,7 +155,7 @@ impl HttpKind {
 impl HttpSettings {
     /// What shall be open, and where.
     pub fn wanted(&self) -> impl Iterator<Item = (HttpKind, SocketAddr)> {
-        [(HttpKind::Internal, self.internal)]
+        [(HttpKind::Public, self.public), (HttpKind::Internal, self.internal)]
             .into_iter()
             .filter_map(|(kind, address)| Some((kind, address?)))
     }

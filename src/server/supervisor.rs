@@ -10,6 +10,7 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::{
+    runtime::Handle,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, admin,
     doors::{DoorList, Doors},
-    http::{Http, HttpList},
+    http::{Http, HttpList, Routers},
     hub::{Core, HAND_OVER, Hub, PULSE},
     listener::{Bound, bind},
     settings::{Kind, Origin, Rooms, Settings},
@@ -30,6 +31,7 @@ use crate::{
     clock::Timestamp,
     store::{self, Store, sled::SledStore},
     verify::{self, Pipeline},
+    web,
 };
 
 /// How long a daemon waits for the store. Somebody else who holds it holds our
@@ -169,7 +171,9 @@ impl<O: Origin> Supervisor<O> {
         let (open, started) =
             (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
         let internal = self.internal_router(open.clone(), started, &api_settings);
-        let mut http = Http::new(internal, open.1.clone());
+        let state = web::State::new(Arc::clone(&core.pipeline), Handle::current());
+        let routers = Routers { public: web::router(state), internal };
+        let mut http = Http::new(routers, open.1.clone());
         http.reload(&settings.http).await;
         let router = api::router(api::State {
             store: Arc::clone(&core.store),

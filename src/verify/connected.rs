@@ -148,7 +148,6 @@ impl Connected {
     /// Forgets tokens of this person and of this session, nothing else; returns
     /// how many that were. All of the person's, since a token need not say of
     /// which session it is; and where nobody is named, all that do not say it.
-    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn purge_tokens(&self, subject: Option<&str>, session: Option<&str>) -> u64 {
         let person = subject.map(Mark::Person);
         let unnamed = (person.is_none() && session.is_some()).then_some(Mark::NoSession);

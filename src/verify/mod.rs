@@ -35,6 +35,7 @@ mod room;
 mod sentence;
 mod settings;
 mod settle;
+mod sign_out;
 mod tokens;
 pub mod trace;
 mod turns;
@@ -49,6 +50,7 @@ pub use self::{
     pipeline::{Error, Pipeline},
     providers::{Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
+    sign_out::{SignOutCounts, SignOutRefused},
     trace::Trace,
 };
 

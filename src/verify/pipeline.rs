@@ -15,6 +15,7 @@ use super::{
     purges::Whose,
     random::random,
     sentence, settle,
+    sign_out::SignOuts,
     trace::Recorder,
     upgrade::Upgrades,
 };
@@ -52,6 +53,7 @@ pub struct Pipeline {
     pub(super) token_secret: [u8; 32],
     pub(super) registry: Registry,
     pub(super) upgrades: Upgrades,
+    pub(super) sign_outs: SignOuts,
     current: ArcSwap<Current>,
 }
 
@@ -65,8 +67,16 @@ impl Pipeline {
         let current = ArcSwap::from_pointee(Current::new(settings));
         let registry = Registry::default();
         let upgrades = Upgrades::default();
-        let pipeline =
-            Self { store, penalty, guess_secret, token_secret, registry, upgrades, current };
+        let pipeline = Self {
+            store,
+            penalty,
+            guess_secret,
+            token_secret,
+            registry,
+            upgrades,
+            sign_outs: SignOuts::default(),
+            current,
+        };
         pipeline.load_providers().await?;
         Ok(pipeline)
     }

@@ -47,6 +47,7 @@ const TABLE: &[Room] = &[
         name: "server",
         may: &[
             All("api"),
+            All("web"),
             All("session"),
             All("protocol"),
             All("provision"),
@@ -77,6 +78,22 @@ const TABLE: &[Room] = &[
         ],
     },
     Room { name: "provision", may: &[All("store"), All("idp"), All("mailbox"), All("telemetry")] },
+    Room {
+        name: "web",
+        may: &[
+            All("session"),
+            All("protocol"),
+            All("provision"),
+            All("verify"),
+            All("store"),
+            All("idp"),
+            All("directory"),
+            All("sasl"),
+            All("password"),
+            All("mailbox"),
+            All("telemetry"),
+        ],
+    },
     Room { name: "session", may: &[All("protocol"), All("sasl"), Only("verify", VERDICT)] },
     Room {
         name: "verify",

@@ -4,6 +4,7 @@
 mod counts;
 mod hostile;
 mod lifetime;
+mod sign_out;
 
 use std::net::SocketAddr;
 
@@ -15,6 +16,14 @@ use crate::support::{
 
 /// A port of the system's choice.
 pub(crate) const INTERNAL: &str = "http.internal.address = \"127.0.0.1:0\"";
+
+/// The same for what is outside.
+const PUBLIC: &str = "http.address = \"127.0.0.1:0\"";
+
+/// Where the daemon listens for `[http]`.
+fn public(daemon: &Daemon) -> SocketAddr {
+    port(daemon, "http").expect("[http] is open")
+}
 
 /// Where the daemon listens for `[http.internal]`.
 pub(crate) fn internal(daemon: &Daemon) -> SocketAddr {
