@@ -123,6 +123,7 @@ impl Pipeline {
         }
         // Kept until the mailbox is bound, so that who comes next finds it so.
         case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+        let give_up = case.or_from_now(give_up, PATIENCE);
         let mut account = self.once_more(case, account, &provider, Self::speaks_for).await?;
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.

@@ -90,6 +90,7 @@ impl Pipeline {
         // Nobody waits for one place while he holds the other.
         case.gate = None;
         case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+        let give_up = case.or_from_now(give_up, PATIENCE);
         let mut account = self.once_more(case, account, &provider, Self::keeps_password).await?;
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.

@@ -2,10 +2,16 @@
 //! network, or one mailbox whose name somebody knows, takes a quarter of these,
 //! so that a flood of made-up tokens leaves the others their places. A provider
 //! that hangs holds up no other and no password: the turns are its own.
+//!
+//! When everybody comes back after a restart, most wait longer than a provider
+//! takes over one answer. They wait here, and not among its requests, so that
+//! nobody calls it slow or busy on their account.
+
+use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -20,16 +26,26 @@ use crate::{mailbox::MailboxId, store::Account};
 /// Questions about one network's or one mailbox's tokens at a time.
 const MAX_OF_ONE: usize = 8;
 
+/// Questions at a time altogether: as many as a provider is sent.
+const MAX_OF_ALL: usize = 32;
+
 /// The gates before one provider.
-#[derive(Default)]
 pub(super) struct Turns {
     networks: Gates<IpNet>,
     mailboxes: Gates<MailboxId>,
+    all: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let all = Arc::new(Semaphore::new(MAX_OF_ALL));
+        Self { networks: Gates::default(), mailboxes: Gates::default(), all }
+    }
 }
 
 /// The right to ask, until it is dropped.
 pub(super) struct MyTurn {
-    _places: [Option<OwnedSemaphorePermit>; 2],
+    _places: [Option<OwnedSemaphorePermit>; 3],
 }
 
 impl Turns {
@@ -37,6 +53,18 @@ impl Turns {
     pub(super) fn prune(&self) {
         self.networks.prune();
         self.mailboxes.prune();
+    }
+}
+
+/// How long people wait for their turn among all: their mail programs wait for a
+/// minute, and who is sent away is soon back.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+impl Case<'_> {
+    /// `deadline`, or so long from now for whom nobody cuts short: Postfix and
+    /// Exim, who alone say `smtp`, give up after ten seconds altogether.
+    pub(super) fn or_from_now(&self, deadline: Instant, wait: Duration) -> Instant {
+        if self.attempt.protocol == "smtp" { deadline } else { Instant::now() + wait }
     }
 }
 
@@ -51,7 +79,7 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<Option<MyTurn>, Stop> {
         if case.trace.is_on() {
-            return Ok(Some(MyTurn { _places: [None, None] }));
+            return Ok(Some(MyTurn { _places: [None, None, None] }));
         }
         let abuse = &case.current.settings.abuse;
         let rip = case.rip.filter(|_| !case.attempt.no_penalty);
@@ -66,9 +94,14 @@ impl Pipeline {
                 None => None,
                 Some(network) => Some(network.acquire_owned().await.expect("as above")),
             };
-            MyTurn { _places: [Some(mailbox), network] }
+            [Some(mailbox), network]
         };
-        let Ok(turn) = timeout_at(deadline, places).await else { return Ok(None) };
+        let all_by = case.or_from_now(deadline, PATIENCE);
+        let Ok([mailbox, network]) = timeout_at(deadline, places).await else { return Ok(None) };
+        let all = Arc::clone(&provider.turns.all).acquire_owned();
+        let Ok(all) = timeout_at(all_by, all).await else { return Ok(None) };
+        let all = all.expect("as above");
+        let turn = MyTurn { _places: [mailbox, network, Some(all)] };
         if !case.attempt.no_penalty && self.penalty.holds_anybody() {
             let user = &account.mailbox.address;
             let standing = self.penalty.standing(case.rip, user, case.attempt.arrived, abuse);

@@ -111,6 +111,11 @@ impl FakeKeycloak {
         self.shared.answered.send_replace(answered);
     }
 
+    /// Answers so many look-ups since the start, and no more.
+    pub(super) fn answers(&self, look_ups: usize) {
+        self.shared.answered.send_replace(look_ups);
+    }
+
     /// Look-ups so far.
     pub(super) fn look_ups(&self) -> usize {
         self.shared.look_ups.load(Ordering::SeqCst)

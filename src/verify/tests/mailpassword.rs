@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     keycloak::{FakeKeycloak, hash_of},
@@ -431,4 +432,39 @@ async fn a_network_makes_it_ask_again_at_a_bounded_rate() {
         rig.decide(from("203.0.113.9", attempt)).await;
     }
     rig.check(from("203.0.113.9", later(10, anns())), "held_back").await;
+}
+
+/// Everybody comes back after a restart, and the provider takes its time: who
+/// waited for the others is answered as they are, but for Postfix, which would be
+/// gone by then.
+#[tokio::test]
+async fn a_crowd_waits_for_its_turn() {
+    let (rig, corp) = at_home().await;
+    let users: Vec<_> = (0..80).map(|number| format!("user{number}@example.org")).collect();
+    for user in &users {
+        rig.add(user, None).await;
+        rig.belongs(user, "corp").await;
+        corp.has(user, json!({ "attributes": { "mailcow_password": ["{PLAIN}tea"] } }));
+    }
+    corp.holds(true);
+    let slowly = async {
+        for batch in 1..=3 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            corp.answers(1 + batch * 32);
+        }
+    };
+    let here = |protocol, user: &str| over(protocol, from("127.0.0.1", password(user, "tea")));
+    let crowd = join_all(users[1..].iter().map(|user| rig.decide(here("imap", user))));
+    let sender = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let began = Instant::now();
+        let said = rig.refuses(here("smtp", &users[0]), "provider_busy").await;
+        assert!(said.contains("too many questions"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(9));
+    };
+    let (crowd, (), ()) = tokio::join!(crowd, sender, slowly);
+    for decision in crowd {
+        assert_eq!(word(&decision.verdict), "ok");
+    }
+    assert_eq!(corp.look_ups(), 1 + users[1..].len());
 }

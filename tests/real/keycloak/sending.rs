@@ -1,6 +1,6 @@
 //! Mail is sent through Postfix with a token.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::support::{
     postfix::{Site, Way},
     realm::Realm,
     smtp::Smtp,
+    wait_for,
 };
 
 const BEN: &str = "ben@example.org";
@@ -50,9 +51,12 @@ fn curl_sends_mail() {
             ["--mail-from", BEN, "--mail-rcpt", "ann@example.com", "--upload-file", &message];
         let submissions = format!("smtps://127.0.0.1:{}", site.ports.submissions);
         curl(&submissions, BEN, &token, &send).unwrap();
-        let log = fs::read_to_string(site.folder.outside("mail.log")).unwrap();
+        // Written beside the answer.
         let line = format!("sasl_method={}, sasl_username={BEN}", mechanism.name());
-        assert!(log.contains(&line), "{log}");
+        wait_for(&line, Duration::from_secs(10), || {
+            let log = fs::read_to_string(site.folder.outside("mail.log")).unwrap();
+            log.contains(&line).then_some(())
+        });
         let refused = curl(&submissions, BEN, &stranger, &send).unwrap_err();
         assert!(refused.contains("Login denied"), "{mechanism:?}: {refused}");
     }
