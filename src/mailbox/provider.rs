@@ -2,7 +2,7 @@
 //! over the API, in the store. Which of these go together, and what they come
 //! to, is `idp`'s matter.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -14,7 +14,7 @@ use crate::clock::Span;
 /// itself and for no provider.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ProviderName(String);
+pub struct ProviderName(Arc<str>);
 
 impl ProviderName {
     /// The name.
@@ -38,7 +38,7 @@ impl TryFrom<String> for ProviderName {
         }
         let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
         if begins && name.len() <= 64 && name.bytes().all(allowed) {
-            Ok(Self(name))
+            Ok(Self(name.into()))
         } else {
             Err("a provider's name has 1 to 64 lower-case letters, digits, - and _, and begins \
                  with a letter"
@@ -49,7 +49,7 @@ impl TryFrom<String> for ProviderName {
 
 impl From<ProviderName> for String {
     fn from(name: ProviderName) -> Self {
-        name.0
+        name.as_str().to_owned()
     }
 }
 

@@ -11,6 +11,11 @@ impl Mask {
         Self(text.to_lowercase())
     }
 
+    /// The one text that it matches, if it has neither star nor question mark.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.0.contains(['*', '?'])).then_some(self.0.as_str())
+    }
+
     /// Whether a canonical address matches. Takes at most as many steps as
     /// mask and address have bytes, multiplied.
     pub fn matches(&self, address: &str) -> bool {

@@ -7,12 +7,10 @@
 //! have a room of their own, so that what is made up crowds out nobody.
 //!
 //! An answer that was under way when a purge concerned it is neither kept nor used
-//! after it. What is kept can be found by the ids that it names (an index, which
-//! every entry leaves with the room), so that a purge of one person costs nothing
-//! that grows with the others.
+//! after it. What is kept is found by the ids that it names, so that a purge of one
+//! person costs nothing that grows with the others.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     future::Future,
     sync::{
@@ -108,8 +106,6 @@ struct Kept<T> {
     number: u64,
     lasts: Lasts,
     about: Address,
-    /// Under which it stands in the index.
-    marks: Box<[Key]>,
 }
 
 impl<T> Kept<T> {
@@ -118,37 +114,14 @@ impl<T> Kept<T> {
     }
 }
 
+fn kept<T>(said: &Arc<T>, lasts: Lasts, about: &Address, question: Question) -> Kept<T> {
+    let Question { number, asked, .. } = question;
+    Kept { said: Arc::clone(said), asked, number, lasts, about: about.clone() }
+}
+
 /// A clock that was set back makes no answer last: the distance counts.
 pub(super) fn is_younger(asked: Timestamp, now: Timestamp, time: Duration) -> bool {
     Duration::from_millis(asked.0.abs_diff(now.0)) < time
-}
-
-/// Which entries name whom. An entry stands here before it stands in the room, and
-/// until it has left it: what is found here may be gone, but nothing is missing.
-#[derive(Default)]
-struct Index(Mutex<BTreeSet<(Key, Key, u64)>>);
-
-impl Index {
-    fn add(&self, marks: &[Key], key: Key, number: u64) {
-        self.lock().extend(marks.iter().map(|mark| (*mark, key, number)));
-    }
-
-    fn remove(&self, marks: &[Key], key: Key, number: u64) {
-        let mut entries = self.lock();
-        for mark in marks {
-            entries.remove(&(*mark, key, number));
-        }
-    }
-
-    fn of(&self, mark: Key) -> Vec<Key> {
-        let range = (mark, Key::FIRST, 0)..=(mark, Key::LAST, u64::MAX);
-        self.lock().range(range).map(|(_, key, _)| *key).collect()
-    }
-
-    /// A leaf: whoever holds it takes no other lock and asks no room.
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Key, Key, u64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// How the answers do, of all providers together.
@@ -181,7 +154,6 @@ pub(super) struct Answers<G, R> {
     times: Times,
     good: Room<Kept<G>>,
     refused: Room<Kept<R>>,
-    index: Arc<Index>,
     /// Held while an answer is kept and while a purge is noted, so that none from
     /// before a purge comes after it.
     purges: Mutex<Purges>,
@@ -206,18 +178,12 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
         times: Times,
         [good, refused]: [Limits; 2],
     ) -> Self {
-        let index = Arc::new(Index::default());
-        let gone = {
-            let index = Arc::clone(&index);
-            move |key, kept: &Kept<G>| index.remove(&kept.marks, key, kept.number)
-        };
         Self {
             secret,
             provider,
             times,
-            good: Room::with(good, gone),
+            good: Room::new(good),
             refused: Room::new(refused),
-            index,
             purges: Mutex::default(),
             numbers: AtomicU64::new(0),
             flights: Flights::default(),
@@ -315,42 +281,19 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
                 let lasts = good.lasts(question.asked, &self.times);
                 let lasts = Lasts { fresh: key.jittered(lasts.fresh), ..lasts };
                 let about = good.about().unwrap_or(about);
+                let marks = self.marks(&**good, about);
+                let kept = kept(good, lasts, about, question);
+                self.good.put(key, kept, &marks, good.bytes(), lasts.fresh.max(lasts.stale));
                 self.refused.forget(&key);
-                let time = lasts.fresh.max(lasts.stale);
-                if time.is_zero() {
-                    self.good.forget(&key);
-                    return;
-                }
-                let kept = self.kept(good, lasts, about, question);
-                // Each mark stands in the index, and in the entry.
-                let bytes = good.bytes() + kept.marks.len() * 2 * size_of::<(Key, Key, u64)>();
-                self.index.add(&kept.marks, key, kept.number);
-                self.good.put(key, kept, bytes, time);
             }
             Said::Refused(refused) => {
                 let fresh = self.times.refused;
-                let kept = self.kept(refused, Lasts { fresh, stale: fresh }, about, question);
+                let marks = self.marks(&**refused, about);
+                let kept = kept(refused, Lasts { fresh, stale: fresh }, about, question);
                 self.good.forget(&key);
-                self.refused.put(key, kept, refused.bytes(), fresh);
+                self.refused.put(key, kept, &marks, refused.bytes(), fresh);
             }
             Said::Unavailable(_) => {}
-        }
-    }
-
-    fn kept<T: Answer>(
-        &self,
-        said: &Arc<T>,
-        lasts: Lasts,
-        about: &Address,
-        question: Question,
-    ) -> Kept<T> {
-        Kept {
-            said: Arc::clone(said),
-            asked: question.asked,
-            number: question.number,
-            lasts,
-            about: about.clone(),
-            marks: self.digests(&said.marks()),
         }
     }
 
@@ -365,20 +308,33 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
             return false;
         }
         let (about, marks) = match said {
-            Said::Good(good) => (good.about().unwrap_or(about), self.digests(&good.marks())),
-            Said::Refused(refused) => (about, self.digests(&refused.marks())),
-            Said::Unavailable(_) => (about, Box::default()),
+            Said::Good(good) => {
+                let about = good.about().unwrap_or(about);
+                (about, self.marks(&**good, about))
+            }
+            Said::Refused(refused) => (about, self.marks(&**refused, about)),
+            Said::Unavailable(_) => (about, self.digests([Mark::User(about.as_str())])),
         };
         purges.outdate(question.purges, about, &marks)
     }
 
-    fn digests(&self, marks: &[Mark<'_>]) -> Box<[Key]> {
-        marks.iter().map(|mark| mark.digest(&self.secret)).collect()
+    fn marks(&self, answer: &impl Answer, about: &Address) -> Vec<Key> {
+        self.digests(answer.marks().into_iter().chain([Mark::User(about.as_str())]))
+    }
+
+    fn digests<'a>(&self, marks: impl IntoIterator<Item = Mark<'a>>) -> Vec<Key> {
+        marks.into_iter().map(|mark| mark.digest(&self.secret)).collect()
     }
 
     /// Forgets what was said about these users; returns how many good answers that
     /// were.
     pub(super) fn purge_users(&self, whose: &Whose) -> u64 {
+        if let Some(named) = whose.named() {
+            let marks = self.digests(named);
+            self.lock().of_marks(&marks);
+            self.refused.forget_marked(&marks);
+            return self.good.forget_marked(&marks);
+        }
         self.lock().of_users(whose);
         self.refused.forget_where(|kept| whose.means(&kept.about));
         self.good.forget_where(|kept| whose.means(&kept.about))
@@ -386,11 +342,10 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
 
     /// Forgets every good answer with one of these marks; returns how many that
     /// were.
-    pub(super) fn purge_marks<'a>(&self, marks: impl Iterator<Item = Mark<'a>>) -> u64 {
-        let marks: Vec<Key> = marks.map(|mark| mark.digest(&self.secret)).collect();
+    pub(super) fn purge_marks<'a>(&self, marks: impl IntoIterator<Item = Mark<'a>>) -> u64 {
+        let marks = self.digests(marks);
         self.lock().of_marks(&marks);
-        let keys: BTreeSet<Key> = marks.iter().flat_map(|mark| self.index.of(*mark)).collect();
-        keys.iter().filter(|key| self.good.forget(key)).count() as u64
+        self.good.forget_marked(&marks)
     }
 
     /// Forgets every refusal that is kept; those under way if they have a mark that
@@ -414,6 +369,19 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
 
     pub(super) fn fills(&self) -> Fills {
         Fills { good: self.good.fill(), refused: self.refused.fill() }
+    }
+
+    /// Questions under way.
+    #[cfg(test)]
+    pub(super) fn asked_now(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Checks that everything that is kept is found by its ids, and nothing else.
+    #[cfg(test)]
+    pub(super) fn check_index(&self) {
+        self.good.check_index();
+        self.refused.check_index();
     }
 
     fn tally(&self, said: &Said<G, R>) -> &Tally {

@@ -215,7 +215,7 @@ impl Pipeline {
             }
         });
         let Some(reason) = refusal else { return Ok(()) };
-        case.asked = Some(Box::new(self.about(owner.provider.clone(), "app_password")));
+        case.asked = Some(self.asking(owner.provider.clone(), "app_password"));
         Err(case.refused(reason, format!("the owner is {}", word.state)))
     }
 
@@ -323,7 +323,7 @@ impl Pipeline {
 
     fn cannot_tell(&self, case: &mut Case<'_>, owner: &Binding, why: Cause, detail: &str) -> Stop {
         case.trace.note("owner", Outcome::Refused, || detail.to_owned());
-        case.asked = Some(Box::new(self.about(owner.provider.clone(), "app_password")));
+        case.asked = Some(self.asking(owner.provider.clone(), "app_password"));
         case.unavailable(why, detail)
     }
 }

@@ -10,8 +10,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Asked, Cause, Pipeline, Reason, Verified, VerifiedBy,
-    case::{Case, Stop},
+    Cause, Pipeline, Reason, Verified, VerifiedBy,
+    case::{Asking, Case, Stop},
     connected::{Connected, Question},
     judge::store_failed,
     person::Claimed,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::{Outage, OutageCause, Refused, Step, StepOutcome},
-    mailbox::{Address, AuthSource, Binding, ProviderName, provider::UnverifiedEmail},
+    mailbox::{Address, AuthSource, ProviderName, provider::UnverifiedEmail},
     secret::Secret,
     store::Account,
 };
@@ -58,22 +58,14 @@ impl Pipeline {
         let domain = self.store.domain(&user.domain()).await;
         let domain = domain.map_err(|error| store_failed(case, &error))?;
         let provider = domain.and_then(|domain| domain.provider.clone());
-        case.asked = provider.map(|provider| Box::new(self.about(provider, "token")));
+        case.asked = provider.map(|provider| self.asking(provider, "token"));
         Ok(())
     }
 
-    /// What is known of a provider beforehand.
-    pub(super) fn about(&self, provider: ProviderName, verifier: &'static str) -> Asked {
+    /// Notes whom one is about to ask.
+    pub(super) fn asking(&self, provider: ProviderName, verifier: &'static str) -> Asking {
         let connected = self.registry.find(&provider).ok();
-        let scopes = connected.as_ref().map(|connected| &connected.settings.conditions.scopes);
-        Asked {
-            scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
-            openid_configuration: connected
-                .and_then(|connected| connected.provider.openid_configuration().map(str::to_owned)),
-            verifier,
-            detail: "not asked".to_owned(),
-            provider,
-        }
+        Asking::new(provider, connected, verifier)
     }
 
     /// The provider whose tokens open this mailbox.
@@ -285,7 +277,7 @@ fn or_last_good(
     }
     let (key, mailbox) = (provider.tokens.key(token.expose()), &account.mailbox);
     let lets_in = |(good, _): &(Arc<Good>, Timestamp)| {
-        good.is_of(&mailbox.address) && mailbox.bound.as_ref() == Some(&person_of(provider, good))
+        good.is_of(&mailbox.address) && claimed(provider, good).is_bound_to(account)
     };
     let last = provider.tokens.last(&key, case.attempt.arrived).filter(lets_in);
     let Some((good, asked)) = last else { return Said::Unavailable(outage) };
@@ -323,13 +315,10 @@ fn may_bind(provider: &Connected, good: &Good) -> bool {
     good.user_is_verified || provider.settings.unverified_email == UnverifiedEmail::Accept
 }
 
-fn person_of(provider: &Connected, good: &Good) -> Binding {
-    Binding { provider: provider.settings.name.clone(), subject: good.subject.clone() }
-}
-
-fn claimed(provider: &Connected, good: &Good) -> Claimed {
+fn claimed<'p>(provider: &'p Connected, good: &'p Good) -> Claimed<'p> {
     Claimed {
-        person: person_of(provider, good),
+        provider: &provider.settings.name,
+        subject: &good.subject,
         may_bind: may_bind(provider, good),
         by: "the token",
     }

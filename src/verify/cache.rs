@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     answers::Tallies,
+    purges::{Mark, Whose},
     random::random,
     room::{Counts, Fill, Key, Limits, Room},
 };
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What an entry may take on average, in bytes.
-const ENTRY_BYTES: u64 = 512;
+const ENTRY_BYTES: u64 = 768;
 
 /// What is known of a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,15 +140,20 @@ impl VerifiedCache {
             Known::Wrong => (&self.wrong, &self.tallies.refused),
         };
         tally.miss();
-        let bytes = user.as_str().len();
-        room.put(key, user, bytes, key.jittered(self.time));
+        let (mark, bytes) = (Mark::User(user.as_str()).digest(&self.secret), user.as_str().len());
+        room.put(key, user, &[mark], bytes, key.jittered(self.time));
     }
 
-    /// Forgets what belongs to users for whom `flushed` holds; returns how many
-    /// right passwords that were.
-    pub(super) fn flush(&self, flushed: impl Fn(&Address) -> bool) -> u64 {
-        self.wrong.forget_where(&flushed);
-        self.right.forget_where(&flushed)
+    /// Forgets what belongs to these users; returns how many right passwords that
+    /// were.
+    pub(super) fn flush(&self, whose: &Whose) -> u64 {
+        if let Some(named) = whose.named() {
+            let marks: Vec<_> = named.iter().map(|mark| mark.digest(&self.secret)).collect();
+            self.wrong.forget_marked(&marks);
+            return self.right.forget_marked(&marks);
+        }
+        self.wrong.forget_where(|user| whose.means(user));
+        self.right.forget_where(|user| whose.means(user))
     }
 
     /// What was counted: another cache goes on with it.

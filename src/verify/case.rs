@@ -1,19 +1,20 @@
 //! One attempt on its way through the checks: what is known of it so far, and
 //! the checks that need nobody but itself.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Asked, Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
+    connected::Connected,
     current::Current,
     penalty::{Announced, Standing},
     trace::{Outcome, Recorder},
     turns::MyTurn,
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, MailboxState},
+    mailbox::{Address, AppPasswordId, MailboxState, ProviderName},
     secret::Secret,
     store::Account,
 };
@@ -23,6 +24,40 @@ use crate::{
 pub(super) enum Stop {
     Rejected(Reason),
     Unavailable(Cause),
+}
+
+/// What a provider has to do with an attempt. It is put into words where the
+/// attempt is not let in, and nowhere else.
+pub(super) struct Asking {
+    provider: ProviderName,
+    connected: Option<Arc<Connected>>,
+    /// What it is asked about.
+    verifier: &'static str,
+    /// What came of it.
+    pub(super) detail: Option<String>,
+}
+
+impl Asking {
+    pub(super) fn new(
+        provider: ProviderName,
+        connected: Option<Arc<Connected>>,
+        verifier: &'static str,
+    ) -> Self {
+        Self { provider, connected, verifier, detail: None }
+    }
+
+    fn told(self) -> Asked {
+        let connected = self.connected.as_ref();
+        let scopes = connected.map(|connected| &connected.settings.conditions.scopes);
+        let document = connected.and_then(|connected| connected.provider.openid_configuration());
+        Asked {
+            scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
+            openid_configuration: document.map(str::to_owned),
+            verifier: self.verifier,
+            detail: self.detail.unwrap_or_else(|| "not asked".to_owned()),
+            provider: self.provider,
+        }
+    }
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, as they turn up")]
@@ -46,7 +81,7 @@ pub(super) struct Case<'a> {
     /// A wrong password that is not refused, since it may be right by now.
     pub(super) guessed: bool,
     /// What a provider had to do with it.
-    pub(super) asked: Option<Box<Asked>>,
+    pub(super) asked: Option<Asking>,
     /// Keeps the check of a main password announced until it is counted.
     pub(super) announced: Option<Announced<'a>>,
     /// Keeps the place in the network's gate for as long.
@@ -179,7 +214,7 @@ impl<'a> Case<'a> {
 
     fn say(&mut self, detail: String) {
         if let Some(asked) = &mut self.asked {
-            asked.detail = detail;
+            asked.detail = Some(detail);
         }
     }
 
@@ -190,13 +225,14 @@ impl<'a> Case<'a> {
 
     pub(super) fn verdict(self, outcome: Result<Verified, Stop>) -> Verdict {
         let Self { user, app_password, asked, .. } = self;
+        let asked = || asked.map(|asked| Box::new(asked.told()));
         match outcome {
             Ok(verified) => Verdict::Verified(verified),
             Err(Stop::Rejected(reason)) => {
-                Verdict::Rejected(Rejected { user, reason, app_password, asked })
+                Verdict::Rejected(Rejected { user, reason, app_password, asked: asked() })
             }
             Err(Stop::Unavailable(cause)) => {
-                Verdict::Unavailable(Unavailable { user, cause, asked })
+                Verdict::Unavailable(Unavailable { user, cause, asked: asked() })
             }
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Cause, Pipeline, Reason, Verified, VerifiedBy,
     bearer::{PATIENCE, cause},
-    case::{Case, Stop},
+    case::{Asking, Case, Stop},
     connected::Connected,
     people::{KnownPerson, NoPerson, SaidOf},
     person::{Claimed, unfit_subject},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     idp::{Mailpassword, Outage, OutageCause, Person},
-    mailbox::{AuthSource, Binding, PasswordHash, provider::UnverifiedEmail},
+    mailbox::{AuthSource, PasswordHash, provider::UnverifiedEmail},
     secret::Secret,
     store::Account,
 };
@@ -178,9 +178,7 @@ impl Pipeline {
     ) -> Result<(), Stop> {
         let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
         let last = provider.people.last(&key, case.attempt.arrived);
-        let hers = |person: &Person| {
-            account.mailbox.bound.as_ref() == Some(&claimed(provider, person).person)
-        };
+        let hers = |person: &Person| claimed(provider, person).is_bound_to(account);
         let Some((person, asked)) = last.filter(|(person, _)| person.enabled && hers(person))
         else {
             return Err(outage_of(case, outage));
@@ -213,8 +211,10 @@ impl Pipeline {
         let AuthSource::Provider(name) = &account.mailbox.auth_source else {
             return Err(case.unavailable(Cause::Purged, "the auth source changed meanwhile"));
         };
-        case.asked = Some(Box::new(self.about(name.clone(), "mailpassword")));
-        let stop = match self.registry.find(name) {
+        let found = self.registry.find(name);
+        let connected = found.as_ref().ok().map(Arc::clone);
+        case.asked = Some(Asking::new(name.clone(), connected, "mailpassword"));
+        let stop = match found {
             Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
             Ok(connected) if connected.settings.password_attribute.is_none() => {
                 case.refused(Reason::ProviderPassword, "it checks no passwords here")
@@ -230,9 +230,10 @@ impl Pipeline {
                 return Ok(connected);
             }
         };
-        let detail = case.asked.as_ref().map_or("", |asked| &asked.detail);
-        let found = format!("provider {name}: {detail}");
-        case.trace.note("auth source", Outcome::Refused, || found);
+        let detail = case.asked.as_ref().and_then(|asked| asked.detail.clone());
+        case.trace.note("auth source", Outcome::Refused, || {
+            format!("provider {name}: {}", detail.unwrap_or_default())
+        });
         Err(stop)
     }
 }
@@ -304,10 +305,11 @@ async fn ask(
 }
 
 /// Who has the mailbox by what the provider says.
-fn claimed(provider: &Connected, person: &Person) -> Claimed {
+fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claimed<'p> {
     let settings = &provider.settings;
     Claimed {
-        person: Binding { provider: settings.name.clone(), subject: person.subject.clone() },
+        provider: &settings.name,
+        subject: &person.subject,
         may_bind: person.email_is_verified || settings.unverified_email == UnverifiedEmail::Accept,
         by: "the answer",
     }

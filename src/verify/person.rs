@@ -9,7 +9,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
-    mailbox::Binding,
+    mailbox::{Binding, ProviderName},
     store::{self, Account},
 };
 
@@ -29,37 +29,51 @@ pub(super) fn unfit_subject(subject: &str) -> Option<&'static str> {
 }
 
 /// Who claims a mailbox by what a provider says.
-pub(super) struct Claimed {
-    pub(super) person: Binding,
+pub(super) struct Claimed<'p> {
+    pub(super) provider: &'p ProviderName,
+    /// The provider's own id of the person.
+    pub(super) subject: &'p str,
     /// The provider is believed far enough to make the mailbox hers.
     pub(super) may_bind: bool,
     /// What names her: "the token".
     pub(super) by: &'static str,
 }
 
-impl Claimed {
+impl Claimed<'_> {
+    /// Whether the mailbox is this person's by now.
+    pub(super) fn is_bound_to(&self, account: &Account) -> bool {
+        let bound = account.mailbox.bound.as_ref();
+        bound.is_some_and(|Binding { provider, subject }| {
+            provider == self.provider && subject == self.subject
+        })
+    }
+
+    fn person(&self) -> Binding {
+        Binding { provider: self.provider.clone(), subject: self.subject.to_owned() }
+    }
+
     /// Whether the mailbox is this person's, or may become so.
     pub(super) fn may_have(&self, case: &mut Case<'_>, account: &Account) -> Result<(), Stop> {
-        let Self { person, may_bind, by } = self;
         if let Some(bound) = &account.mailbox.bound {
-            if bound == person {
+            if self.is_bound_to(account) {
                 case.trace.note("person", Outcome::Ok, || {
                     format!("the mailbox is bound to {}", id_of(bound))
                 });
                 return Ok(());
             }
-            let detail = format!("bound to {}, {by} is of {}", id_of(bound), id_of(person));
+            let (by, person) = (self.by, self.person());
+            let detail = format!("bound to {}, {by} is of {}", id_of(bound), id_of(&person));
             return Err(reassigned(case, detail));
         }
-        if !may_bind {
-            let detail = format!("{} has not verified the address", person.provider);
+        if !self.may_bind {
+            let detail = format!("{} has not verified the address", self.provider);
             case.trace.note("person", Outcome::Refused, || {
                 format!("the mailbox is nobody's yet, and {detail}")
             });
             return Err(case.refused(Reason::UnverifiedEmail, detail));
         }
         case.trace.note("person", Outcome::Ok, || {
-            format!("the mailbox is nobody's yet; the login binds it to {}", id_of(person))
+            format!("the mailbox is nobody's yet; the login binds it to {}", id_of(&self.person()))
         });
         Ok(())
     }
@@ -72,13 +86,13 @@ impl Pipeline {
         &self,
         case: &mut Case<'_>,
         account: Account,
-        claimed: Claimed,
+        claimed: Claimed<'_>,
     ) -> Result<Account, Stop> {
         if account.mailbox.bound.is_some() || case.trace.is_on() {
             return Ok(account);
         }
         let (address, id) = (&account.mailbox.address, account.mailbox.id);
-        let person = claimed.person;
+        let person = claimed.person();
         let bound =
             self.store.bind_mailbox(address, id, person.clone(), case.attempt.arrived).await;
         match bound {

@@ -188,7 +188,7 @@ impl Pipeline {
     pub fn flush_cache(&self, masks: &[String]) -> u64 {
         let cache = Arc::clone(&self.current.load().cache);
         let whose = Whose::new(masks);
-        cache.flush(|user| whose.means(user)) + self.registry.purge(&whose)
+        cache.flush(&whose) + self.registry.purge(&whose)
     }
 
     /// How each cache does.

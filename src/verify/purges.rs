@@ -1,7 +1,7 @@
 //! What was purged a moment ago, so that no answer that was under way then comes
 //! after it.
 //!
-//! A purge concerns somebody: users by mask, people and sessions by the
+//! A purge concerns somebody: users by name or mask, people and sessions by the
 //! provider's ids, or everything. An answer is outdated only if a purge since its
 //! question concerned it: a realm in which something happens all day does not make
 //! everybody's logins be asked twice.
@@ -14,11 +14,11 @@ use std::{
 use super::room::Key;
 use crate::{mailbox::Address, store::Mask};
 
-/// Most purged people and sessions that are remembered: more than happen while one
+/// Most purged users, people and sessions that are remembered: more than happen while one
 /// question is under way.
 const MAX_MARKS: usize = 16_384;
 /// The same of purges by mask.
-const MAX_MASKS: usize = 64;
+const MAX_MASKS: usize = 512;
 /// A purge with more masks than that counts as one of everything.
 const MAX_OF_ONE: usize = 16;
 
@@ -31,6 +31,8 @@ pub(super) enum Mark<'a> {
     Session(&'a str),
     /// A token that does not say of which session it is, and may be of any.
     NoSession,
+    /// Who is asked about.
+    User(&'a str),
     /// That an address is no single person's: it may be by now.
     NobodysAddress,
 }
@@ -42,6 +44,7 @@ impl Mark<'_> {
             Self::Person(id) => [b"person", id.as_bytes()],
             Self::Session(id) => [b"session", id.as_bytes()],
             Self::NoSession => [b"no session", b""],
+            Self::User(address) => [b"user", address.as_bytes()],
             Self::NobodysAddress => [b"nobody's address", b""],
         };
         Key::new(secret, &fields)
@@ -55,6 +58,13 @@ pub(super) struct Whose(Arc<[Mask]>);
 impl Whose {
     pub(super) fn new(masks: &[String]) -> Self {
         Self(masks.iter().map(|mask| Mask::new(mask)).collect())
+    }
+
+    /// The users, if each is named as he is.
+    pub(super) fn named(&self) -> Option<Vec<Mark<'_>>> {
+        let named: Option<Vec<_>> =
+            self.0.iter().map(|mask| mask.exact().map(Mark::User)).collect();
+        named.filter(|named| !named.is_empty())
     }
 
     /// Whether it means this user.
@@ -199,6 +209,7 @@ mod tests {
             Mark::NobodysAddress,
             Mark::Person(""),
             Mark::Session(""),
+            Mark::User("1"),
         ];
         for (number, one) in marks.iter().enumerate() {
             for other in &marks[..number] {

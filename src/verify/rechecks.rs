@@ -102,7 +102,7 @@ mod tests {
     fn twenty_at_once_and_then_five_in_a_second() {
         let rechecks = Rechecks::default();
         assert_eq!(taken(&rechecks, network(1), NOW), 20);
-        assert_eq!(taken(&rechecks, network(1), NOW.after(Duration::from_millis(1000))), 5);
+        assert_eq!(taken(&rechecks, network(1), NOW.after(Duration::from_secs(1))), 5);
         assert_eq!(taken(&rechecks, network(1), NOW.after(Duration::from_millis(1200))), 1);
         assert_eq!(taken(&rechecks, network(2), NOW), 20, "each has its own");
         assert_eq!(taken(&rechecks, Asker::Mailbox(MailboxId(1)), NOW), 20);

@@ -4,11 +4,15 @@
 //! moka knows one bound, by weight. An entry weighs its bytes, but never less than
 //! the share of one entry in the bytes that the room has; so the count is bounded
 //! as well. When a room is full, what is seldom asked for gives way.
+//!
+//! Entries can be found by the marks that they bear: an index, which an entry
+//! enters before the room and leaves with it, by whatever way.
 
 use std::{
+    collections::BTreeSet,
     hash::{BuildHasherDefault, Hash, Hasher},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,6 +22,8 @@ use moka::{Expiry, sync::Cache};
 
 /// What an entry takes besides its own bytes: moka's lists and tables.
 const OVERHEAD_BYTES: usize = 400;
+/// What a mark takes: in the index, half of whose places are empty, and in the entry.
+const MARK_BYTES: usize = 2 * size_of::<Marked>() + size_of::<Key>();
 
 /// A keyed digest over everything that an entry depends on.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -104,26 +110,57 @@ pub(super) struct Fill {
 /// An entry.
 pub(super) struct Held<T> {
     pub(super) value: T,
+    /// Apart from all others, also under the same key.
+    number: u64,
+    marks: Box<[Key]>,
     bytes: u32,
     time: Duration,
+}
+
+/// A mark, the key of an entry that bears it, and the entry's number.
+type Marked = (Key, Key, u64);
+
+/// What is found here may have left the room just now, but nothing is missing.
+#[derive(Default)]
+struct Index(Mutex<BTreeSet<Marked>>);
+
+impl Index {
+    fn add(&self, marks: &[Key], key: Key, number: u64) {
+        self.lock().extend(marks.iter().map(|mark| (*mark, key, number)));
+    }
+
+    fn remove(&self, marks: &[Key], key: Key, number: u64) {
+        let mut entries = self.lock();
+        for mark in marks {
+            entries.remove(&(*mark, key, number));
+        }
+    }
+
+    fn of(&self, mark: Key) -> Vec<Key> {
+        let range = (mark, Key::FIRST, 0)..=(mark, Key::LAST, u64::MAX);
+        self.lock().range(range).map(|(_, key, _)| *key).collect()
+    }
+
+    /// Whoever holds it takes no other lock and asks no room: it is taken where
+    /// moka tells what left.
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Marked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The room.
 pub(super) struct Room<T> {
     held: Cache<Key, Arc<Held<T>>, BuildHasherDefault<Taken>>,
+    index: Arc<Index>,
+    numbers: AtomicU64,
     bytes: Arc<AtomicU64>,
     limits: Limits,
 }
 
 impl<T: Send + Sync + 'static> Room<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self::with(limits, |_, _| {})
-    }
-
-    /// A room that calls `gone` for every entry that leaves it, by whatever way.
-    pub(super) fn with(limits: Limits, gone: impl Fn(Key, &T) + Send + Sync + 'static) -> Self {
-        let bytes = Arc::new(AtomicU64::new(0));
-        let taken = Arc::clone(&bytes);
+        let (index, bytes) = (Arc::new(Index::default()), Arc::new(AtomicU64::new(0)));
+        let (marked, taken) = (Arc::clone(&index), Arc::clone(&bytes));
         let share = limits.bytes.checked_div(limits.entries).unwrap_or(0);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let capacity = if limits.entries == 0 { 0 } else { limits.bytes };
@@ -133,10 +170,10 @@ impl<T: Send + Sync + 'static> Room<T> {
             .expire_after(ItsOwnTime)
             .eviction_listener(move |key: Arc<Key>, held: Arc<Held<T>>, _cause| {
                 taken.fetch_sub(u64::from(held.bytes), Ordering::Relaxed);
-                gone(*key, &held.value);
+                marked.remove(&held.marks, *key, held.number);
             })
             .build_with_hasher(BuildHasherDefault::default());
-        Self { held, bytes, limits }
+        Self { held, index, numbers: AtomicU64::new(0), bytes, limits }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Held<T>>> {
@@ -145,19 +182,29 @@ impl<T: Send + Sync + 'static> Room<T> {
 
     /// Keeps `value`, which has so many bytes, for `time`; in the place of what was
     /// there.
-    pub(super) fn put(&self, key: Key, value: T, bytes: usize, time: Duration) {
+    pub(super) fn put(&self, key: Key, value: T, marks: &[Key], bytes: usize, time: Duration) {
         if time.is_zero() || self.limits.entries == 0 {
             self.forget(&key);
             return;
         }
-        let bytes = u32::try_from(bytes.saturating_add(OVERHEAD_BYTES)).unwrap_or(u32::MAX);
+        let bytes = bytes.saturating_add(OVERHEAD_BYTES + marks.len() * MARK_BYTES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(u64::from(bytes), Ordering::Relaxed);
-        self.held.insert(key, Arc::new(Held { value, bytes, time }));
+        self.index.add(marks, key, number);
+        let marks = marks.into();
+        self.held.insert(key, Arc::new(Held { value, number, marks, bytes, time }));
     }
 
     /// Whether there was one.
     pub(super) fn forget(&self, key: &Key) -> bool {
         self.held.remove(key).is_some()
+    }
+
+    /// Forgets what bears one of these marks; returns how much that was.
+    pub(super) fn forget_marked(&self, marks: &[Key]) -> u64 {
+        let keys: BTreeSet<Key> = marks.iter().flat_map(|mark| self.index.of(*mark)).collect();
+        keys.iter().filter(|key| self.forget(key)).count() as u64
     }
 
     /// Forgets what `whose` holds for; returns how much that was.
@@ -166,9 +213,15 @@ impl<T: Send + Sync + 'static> Room<T> {
         keys.filter(|key| self.forget(key)).count() as u64
     }
 
+    /// Checks that the index names what is there, and nothing else.
     #[cfg(test)]
-    pub(super) fn entries(&self) -> Vec<(Key, Arc<Held<T>>)> {
-        self.held.iter().map(|(key, held)| (*key, held)).collect()
+    pub(super) fn check_index(&self) {
+        self.tidy();
+        let there = self.held.iter().flat_map(|(key, held)| {
+            let marked: Vec<_> = held.marks.iter().map(|mark| (*mark, *key, held.number)).collect();
+            marked
+        });
+        assert_eq!(*self.index.lock(), there.collect::<BTreeSet<_>>());
     }
 
     /// Forgets everything, and does not look how much that was.
@@ -268,7 +321,7 @@ mod tests {
     fn check(limits: Limits, number: u64, bytes: usize, expected: impl Fn(Fill) -> bool) {
         let room = Room::new(limits);
         for number in 0..number {
-            room.put(key(number), (), bytes, HOUR);
+            room.put(key(number), (), &[], bytes, HOUR);
         }
         let fill = room.fill();
         assert!(fill.entries <= limits.entries && fill.bytes <= limits.bytes, "{fill:?}");
@@ -289,19 +342,19 @@ mod tests {
     fn bytes_are_those_of_what_is_there() {
         let room = Room::new(Limits { entries: 10, bytes: 10_000 });
         for bytes in [10, 500, 20] {
-            room.put(key(1), (), bytes, HOUR);
+            room.put(key(1), (), &[], bytes, HOUR);
             assert_eq!(room.fill().bytes, bytes as u64 + 400);
         }
-        room.put(key(2), (), 0, HOUR);
+        room.put(key(2), (), &[], 0, HOUR);
         room.forget(&key(1));
         assert_eq!((room.fill().entries, room.fill().bytes), (1, 400));
         // What is to be kept for no time takes the place of what was there.
-        room.put(key(2), (), 0, Duration::ZERO);
+        room.put(key(2), (), &[key(9)], 0, Duration::ZERO);
         assert!(room.get(&key(2)).is_none());
-        room.put(key(3), (), 0, Duration::from_millis(1));
+        room.put(key(3), (), &[], 0, Duration::from_millis(1));
         std::thread::sleep(Duration::from_millis(20));
         assert!(room.get(&key(3)).is_none());
-        room.put(key(4), (), 0, HOUR);
+        room.put(key(4), (), &[], 0, HOUR);
         room.clear();
         assert_eq!((room.fill().entries, room.fill().bytes), (0, 0));
     }

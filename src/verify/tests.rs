@@ -9,6 +9,7 @@ mod mailpassword;
 mod owners;
 mod provider;
 mod providers;
+mod purges;
 mod slow;
 mod upgrade;
 

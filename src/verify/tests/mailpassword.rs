@@ -12,7 +12,7 @@ use super::{
 
 const ANN: &str = "ann@example.org";
 
-fn anns() -> Attempt {
+pub(super) fn anns() -> Attempt {
     password(ANN, "wonderland")
 }
 
@@ -25,7 +25,7 @@ fn stale(verdict: &Verdict) -> bool {
 }
 
 /// With ann bound, as after her first login.
-async fn at_home() -> (Rig, FakeKeycloak) {
+pub(super) async fn at_home() -> (Rig, FakeKeycloak) {
     let (rig, corp) = Rig::with_keycloak().await;
     rig.check(anns(), "ok").await;
     assert_eq!(corp.look_ups(), 1);
@@ -270,23 +270,6 @@ async fn who_was_disabled_or_removed_does_not_ride_on() {
 }
 
 #[tokio::test]
-async fn purge_while_lookup_in_flight_is_not_undone() {
-    let (rig, corp) = at_home().await;
-    corp.holds(true);
-    let pipeline = Arc::clone(&rig.pipeline);
-    let login = tokio::spawn(async move { pipeline.decide(later(61, anns())).await });
-    corp.asked(2).await;
-    // The answer that is under way still has the old hash.
-    corp.has(ANN, hash_of("new"));
-    rig.pipeline.flush_cache(&[ANN.to_owned()]);
-    corp.holds(false);
-    assert_eq!(word(&login.await.unwrap().verdict), "wrong_password");
-    assert_eq!(corp.look_ups(), 3);
-    rig.check(later(61, password(ANN, "new")), "ok").await;
-    assert_eq!(corp.look_ups(), 3, "the answer from after the purge is kept");
-}
-
-#[tokio::test]
 async fn flush_by_mask_makes_it_ask_again() {
     let (rig, corp) = at_home().await;
     assert_eq!(rig.pipeline.flush_cache(&["ben@*".to_owned()]), 0);
@@ -376,27 +359,6 @@ async fn explain_shows_the_steps_and_keeps_nothing() {
     assert_eq!(word(&verdict.unwrap()), "disabled_at_provider");
     assert_eq!(steps(&trace).last(), Some(&("account", "disabled")), "{trace:#?}");
     assert!(trace.sentence.contains("disabled at the provider"), "{}", trace.sentence);
-}
-
-/// By the provider's own id, as its events name people.
-#[tokio::test]
-async fn a_purge_by_id_makes_it_ask_about_that_person_and_about_unknown_addresses() {
-    let (rig, corp) = at_home().await;
-    rig.add("ben@example.org", None).await;
-    rig.belongs("ben@example.org", "corp").await;
-    rig.check(password("ben@example.org", "x"), "unknown_at_provider").await;
-    let connected = rig.connected("corp");
-    let purge = |id: &str| connected.purge_people(&[id.to_owned()].into());
-    assert_eq!(purge("id of joann@example.org"), 0);
-    rig.check(anns(), "ok").await;
-    assert_eq!(corp.look_ups(), 2);
-    rig.check(password("ben@example.org", "x"), "unknown_at_provider").await;
-    assert_eq!(corp.look_ups(), 3);
-    assert_eq!(purge("id of ann@example.org"), 1);
-    assert_eq!(connected.purge_tokens(Some("id of ann@example.org"), None), 0);
-    rig.check(anns(), "ok").await;
-    assert_eq!(corp.look_ups(), 4);
-    assert_eq!(connected.purge_all(), 1);
 }
 
 /// One who tries a password at each of many mailboxes.
