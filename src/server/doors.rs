@@ -271,8 +271,8 @@ impl Task {
             let master = Master::new(Arc::clone(&hub), session, all.max_requests);
             connections.spawn(run(hub, settings, stream, master, seat));
         } else if settings.kind == Kind::Socketmap {
-            let socketmap = Socketmap::new(Arc::clone(&hub));
-            connections.spawn(run(hub, settings, stream, socketmap, Some(seat)));
+            let socketmap = Socketmap::new(Arc::clone(&hub), seat);
+            connections.spawn(run(hub, settings, stream, socketmap, None));
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     connection::{Closed, Dialogue, Flow, Work},
     hub::{Core, Hub},
+    limits::Seat,
     lookup,
 };
 use crate::{
@@ -26,6 +27,9 @@ use crate::{
 /// its connection closed, and nobody notices (3.7, over UNIX sockets and TCP);
 /// nobody else shall sit here for nothing.
 const IDLE: Duration = Duration::from_secs(60);
+/// The same above the limit of connections: the reserve is there for many, one
+/// after the other.
+const IDLE_IN_RESERVE: Duration = Duration::from_secs(1);
 
 const NO_REQUEST: &str = "expected the name of a map, a space and a key";
 const UNKNOWN_MAP: &str = "there are virtual_mailbox_domains, virtual_mailbox_maps and \
@@ -34,22 +38,29 @@ const UNKNOWN_MAP: &str = "there are virtual_mailbox_domains, virtual_mailbox_ma
 /// The dialogue: one request after the other.
 pub(super) struct Socketmap {
     hub: Arc<Hub>,
-    is_busy: bool,
-    idle_since: Instant,
+    seat: Seat,
+    /// When it has waited long enough for a request; `None` while it answers one.
+    leaves_at: Option<Instant>,
     /// A request that will never have an answer is logged once, not for every
     /// mail.
     has_complained: bool,
 }
 
 impl Socketmap {
-    pub(super) fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, is_busy: false, idle_since: Instant::now(), has_complained: false }
+    pub(super) fn new(hub: Arc<Hub>, seat: Seat) -> Self {
+        let mut socketmap = Self { hub, seat, leaves_at: None, has_complained: false };
+        socketmap.await_request();
+        socketmap
+    }
+
+    fn await_request(&mut self) {
+        let patience = if self.seat.is_full() { IDLE } else { IDLE_IN_RESERVE };
+        self.leaves_at = Some(Instant::now() + patience);
     }
 
     fn reply(&mut self, reply: &Reply, out: &mut BytesMut) {
         reply.write(out);
-        self.is_busy = false;
-        self.idle_since = Instant::now();
+        self.await_request();
     }
 
     fn complain(&mut self, map: &[u8], reason: &'static str, out: &mut BytesMut) {
@@ -76,7 +87,7 @@ impl Dialogue for Socketmap {
         match socketmap::parse(content) {
             Some(Request { map, key }) => match Map::find(map) {
                 Some(map) => {
-                    self.is_busy = true;
+                    self.leaves_at = None;
                     let (hub, key) = (Arc::clone(&self.hub), key.to_vec());
                     work.push(Box::pin(async move { answer(&hub, map, &key).await }));
                 }
@@ -93,11 +104,11 @@ impl Dialogue for Socketmap {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        (!self.is_busy).then(|| self.idle_since + IDLE)
+        self.leaves_at
     }
 
     fn expire(&mut self, _: &mut Work<Reply>, _: &mut BytesMut) -> Flow {
-        match self.next_deadline() {
+        match self.leaves_at {
             Some(at) if at <= Instant::now() => ControlFlow::Break(Closed::Idle),
             _ => ControlFlow::Continue(()),
         }
@@ -105,11 +116,11 @@ impl Dialogue for Socketmap {
 
     /// One at a time: replies have no number.
     fn takes_lines(&self, _: &Work<Reply>) -> bool {
-        !self.is_busy
+        self.leaves_at.is_some()
     }
 
     fn is_idle(&self) -> bool {
-        !self.is_busy
+        self.leaves_at.is_some()
     }
 }
 

@@ -28,8 +28,8 @@ fn right_and_wrong_activated() {
 }
 
 #[test]
-fn socket_for_postfix_under_master() {
-    logins::socket_for_postfix(V23);
+fn sockets_for_postfix_under_master() {
+    logins::sockets_for_postfix(V23);
 }
 
 #[test]

@@ -217,35 +217,57 @@ async fn what_we_cannot_tell_is_temporary() {
     }
 }
 
-/// A connection on which the peer has so much time left.
-fn talk(hub: &Arc<Hub>, left: Duration) -> (UnixStream, JoinHandle<Closed>) {
+/// A connection. The peer has so much time left, where that is given.
+async fn talk(hub: &Arc<Hub>, left: Option<Duration>) -> (UnixStream, JoinHandle<Closed>) {
     let (peer, stream) = UnixStream::pair().unwrap();
-    let mut socketmap = Socketmap::new(Arc::clone(hub));
-    let gone = IDLE.checked_sub(left).expect("less than it has");
-    socketmap.idle_since = Instant::now().checked_sub(gone).expect("up for a minute");
+    let mut socketmap = Socketmap::new(Arc::clone(hub), hub.seats.take().await);
+    if let Some(left) = left {
+        socketmap.leaves_at = Some(Instant::now() + left);
+    }
     let hub = Arc::clone(hub);
     let run = async move { connection::run(Stream::Unix(stream), socketmap, &hub.drain).await };
     (peer, tokio::spawn(run))
 }
 
-#[tokio::test]
-async fn who_sends_no_whole_request_in_time_is_let_go() {
-    let (hub, _) = open_hub("+").await;
-    let (mut peer, task) = talk(&hub, Duration::from_millis(500));
-    for byte in b"38:virtual" {
-        peer.write_all(&[*byte]).await.unwrap();
-        sleep(Duration::from_millis(20)).await;
-    }
-    let closed = timeout(PATIENCE, task).await.unwrap().unwrap();
-    assert_eq!(closed.to_string(), "the peer asks nothing");
-
-    // A whole one gives it another minute.
-    let (mut peer, task) = talk(&hub, Duration::from_millis(500));
+async fn ask(peer: &mut UnixStream) {
     let mut reply = [0; 64];
     peer.write_all(b"35:virtual_mailbox_domains example.org,").await.unwrap();
     let read = timeout(PATIENCE, peer.read(&mut reply)).await.unwrap().unwrap();
     assert_eq!(&reply[..read], b"14:OK example.org,");
-    assert!(timeout(Duration::from_secs(1), peer.read(&mut reply)).await.is_err());
+}
+
+async fn is_let_go(task: JoinHandle<Closed>) {
+    let closed = timeout(PATIENCE, task).await.expect("it is let go").unwrap();
+    assert_eq!(closed.to_string(), "the peer asks nothing");
+}
+
+#[tokio::test]
+async fn who_sends_no_whole_request_in_time_is_let_go() {
+    let (hub, _) = open_hub("+").await;
+    let (mut peer, task) = talk(&hub, Some(Duration::from_millis(500))).await;
+    for byte in b"35:virtual" {
+        peer.write_all(&[*byte]).await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    is_let_go(task).await;
+
+    // A whole one gives it more time.
+    let (mut peer, task) = talk(&hub, Some(Duration::from_millis(500))).await;
+    ask(&mut peer).await;
+    sleep(Duration::from_secs(1)).await;
+    ask(&mut peer).await;
     drop(peer);
     assert_eq!(task.await.unwrap().to_string(), "the peer closed it");
+}
+
+#[tokio::test]
+async fn the_reserve_answers_and_is_soon_free_again() {
+    let (hub, _) = open_hub("+").await;
+    let (mut first, _task) = talk(&hub, None).await;
+    let (mut above, task) = talk(&hub, None).await;
+    ask(&mut above).await;
+    let before = Instant::now();
+    is_let_go(task).await;
+    assert!(before.elapsed() < IDLE / 2);
+    ask(&mut first).await;
 }

@@ -1,7 +1,7 @@
 //! Logins by real mail clients over TLS.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     time::Duration,
 };
@@ -165,8 +165,8 @@ pub fn right_and_wrong(version: Version, way: Way) {
     check(&rig, "wrong", IMAP_PLAIN, "ann@example.org", "Wonderland", &Wrong);
 }
 
-/// The further socket of under-master.conf: what Postfix and Exim find there.
-pub fn socket_for_postfix(version: Version) {
+/// The further sockets of under-master.conf: what Postfix and Exim find there.
+pub fn sockets_for_postfix(version: Version) {
     let Some(rig) = Rig::start(version, Way::UnderMaster) else { return };
     rig.dovegate(&["domain", "add", "example.org"]);
     rig.mailbox("ann@example.org", "wonderland", &[]);
@@ -180,4 +180,11 @@ pub fn socket_for_postfix(version: Version) {
     let response = plain("ann@example.org", "wonderland");
     stream.write_all(format!("{request}{response}\n").as_bytes()).unwrap();
     assert_eq!(lines.next().as_deref(), Some("OK\t1\tuser=ann@example.org"));
+
+    let mut stream = UnixStream::connect(rig.folder.outside("private/socketmap")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"36:virtual_mailbox_maps ann@example.org,").unwrap();
+    let mut reply = [0; 22];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"18:OK ann@example.org,");
 }
