@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(super) use self::read::Recorded;
 use self::{
-    read::{Kind, Recorded},
+    read::Kind,
     window::{Window, Windowed},
 };
 use super::{

@@ -64,7 +64,9 @@ impl From<Stop> for LogoutRefused {
 }
 
 impl Provider {
-    /// Whether `token` is a logout token of this provider's for our client. Takes
+    /// Whether `token` is a logout token of this provider's for our client, or for one
+    /// whose tokens open mailboxes: a provider tells each client of the sessions that
+    /// it began, and ours begins none where mail programs have clients of their own. Takes
     /// no longer than the settings' time limits allow (9 s for all requests
     /// together).
     ///
@@ -91,8 +93,10 @@ impl Provider {
             let detail = format!("a logout token cannot be checked without {key}: set it");
             LogoutRefused::Unavailable(Outage::new(OutageCause::Settings, detail))
         };
-        let client = settings.written.client_id.as_deref().filter(|id| !id.is_empty());
-        let client = client.ok_or_else(|| unset("client_id"))?;
+        let audience = settings.logout_audience();
+        if audience.is_empty() {
+            return Err(unset("client_id"));
+        }
         if settings.issuer.is_none() {
             return Err(unset("issuer"));
         }
@@ -102,7 +106,7 @@ impl Provider {
         let began = Instant::now();
         let claims = self.signed(&jwt, began, began + LIMIT).await?;
         conditions::issuer(&claims, settings, Method::Jwt)?;
-        read(&claims, client, now)
+        read(&claims, &audience, now)
     }
 }
 
@@ -121,10 +125,11 @@ fn header(jwt: &Jwt<'_>) -> Result<(), LogoutRefused> {
 }
 
 /// Everything but signature and issuer.
-fn read(claims: &Claims, client: &str, now: Timestamp) -> Result<Logout, LogoutRefused> {
+fn read(claims: &Claims, ours: &[&str], now: Timestamp) -> Result<Logout, LogoutRefused> {
     let audience = claims.list("aud")?;
-    if !audience.contains(&client) {
-        return Err(bad(format!("it is for {}, not for {client}", audience.join(" "))));
+    if !audience.iter().any(|client| ours.contains(client)) {
+        let detail = format!("it is for {}, not for {}", audience.join(" "), ours.join(" "));
+        return Err(bad(detail));
     }
     let expires = times(claims, now)?;
     let name = |claim| claims.name(claim).map(|name| name.map(str::to_owned));

@@ -8,6 +8,7 @@
 mod connection;
 mod hints;
 mod with_token;
+mod withdrawal;
 
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,8 @@ const SOON_DAYS: i64 = 14;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tried {
     /// What: "resolve", "tcp", "TLS", "discovery", "issuer", "JWKS", "client",
-    /// "introspection", "userinfo", "users", "token size", "warning"; with a token
-    /// further ones that begin with "token".
+    /// "introspection", "userinfo", "users", "events", "logout", "app passwords",
+    /// "token size", "warning"; with a token further ones that begin with "token".
     pub name: String,
     /// What it came to.
     pub outcome: TriedOutcome,
@@ -84,6 +85,7 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
         tried: Vec::new(),
         in_the_dark: false,
         token_url: None,
+        signs_out: false,
     };
     if probe.connection(&tls).await {
         probe.questions().await;
@@ -92,9 +94,7 @@ pub async fn probe(settings: Settings, token: Option<&Secret>, now: Timestamp) -
         for name in ["discovery", "issuer", "JWKS", "client", "introspection", "userinfo"] {
             probe.skip(name, "there is no connection");
         }
-        if probe.settings().password_attribute.is_some() {
-            probe.skip("users", "there is no connection");
-        }
+        probe.skip_withdrawal("there is no connection");
     }
     probe.warnings();
     probe.tried
@@ -130,6 +130,8 @@ struct Probe<'a> {
     in_the_dark: bool,
     /// Where our client may get a token of its own.
     token_url: Option<Url>,
+    /// Discovery names back-channel logout.
+    signs_out: bool,
 }
 
 impl<'a> Probe<'a> {
@@ -250,25 +252,9 @@ impl<'a> Probe<'a> {
         self.introspection(endpoints.introspection.as_ref()).await;
         self.userinfo(endpoints.userinfo.as_ref()).await;
         self.users().await;
-    }
-
-    /// Whether our client may see people, where the hashes of their passwords
-    /// are kept among what is known of them.
-    async fn users(&mut self) {
-        let settings = self.settings();
-        let Some(attribute) = &settings.password_attribute else { return };
-        let began = Instant::now();
-        let tried = match self.provider.sees_people(self.deadline).await {
-            Ok(()) => {
-                let id = settings.client.as_ref().map(|client| printable(&client.id));
-                let attribute = printable(attribute);
-                let detail =
-                    format!("\"{}\" may see them and their {attribute}", id.unwrap_or_default());
-                Tried::new("users", TriedOutcome::Ok, detail)
-            }
-            Err(outage) => self.outage("users", &outage).hint(hints::users(&outage, settings)),
-        };
-        self.tried.push(tried.since(began));
+        self.events().await;
+        self.logout();
+        self.app_passwords();
     }
 
     /// The document, its issuer, and the endpoints that hold in the end; none if
@@ -298,6 +284,8 @@ impl<'a> Probe<'a> {
         if !self.issuer(&document) {
             return None;
         }
+        self.signs_out =
+            document.get("backchannel_logout_supported").is_some_and(|said| said == true);
         self.token_url =
             discovery::endpoint(&document, "token_endpoint", &reply, settings).ok().flatten();
         match discovery::read(&reply, settings) {

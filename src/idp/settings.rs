@@ -218,6 +218,12 @@ impl Settings {
         if check.problems.is_empty() { Ok(settings) } else { Err(check.problems) }
     }
 
+    /// Clients for which a logout token may be: ours, and those whose tokens count.
+    pub(super) fn logout_audience(&self) -> Vec<&str> {
+        let own = self.written.client_id.as_ref().filter(|id| !id.is_empty());
+        own.into_iter().chain(&self.conditions.clients).map(String::as_str).collect()
+    }
+
     /// What an administrator should hear at each start, and in `provider test`:
     /// settings that work and are not safe.
     pub fn warnings(&self) -> Vec<String> {
@@ -264,6 +270,16 @@ impl Settings {
             warnings.push(
                 "untyped_tokens takes tokens that may be no access tokens, such as an ID token \
                  that another application got"
+                    .to_owned(),
+            );
+        }
+        // Who writes 0s has decided it.
+        let undecided = self.account_check.is_none() && self.written.account_check.is_none();
+        if self.kind == Kind::Keycloak && undecided {
+            warnings.push(
+                "app passwords go on when their owner is disabled at the provider: set account_check = \
+                 \"15m\" (it needs client_id, client_secret and the role view-users), or \"0s\" where that \
+                 is meant"
                     .to_owned(),
             );
         }

@@ -13,7 +13,7 @@ use crate::{
         daemon::Daemon,
         provider::{
             Behaviour, CLIENT_ID, CLIENT_SECRET, DISCOVERY, FakeProvider, INTROSPECTION, JWKS,
-            REALM, USERINFO, keys::Certificate,
+            REALM, USERINFO, feed::EVENTS_CONFIG, keys::Certificate,
         },
     },
 };
@@ -63,6 +63,14 @@ impl Tried {
         self.find(name)["outcome"].as_str().unwrap()
     }
 
+    fn detail(&self, name: &str) -> &str {
+        self.find(name)["detail"].as_str().unwrap()
+    }
+
+    fn hint(&self, name: &str) -> &str {
+        self.find(name)["hint"].as_str().unwrap_or_default()
+    }
+
     /// `name` is the first step that failed, for this reason and with this hint.
     #[track_caller]
     fn failed_at(&self, name: &str, reason: &str, hint: &str) {
@@ -90,7 +98,10 @@ fn all_is_well() {
         tried.names_of("ok"),
         ["resolve", "tcp", "discovery", "issuer", "JWKS", "client", "introspection", "userinfo"]
     );
-    assert_eq!(tried.names_of("not_tried"), ["TLS", "token size"]);
+    assert_eq!(
+        tried.names_of("not_tried"),
+        ["TLS", "events", "logout", "app passwords", "token size"]
+    );
     assert!(tried.find("resolve")["detail"].as_str().unwrap().starts_with("localhost → "));
     assert_eq!(tried.find("issuer")["detail"], fake.url());
     assert_eq!(tried.find("JWKS")["detail"], "1 key");
@@ -239,8 +250,95 @@ fn users_fails_where_people_cannot_be_seen() {
     fake.behave(token, Behaviour::status(401));
     let tried = try_with(Behaviour::json(&json!([])));
     tried.failed_at("users", "our client gets no token", "\"Service accounts roles\" ticked");
-    // Where no password is asked for, nobody looks.
+    // App passwords are enough of a reason; without either nobody looks.
+    fake.behave(token, Behaviour::json(&json!({"access_token": "ours", "expires_in": 300})));
+    fake.behave(users, Behaviour::json(&json!([{"id": "1"}])));
+    let change = json!({
+        "kind": "keycloak", "server_url": fake.url(), "realm": "mail", "account_check": "10m",
+    });
+    let tried = Tried::with(&settings(&fake), change);
+    assert_eq!(tried.find("users")["detail"], format!("\"{CLIENT_ID}\" may see them"));
+    assert!(tried.detail("app passwords").contains("10m later at the latest"));
     assert!(!keycloak(&fake, "", "mail").0.iter().any(|step| step["name"] == "users"));
+}
+
+/// What is noticed of people without being asked, and when the rest is: nothing of
+/// it is needed for a login, so nothing of it fails.
+#[test]
+fn how_soon_changes_are_noticed() {
+    let fake = FakeProvider::start();
+    fake.call_itself(&fake.at(REALM));
+    let token = "/protocol/openid-connect/token";
+    fake.behave(token, Behaviour::json(&json!({"access_token": "ours", "expires_in": 300})));
+    fake.behave("/admin/realms/mail/users", Behaviour::json(&json!([{"id": "1"}])));
+    let try_with = |change: Value| {
+        let mut settings = settings(&fake);
+        let keycloak = json!({
+            "kind": "keycloak", "server_url": fake.url(), "realm": "mail", "mailpassword_flow": true,
+        });
+        for (name, value) in keycloak.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
+        let tried = Tried::with(&settings, change);
+        assert_eq!(tried.names_of("failed"), [""; 0]);
+        tried
+    };
+    let times = "a revoked token is noticed after 1m at the latest, a new password and a disabled user \
+                 after 1m, the disabled owner of an app password after 15m";
+    fake.records(true, true);
+    let tried = try_with(json!({}));
+    assert_eq!(tried.outcome("events"), "ok");
+    let detail = tried.detail("events");
+    assert!(detail.contains("within some 2s") && detail.contains("LDAP"), "{detail}");
+    assert!(detail.ends_with(times), "{detail}");
+    for (admin, user, lacking) in [
+        (false, false, "does not record events"),
+        (true, false, "user events"),
+        (false, true, "admin events"),
+    ] {
+        fake.records(admin, user);
+        let tried = try_with(json!({}));
+        assert_eq!(tried.outcome("events"), "warning");
+        let detail = tried.detail("events");
+        assert!(detail.contains(lacking) && detail.ends_with(times), "{detail}");
+        assert!(tried.hint("events").contains("Realm settings → Events"));
+    }
+    fake.behave(EVENTS_CONFIG, Behaviour::status(403));
+    let tried = try_with(json!({}));
+    assert_eq!(tried.outcome("events"), "warning");
+    assert!(tried.detail("events").ends_with(times), "{}", tried.detail("events"));
+    assert!(tried.hint("events").contains("realm-management: view-events"));
+    let other = json!({ "token_cache": "2m", "mailpassword_cache": "90s", "account_check": "0s", "event_interval": "0s" });
+    let tried = try_with(other);
+    assert_eq!(tried.outcome("events"), "not_tried");
+    let detail = tried.detail("events");
+    assert!(detail.contains("event_interval is 0s") && detail.contains("after 2m"), "{detail}");
+    assert!(detail.ends_with("after 90s"), "{detail}");
+    assert_eq!(tried.outcome("app passwords"), "not_tried");
+    assert!(tried.hint("app passwords").contains("--account-check 15m"));
+}
+
+#[test]
+fn who_is_told_of_sign_outs() {
+    let fake = FakeProvider::start();
+    let tried = Tried::with(&settings(&fake), json!({}));
+    assert_eq!(tried.outcome("logout"), "not_tried");
+    assert!(tried.detail("app passwords").contains("kind oidc cannot say"));
+    let document = json!({
+        "issuer": fake.url(), "jwks_uri": fake.at(JWKS), "backchannel_logout_supported": true,
+        "introspection_endpoint": fake.at(INTROSPECTION), "userinfo_endpoint": fake.at(USERINFO),
+    });
+    fake.behave(DISCOVERY, Behaviour::json(&document));
+    let tried = Tried::with(&settings(&fake), json!({}));
+    assert_eq!(tried.outcome("logout"), "ok");
+    let hint = tried.hint("logout");
+    assert!(hint.contains("for roundcube") && hint.contains("/backchannel-logout/corp"), "{hint}");
+    let tried = Tried::with(&settings(&fake), json!({ "methods": ["jwt"] }));
+    assert!(tried.detail("logout").contains("until it is over"), "{}", tried.detail("logout"));
+    let nameless = json!({ "client_id": null, "client_secret": null, "clients": null });
+    let tried = Tried::with(&settings(&fake), nameless);
+    assert_eq!(tried.outcome("logout"), "not_tried");
+    assert!(tried.detail("logout").contains("client_id"), "{}", tried.detail("logout"));
 }
 
 /// A Keycloak at the root, and one below `/auth`: each asked as if it were the

@@ -39,6 +39,13 @@ pub(super) const TOO_LONG: &str = "Dovecot ends a connection that sends more tha
     log in, and no setting changes that: have the provider put less into the token, such as roles \
     and groups. Postfix cuts AUTH lines at 2,048 bytes: -o line_length_limit=12288";
 
+pub(super) const RECORDING: &str = "In Keycloak: Realm settings → Events → User events settings → \
+    Save events: On, with Logout, Update email, Update profile and Delete account among the saved \
+    types; and Admin events settings → Save events: On. An Expiration of an hour is enough.";
+
+pub(super) const DISABLE: &str = "Disable the mailbox of who leaves: dovegate mailbox set ADDRESS \
+    --state disabled";
+
 /// Why there is no connection.
 pub(super) fn tcp(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -157,7 +164,7 @@ pub(super) fn issuer(named: &str, settings: &Settings) -> String {
 
 /// Our client is refused.
 pub(super) fn client(settings: &Settings) -> String {
-    let id = settings.client.as_ref().map(|client| printable(&client.id)).unwrap_or_default();
+    let id = client_id(settings);
     let name = &settings.name;
     match settings.kind {
         Kind::Keycloak => format!(
@@ -171,9 +178,58 @@ pub(super) fn client(settings: &Settings) -> String {
     }
 }
 
+/// Id of our client.
+pub(super) fn client_id(settings: &Settings) -> String {
+    settings.client.as_ref().map(|client| printable(&client.id)).unwrap_or_default()
+}
+
+/// Events cannot be read.
+pub(super) fn events(outage: &Outage, settings: &Settings) -> Option<String> {
+    match outage.cause {
+        OutageCause::Rights => Some(format!(
+            "In Keycloak: Clients → {} → Service accounts roles → Assign role → realm-management: \
+             view-events. Whoever does not want it sets event_interval = \"0s\".",
+            client_id(settings)
+        )),
+        _ => users(outage, settings),
+    }
+}
+
+/// Where the provider is told to say who signed out.
+pub(super) fn logout(settings: &Settings) -> String {
+    let url = format!("https://HOST/backchannel-logout/{}", settings.name);
+    let clients: Vec<String> =
+        settings.conditions.clients.iter().map(|client| printable(client)).collect();
+    let whose = if clients.is_empty() {
+        "each client that mail programs sign people in by, which clients must list".to_owned()
+    } else {
+        clients.join(", ")
+    };
+    match settings.kind {
+        Kind::Keycloak => format!(
+            "In Keycloak: Clients → {whose} → Settings → Logout settings → Backchannel logout URL: {url}, \
+             where HOST is what leads to address of [http]."
+        ),
+        Kind::Oidc => format!(
+            "Enter at the provider, for {whose}, the back-channel logout URL {url}, where HOST is what \
+             leads to address of [http]."
+        ),
+    }
+}
+
+/// App passwords outlive their owner.
+pub(super) fn account_check(settings: &Settings) -> String {
+    format!(
+        "dovegate provider set {} --account-check 15m; it needs client_id and client_secret, and the \
+         role view-users for the client's service account. Or disable the mailbox of who leaves: \
+         dovegate mailbox set ADDRESS --state disabled",
+        settings.name
+    )
+}
+
 /// People cannot be seen.
 pub(super) fn users(outage: &Outage, settings: &Settings) -> Option<String> {
-    let id = settings.client.as_ref().map(|client| printable(&client.id)).unwrap_or_default();
+    let id = client_id(settings);
     match outage.cause {
         OutageCause::Rights => Some(format!(
             "The service account of client \"{id}\" may not see users. In Keycloak: Clients → {id} → \

@@ -305,7 +305,11 @@ fn everything_wrong_is_said_at_once() {
 fn warnings() {
     let clients = |provider: &mut Provider| provider.clients = vec!["roundcube".to_owned()];
     let warned = |provider: Provider, change: &dyn Fn(&mut Provider)| {
-        good(provider, |provider| change(provider)).warnings()
+        good(provider, |provider| {
+            provider.account_check = Some(Span::seconds(0));
+            change(provider);
+        })
+        .warnings()
     };
     assert_eq!(warned(keycloak(), &clients), [""; 0]);
     let audience = |provider: &mut Provider| provider.audience = vec!["mail".to_owned()];
@@ -370,6 +374,11 @@ fn warnings() {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(expected), "{warnings:?}");
     }
+    let undecided = warned(keycloak(), &|provider| {
+        clients(provider);
+        provider.account_check = None;
+    });
+    assert!(undecided[0].contains("set account_check"), "{undecided:?}");
     let half = warned(oidc(), &|provider| provider.client_id = some("mailgate"));
     assert!(half[1].contains("without client_secret"), "{half:?}");
     for host in ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]"] {
