@@ -203,6 +203,9 @@ pub(super) async fn change(
     };
     let changed = state.store.update_domain(&name, change, Timestamp::now()).await?;
     caller.changed("domain set", &name);
+    if found.active && !changed.active {
+        state.pipeline.withdraw_domain(&name);
+    }
     let used = state.store.domain_use(&name).await?;
     Ok(Json(View::new(&changed, used)))
 }

@@ -16,10 +16,11 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AuthSource, Binding, Domain, Mailbox, MailboxState, PasswordHash, ProviderName,
-        Quota, Services, SetBy, TemplateName, userdb,
+        Address, AuthSource, Binding, Domain, Mailbox, MailboxState, OwnerState, PasswordHash,
+        ProviderName, Quota, Services, SetBy, TemplateName, userdb,
     },
     store::{Account, MailboxChange, MailboxFilter, NewMailbox},
+    verify::WithdrawnFor,
 };
 
 /// A mailbox as the API shows it.
@@ -118,6 +119,18 @@ pub struct Detail {
     pub effective_quota_bytes: Quota,
     /// Number of app passwords.
     pub app_passwords: usize,
+    /// What is known of the person to whom it belongs; null where it is nobody's.
+    #[serde(default)]
+    pub owner: Option<OwnerView>,
+}
+
+/// What is known of the person to whom a mailbox belongs.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct OwnerView {
+    /// How he stands at his provider.
+    pub state: OwnerState,
+    /// As of when; null where nothing was ever said of him.
+    pub asked: Option<Moment>,
 }
 
 /// A mailbox to be made.
@@ -283,11 +296,19 @@ pub(super) async fn show(
 ) -> Result<Json<Detail>, Error> {
     let account = state.account(&address).await?;
     let mailbox = account.mailbox.as_ref();
+    let owner = match &mailbox.bound {
+        None => None,
+        Some(_) => Some(state.pipeline.owner(mailbox).await?.map_or(
+            OwnerView { state: OwnerState::Unknown, asked: None },
+            |owner| OwnerView { state: owner.state, asked: Some(owner.asked.into()) },
+        )),
+    };
     Ok(Json(Detail {
         mailbox: mailbox.into(),
         domain_active: account.domain.active,
         effective_quota_bytes: mailbox.quota.unwrap_or(account.domain.default_quota),
         app_passwords: state.store.app_passwords(mailbox.id).await?.len(),
+        owner,
     }))
 }
 
@@ -426,6 +447,11 @@ pub(super) async fn change(
     };
     let changed = state.store.update_mailbox(address, change, Timestamp::now()).await?;
     caller.changed("mailbox set", address);
+    if account.mailbox.state == MailboxState::Active
+        && let Some(why) = WithdrawnFor::by_state(changed.mailbox.state)
+    {
+        state.pipeline.withdraw(address, why);
+    }
     Ok(Json(changed.mailbox.as_ref().into()))
 }
 
@@ -486,5 +512,6 @@ pub(super) async fn remove(
     let address = state.address(&address)?;
     state.store.remove_mailbox(&address).await?;
     caller.changed("mailbox remove", &address);
+    state.pipeline.withdraw(&address, WithdrawnFor::MailboxRemoved);
     Ok(StatusCode::NO_CONTENT)
 }

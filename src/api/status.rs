@@ -12,7 +12,11 @@ use super::{
     Moment, State, cache,
     providers::{self, Origin},
 };
-use crate::{clock::Timestamp, mailbox::ProviderName, verify::ProviderReport};
+use crate::{
+    clock::Timestamp,
+    mailbox::ProviderName,
+    verify::{ProviderReport, WithdrawalFigures},
+};
 
 /// Asks the running server for its part of the status.
 pub type Reporter = Arc<dyn Fn() -> ServerReport + Send + Sync>;
@@ -65,6 +69,10 @@ pub struct Status {
     pub server: Option<ServerReport>,
     /// How full the caches are, and how they do.
     pub caches: Vec<cache::OneCache>,
+    /// Mailboxes that nobody may use any more, and whether their open sessions were
+    /// ended.
+    #[serde(default)]
+    pub withdrawals: Withdrawals,
     /// Size of the store's folder, where it is known.
     pub store_bytes: Option<u64>,
     /// Accounts and networks that are held back now.
@@ -72,6 +80,28 @@ pub struct Status {
     /// How it goes with each identity provider.
     #[serde(default)]
     pub providers: Vec<ProviderFigures>,
+}
+
+/// How it goes with withdrawals.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Withdrawals {
+    /// Mailboxes withdrawn since the start.
+    pub withdrawn: u64,
+    /// Those for which `on_withdrawal` is still to be run.
+    pub waiting: u64,
+    /// Those for which it was run, and ended well.
+    pub done: u64,
+    /// Those for which it failed.
+    pub failed: u64,
+    /// Those for which it was not run, since too many were waiting.
+    pub dropped: u64,
+}
+
+impl From<WithdrawalFigures> for Withdrawals {
+    fn from(figures: WithdrawalFigures) -> Self {
+        let WithdrawalFigures { withdrawn, waiting, done, failed, dropped } = figures;
+        Self { withdrawn, waiting, done, failed, dropped }
+    }
 }
 
 /// How it goes with an identity provider.
@@ -98,6 +128,7 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
         pid: std::process::id(),
         server: state.server.as_ref().map(|report| report()),
         caches: cache::all(&state),
+        withdrawals: state.pipeline.withdrawals().figures().into(),
         store_bytes,
         held_back: state.pipeline.held_back(Timestamp::now()).len(),
         providers: state.pipeline.providers().into_iter().map(ProviderFigures::from).collect(),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::{
         Page,
-        mailboxes::{Detail, View},
+        mailboxes::{Detail, OwnerView, View},
     },
     config::Config,
     mailbox::{Binding, MailboxState, Quota, TemplateName},
@@ -346,6 +346,13 @@ fn bound(bound: &Binding) -> String {
     format!("{} at {}", bound.subject, bound.provider)
 }
 
+fn owner(owner: &OwnerView) -> String {
+    match owner.asked {
+        Some(asked) => format!("{} ({})", owner.state, when(asked)),
+        None => format!("{} (not asked about yet)", owner.state),
+    }
+}
+
 fn show(output: &Output, detail: &Detail) -> Result {
     let view = &detail.mailbox;
     let domain = if detail.domain_active { "" } else { " (but its domain is disabled)" };
@@ -357,6 +364,7 @@ fn show(output: &Output, detail: &Detail) -> Result {
         .add("password", view.password_scheme.as_deref().unwrap_or("none"))
         .add("auth source", &view.auth_source)
         .add_some("bound to", view.bound.as_ref().map(bound))
+        .add_some("owner", detail.owner.as_ref().map(owner))
         .add("services", view.services.to_string())
         .add("app passwords", detail.app_passwords.to_string())
         .add("quota", format!("{}{own}", detail.effective_quota_bytes))

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::cache::OneCache,
-    api::status::{ProviderFigures, ServerReport, Status},
+    api::status::{ProviderFigures, ServerReport, Status, Withdrawals},
     clock::Timestamp,
     config::Config,
 };
@@ -34,6 +34,7 @@ fn show(output: &Output, status: &Status) -> Result {
     fields
         .add("held back", status.held_back.to_string())
         .add("caches", caches(&status.caches))
+        .add_some("withdrawn", withdrawn(&status.withdrawals))
         .add_some("state", status.store_bytes.map(bytes))
         .show(output)?;
     providers(output, &status.providers)?;
@@ -63,6 +64,23 @@ fn caches(caches: &[OneCache]) -> String {
         held("people"),
         held("tokens")
     )
+}
+
+/// What became of those who may not go on; nothing where there were none.
+fn withdrawn(withdrawals: &Withdrawals) -> Option<String> {
+    let Withdrawals { withdrawn, waiting, done, failed, dropped } = *withdrawals;
+    let followed =
+        [(done, "sessions ended"), (failed, "failed"), (waiting, "waiting"), (dropped, "dropped")];
+    let followed: Vec<String> = followed
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    match (withdrawn, followed.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some(withdrawn.to_string()),
+        (_, false) => Some(format!("{withdrawn} ({})", followed.join(", "))),
+    }
 }
 
 fn providers(output: &Output, providers: &[ProviderFigures]) -> Result {

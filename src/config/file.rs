@@ -104,6 +104,8 @@ pub(crate) struct Login {
     pub(crate) max_requests: usize,
     pub(crate) drain_limit: Span,
     pub(crate) check_session_pid: bool,
+    pub(crate) on_withdrawal: Vec<String>,
+    pub(crate) on_withdrawal_limit: Span,
 }
 
 impl Default for Login {
@@ -115,6 +117,8 @@ impl Default for Login {
             max_requests: 4096,
             drain_limit: Span::seconds(5),
             check_session_pid: true,
+            on_withdrawal: Vec::new(),
+            on_withdrawal_limit: Span::seconds(10),
         }
     }
 }

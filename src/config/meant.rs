@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::{Group, User};
+use nix::unistd::{AccessFlags, Group, User, access};
 
 use super::{
     Config, Problem, Problems, Source,
@@ -16,13 +16,18 @@ use crate::{
     idp::{Problem as ProviderProblem, Settings as ProviderSettings},
     mailbox::{NameRules, NamedProvider, Provider, ProviderName, userdb},
     password::{Caps, NewScheme},
-    server::settings::{Endpoint, HttpSettings, Kind, Limits, ListenerSettings, Rights, Settings},
+    server::settings::{
+        Endpoint, HttpSettings, Kind, Limits, ListenerSettings, OnWithdrawal, Rights, Settings,
+    },
     telemetry,
     verify::{Settings as VerifySettings, penalty},
 };
 
 /// Some clients give up after 5 s; work comes on top of the delay.
 const LONGEST_FAILURE_DELAY: Duration = Duration::from_secs(4);
+
+/// A session that goes on so long has not been ended.
+const LONGEST_WITHDRAWAL: Duration = Duration::from_secs(300);
 
 /// More that wait could not be meant, and is more than memory can hold.
 const MOST_WAITING: usize = 1_000_000;
@@ -160,6 +165,7 @@ impl Check<'_> {
             drain_limit: login.drain_limit.0,
             recipient_delimiter: written.names.recipient_delimiter.clone(),
             check_session_pid: login.check_session_pid,
+            on_withdrawal: self.on_withdrawal(login),
             limits: Limits {
                 connections: (limits.connections > 0).then_some(limits.connections),
                 reserve: limits.reserve,
@@ -169,6 +175,43 @@ impl Check<'_> {
             listeners: self.listeners(&written.listener),
             http: self.http(written),
         }
+    }
+
+    /// The command is run for addresses that others choose, so nothing may read them
+    /// as more than an address.
+    fn on_withdrawal(&mut self, login: &file::Login) -> Option<OnWithdrawal> {
+        const KEY: &str = "on_withdrawal";
+        let limit = login.on_withdrawal_limit.0;
+        self.must(
+            !limit.is_zero() && limit <= LONGEST_WITHDRAWAL,
+            "login",
+            "on_withdrawal_limit",
+            "more than 0s, and at most 5m",
+        );
+        let (program, arguments) = login.on_withdrawal.split_first()?;
+        let program = Path::new(program);
+        let what_is_wrong = if !program.is_absolute() {
+            Some("the program needs an absolute path: none is searched for".to_owned())
+        } else if !std::fs::metadata(program).is_ok_and(|about| about.is_file()) {
+            Some(format!("there is no program {}", program.display()))
+        } else if let Err(error) = access(program, AccessFlags::X_OK) {
+            Some(format!("{} cannot be executed: {error}", program.display()))
+        } else if !arguments.iter().any(|argument| argument.contains("%u")) {
+            Some("no argument has %u: the program would not know whose sessions to end".to_owned())
+        } else if has_address_in_script(&login.on_withdrawal) {
+            Some(
+                "a shell would read the address as part of its script: write \"$1\" in there, and \
+                 add \"sh\" and \"%u\" as arguments of their own"
+                    .to_owned(),
+            )
+        } else {
+            None
+        };
+        if let Some(reason) = what_is_wrong {
+            self.problem("login", 0, KEY, reason);
+            return None;
+        }
+        Some(OnWithdrawal { program: program.to_owned(), arguments: arguments.to_vec(), limit })
     }
 
     /// A relative folder in the file would depend on where somebody stands;
@@ -451,6 +494,19 @@ impl Check<'_> {
         }
         settings
     }
+}
+
+/// Whether a shell is started, by itself or by another program, with the address in
+/// its script: the argument behind `-c` (`-ec` …).
+fn has_address_in_script(words: &[String]) -> bool {
+    const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"];
+    let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_option =
+        |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+    let mut behind_shell = words.iter().skip_while(|word| !SHELLS.contains(&name(word).as_str()));
+    behind_shell.next();
+    let arguments: Vec<&String> = behind_shell.collect();
+    arguments.windows(2).any(|two| is_option(two[0]) && two[1].contains("%u"))
 }
 
 /// Line of `key` in the `place`th section of that name, or of the section's

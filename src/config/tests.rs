@@ -80,6 +80,40 @@ fn problems_name_line_key_reason() {
     );
 }
 
+/// What is run for addresses that others choose reads them as nothing else.
+#[test]
+fn on_withdrawal_is_a_program_that_gets_the_address_whole() {
+    let on = |words: &str| format!("[login]\non_withdrawal = [{words}]");
+    for good in [
+        "",
+        r#""/bin/sh", "/etc/kick", "%u""#,
+        r#""/bin/sh", "-c", "kick \"$1\"", "sh", "%u""#,
+        r#""/usr/bin/env", "kick", "--user=%u""#,
+    ] {
+        check(&on(good), &[]);
+    }
+    for (bad, reason) in [
+        (r#""doveadm", "kick", "%u""#, "the program needs an absolute path"),
+        (r#""/nowhere/doveadm", "%u""#, "there is no program /nowhere/doveadm"),
+        (r#""/etc", "%u""#, "there is no program /etc"),
+        (r#""/etc/passwd", "%u""#, "/etc/passwd cannot be executed"),
+        (r#""/bin/sh", "kick""#, "no argument has %u"),
+        (r#""/bin/sh", "-c", "kick %u""#, "a shell would read the address"),
+        (r#""/bin/sh", "-ec", "kick '%u'""#, "a shell would read the address"),
+        (r#""/usr/bin/env", "-i", "/bin/bash", "-c", "kick %u""#, "a shell would read"),
+    ] {
+        check(&on(bad), &[&format!("d.toml:3: login.on_withdrawal: {reason}")]);
+    }
+    let key = "login.on_withdrawal_limit";
+    check("[login]\non_withdrawal_limit = \"0s\"", &[&format!("d.toml:3: {key}: more than 0s")]);
+    check("[login]\non_withdrawal_limit = \"6m\"", &[&format!("d.toml:3: {key}: more than 0s")]);
+    let written = on(r#""/bin/sh", "/etc/kick", "--", "%u""#) + "\non_withdrawal_limit = \"3s\"";
+    let command = load(&written, None).unwrap().server.on_withdrawal.unwrap();
+    assert_eq!(command.program, Path::new("/bin/sh"));
+    assert_eq!(command.arguments, ["/etc/kick", "--", "%u"]);
+    assert_eq!(command.limit, std::time::Duration::from_secs(3));
+}
+
 #[test]
 fn every_problem_is_named_at_once() {
     check(

@@ -19,6 +19,7 @@ use std::{
 
 use nix::{
     errno::Errno,
+    fcntl::{FcntlArg, FdFlag},
     sys::socket::{
         AddressFamily, SockaddrLike as _, SockaddrStorage, getsockname, getsockopt, sockopt,
     },
@@ -73,7 +74,18 @@ enum Parent {
 /// there: after 30 s without that it kills us, and until then it cannot tell us
 /// to stop.
 pub(super) fn take() -> Result<Inherited, Error> {
+    keep_to_ourselves();
     if under_dovecot() { from_dovecot() } else { from_systemd() }
+}
+
+/// No program that we start gets what was handed over to us: it would hold the
+/// sockets, and Dovecot's master would take it for us.
+fn keep_to_ourselves() {
+    for fd in FIRST_FD..=LAST_FD {
+        // SAFETY: borrowed for this one call; a closed number makes it fail.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let _ = nix::fcntl::fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
 }
 
 fn from_dovecot() -> Result<Inherited, Error> {
@@ -122,7 +134,7 @@ fn report(generation: i32, available: i32) -> Result<(), Error> {
 fn is_open(fd: RawFd) -> bool {
     // SAFETY: borrowed for this one call; a closed number makes it fail.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).is_ok()
+    nix::fcntl::fcntl(fd, FcntlArg::F_GETFD).is_ok()
 }
 
 fn is_listening(fd: RawFd) -> bool {

@@ -9,7 +9,8 @@
 //! master.rs      REQUEST, USER, LIST …        lookup.rs  their answers
 //! socketmap.rs   what Postfix looks up, with its answers
 //! admin.rs       HTTP for administrators      http.rs    HTTP over TCP
-//! hub.rs         what all share               tally.rs   counts of logins
+//! withdrawal.rs  ends open sessions           hub.rs     what all share
+//! tally.rs       counts of logins
 //! ```
 
 mod admin;
@@ -32,6 +33,7 @@ mod stream;
 mod supervisor;
 mod tally;
 mod turn;
+mod withdrawal;
 
 use self::{
     hub::Hub,

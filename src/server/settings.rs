@@ -54,6 +54,8 @@ pub struct Settings {
     pub recipient_delimiter: String,
     /// Whether `session_pid` of a REQUEST must be its sender's process id.
     pub check_session_pid: bool,
+    /// What ends the open sessions of a mailbox that nobody may use any more.
+    pub on_withdrawal: Option<OnWithdrawal>,
     /// How many connections.
     pub limits: Limits,
     /// Threads that serve connections; one is enough for most.
@@ -98,6 +100,17 @@ impl Settings {
             _ => &self.run_dir,
         }
     }
+}
+
+/// A command that is run for each mailbox that nobody may use any more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnWithdrawal {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments; `%u` stands for the address.
+    pub arguments: Vec<String>,
+    /// How long it may take.
+    pub limit: Duration,
 }
 
 /// An account without rights.

@@ -25,6 +25,7 @@ use super::{
     settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
     turn::{Taken, Turn},
+    withdrawal,
 };
 use crate::{
     api::{self, status::ListenerReport},
@@ -60,6 +61,8 @@ struct Attendants {
     api_settings: Arc<ArcSwap<api::Settings>>,
     stop: CancellationToken,
     maintenance: JoinHandle<Result<(), Error>>,
+    watch: JoinHandle<Result<(), Error>>,
+    withdrawals: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
     pulse: JoinHandle<()>,
     http: Http,
@@ -115,7 +118,10 @@ impl<O: Origin> Supervisor<O> {
             Some(attendants)
         };
         self.drain(&mut doors).await;
-        if let Some(Attendants { maintenance, admin, pulse, http, .. }) = attendants {
+        if let Some(attendants) = attendants {
+            let Attendants { maintenance, watch, withdrawals, admin, pulse, http, .. } = attendants;
+            end(watch, "watching providers").await;
+            end(withdrawals, "on_withdrawal").await;
             end(maintenance, "maintenance").await;
             end(admin, "administration").await;
             // Before the store: the process after us binds these ports once it has it.
@@ -187,8 +193,13 @@ impl<O: Origin> Supervisor<O> {
         let admin =
             tokio::spawn(async move { admin::serve(hub, admin?, router, stop_admin).await });
         let maintenance = tokio::spawn(maintain(Arc::clone(core), stop.clone()));
+        let watch = tokio::spawn(watch(Arc::clone(core), stop.clone()));
+        let withdrawals = core.pipeline.withdrawals();
+        withdrawals.follow(settings.on_withdrawal.is_some());
+        let hub = Arc::clone(&self.hub);
+        let withdrawals = tokio::spawn(withdrawal::attend(hub, withdrawals, stop.clone()));
         let pulse = tokio::spawn(beat(Arc::clone(&self.hub)));
-        Attendants { api_settings, stop, maintenance, admin, pulse, http, open }
+        Attendants { api_settings, stop, maintenance, watch, withdrawals, admin, pulse, http, open }
     }
 
     /// What is served on `[http.internal]`.
@@ -300,6 +311,7 @@ impl<O: Origin> Supervisor<O> {
                 }
                 self.hub.userdb.store(Arc::new(userdb));
                 self.hub.settings.store(Arc::new(server.clone()));
+                core.pipeline.withdrawals().follow(server.on_withdrawal.is_some());
                 attendants.api_settings.store(Arc::new(self.api_settings(&verify)));
                 core.pipeline.reload(verify);
                 if let Err(error) = core.pipeline.load_providers().await {
@@ -384,6 +396,12 @@ async fn beat(hub: Arc<Hub>) {
         ticks.tick().await;
         hub.pulse.beat();
     }
+}
+
+/// Hears what happens at the providers.
+async fn watch(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error> {
+    core.pipeline.watch(stop).await;
+    Ok(())
 }
 
 /// Waits for the end of a task, not for ever.

@@ -136,7 +136,6 @@ impl Connected {
     /// Forgets what was said of these people, by the provider's own ids of them:
     /// of their tokens, too. And which addresses are nobody's: they may be theirs
     /// by now. Returns how many good answers that were.
-    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn purge_people(&self, subjects: &BTreeSet<String>) -> u64 {
         let people = || subjects.iter().map(|subject| Mark::Person(subject));
         let tokens = self.tokens.purge_marks(people());

@@ -40,6 +40,8 @@ mod tokens;
 pub mod trace;
 mod turns;
 mod upgrade;
+mod watch;
+mod withdrawal;
 mod words;
 
 use std::{fmt, net::IpAddr, time::Duration};
@@ -52,6 +54,7 @@ pub use self::{
     settings::{MAX_DELAY, Settings},
     sign_out::{SignOutCounts, SignOutRefused},
     trace::Trace,
+    withdrawal::{Withdrawal, WithdrawalFigures, Withdrawals, WithdrawnFor},
 };
 
 use crate::{

@@ -277,7 +277,6 @@ impl Owners {
     }
 
     /// Nothing that was said of this person before counts any more.
-    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn doubt(&self, subject: &str, now: Timestamp) {
         if unfit_subject(subject).is_some() {
             return;
@@ -298,7 +297,6 @@ impl Owners {
     }
 
     /// Everybody is to be asked about again.
-    #[allow(dead_code, reason = "called by who hears of changes at the provider")]
     pub(super) fn doubt_all(&self) {
         let number = count(&mut self.next());
         self.all_since.store(number, Ordering::Relaxed);
@@ -330,7 +328,6 @@ impl Owners {
     }
 
     /// The next in that line.
-    #[allow(dead_code, reason = "called by who asks about people beside the logins")]
     pub(super) fn next_wanted(&self) -> Option<(String, Wanted)> {
         let mut line = lock(&self.wanted);
         let subject = line.order.pop_front()?;
@@ -338,7 +335,6 @@ impl Owners {
     }
 
     /// The next who is disabled or gone since now.
-    #[allow(dead_code, reason = "called by who follows up")]
     pub(super) fn next_fallen(&self) -> Option<Fallen> {
         lock(&self.fallen).pop_front()
     }

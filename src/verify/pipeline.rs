@@ -18,6 +18,7 @@ use super::{
     sign_out::SignOuts,
     trace::Recorder,
     upgrade::Upgrades,
+    withdrawal::Withdrawals,
 };
 use crate::{
     clock::Timestamp,
@@ -54,6 +55,7 @@ pub struct Pipeline {
     pub(super) registry: Registry,
     pub(super) upgrades: Upgrades,
     pub(super) sign_outs: SignOuts,
+    pub(super) withdrawals: Arc<Withdrawals>,
     current: ArcSwap<Current>,
 }
 
@@ -66,15 +68,15 @@ impl Pipeline {
         penalty.restore(store.penalties().await?, Timestamp::now(), &settings.abuse);
         let current = ArcSwap::from_pointee(Current::new(settings));
         let registry = Registry::default();
-        let upgrades = Upgrades::default();
         let pipeline = Self {
             store,
             penalty,
             guess_secret,
             token_secret,
             registry,
-            upgrades,
+            upgrades: Upgrades::default(),
             sign_outs: SignOuts::default(),
+            withdrawals: Arc::default(),
             current,
         };
         pipeline.load_providers().await?;

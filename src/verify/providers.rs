@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::{sync::Mutex, task};
+use tokio::{
+    sync::{Mutex, Notify},
+    task,
+};
 
 use super::{
     CacheStatus, Cause, Error, Pipeline,
@@ -44,6 +47,8 @@ pub struct ProviderReport {
 #[derive(Default)]
 pub(super) struct Registry {
     known: ArcSwap<Known>,
+    /// They were read anew.
+    pub(super) changed: Notify,
     /// Who reads what was said of owners before the start.
     pub(super) readers: Readers,
     /// Held while they are read anew, so that an older reading cannot come to
@@ -162,6 +167,7 @@ impl Pipeline {
         report_problems(&known);
         let known = Arc::new(known);
         self.registry.known.store(Arc::clone(&known));
+        self.registry.changed.notify_one();
         // Logins that wait for an answer of theirs find the new ones then.
         for old in connected(&before) {
             if !connected(&known).any(|one| Arc::ptr_eq(one, old)) {

@@ -12,6 +12,7 @@ mod providers;
 mod purges;
 mod slow;
 mod upgrade;
+mod withdrawal;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 

@@ -35,6 +35,7 @@ fn hub(recipient_delimiter: &str) -> Arc<Hub> {
         drain_limit: PATIENCE,
         recipient_delimiter: recipient_delimiter.to_owned(),
         check_session_pid: true,
+        on_withdrawal: None,
         limits: Limits { connections: None, reserve: 1 },
         worker_threads: 1,
         admin_uids: Vec::new(),
