@@ -116,7 +116,7 @@ pub(super) async fn run<D: Dialogue>(
         unread_since: None,
     };
     let closed = connection.converse(drain).await;
-    let is_ours = matches!(closed, Closed::Dialogue(_) | Closed::Stopping);
+    let is_ours = matches!(closed, Closed::Dialogue(_) | Closed::Stopping | Closed::Idle);
     if is_ours && connection.out.is_empty() {
         connection.stream.hang_up_for_good();
     }
