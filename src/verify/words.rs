@@ -20,8 +20,8 @@ macro_rules! all {
 all! { Reason:
     BadName UnknownDomain UnknownUser DomainDisabled MailboxDisabled ReceiveOnly WrongPassword
     NoPassword BadPassword ServiceNotAllowed AppPasswordService AppPasswordNetwork
-    AppPasswordExpired AppPasswordWrong OwnerDisabled OwnerGone MasterLogin HeldBack BadAuthToken BadResponse NoProvider
-    TokenSource ProviderPassword ProviderDomain UnknownAtProvider AmbiguousAtProvider
+    AppPasswordExpired OwnerDisabled OwnerGone AppPasswordWrong MasterLogin HeldBack BadAuthToken
+    BadResponse NoProvider TokenSource ProviderPassword ProviderDomain UnknownAtProvider AmbiguousAtProvider
     DisabledAtProvider NoMailpassword TokenMalformed TokenExpired TokenInactive TokenSignature
     TokenAlgorithm TokenType TokenIssuer TokenAudience TokenClient TokenScope TokenUser
     UnverifiedEmail AddressReassigned
