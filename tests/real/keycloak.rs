@@ -3,6 +3,7 @@
 
 mod administrator;
 mod away;
+mod caches;
 mod crowd;
 mod facts;
 mod forged;

@@ -2,7 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    keycloak::{FakeKeycloak, hash_of},
+    provider::later,
+    *,
+};
 use crate::{
     mailbox::{MailboxId, ProviderName},
     verify::{
@@ -164,5 +168,146 @@ proptest! {
             let keys = person_key(&[1; 32], &a, &one) == person_key(&[1; 32], &b, &two);
             prop_assert_eq!(keys, same);
         }
+    }
+}
+
+/// Something that happens at a server.
+#[derive(Clone, Debug)]
+enum Happens {
+    LogsIn {
+        user: usize,
+        protocol: &'static str,
+        password: usize,
+    },
+    /// A local password is set, which counts where the auth source is local.
+    PasswordIsSet {
+        user: usize,
+        password: usize,
+    },
+    /// The main password opens IMAP alone, or everything.
+    ServicesAreSet {
+        user: usize,
+        imap_alone: bool,
+    },
+    IsSwitched {
+        user: usize,
+        on: bool,
+    },
+    SourceIsSet {
+        user: usize,
+        local: bool,
+    },
+}
+
+/// Two with one name at two providers, and neighbours by name.
+const USERS: [(&str, Option<&str>); 5] = [
+    ("ann@example.org", Some("corp")),
+    ("ann@example.net", Some("other")),
+    ("anna@example.org", Some("corp")),
+    ("nan@example.org", None),
+    ("na@example.org", None),
+];
+const PASSWORDS: [&str; 5] = ["tea", "tea ", "te", "te\ta", "ann@example.orgtea"];
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let (user, password) = (0..USERS.len(), 0..PASSWORDS.len());
+    let logs_in =
+        (user.clone(), prop::sample::select(vec!["imap", "smtp", "pop3"]), password.clone())
+            .prop_map(|(user, protocol, password)| Happens::LogsIn { user, protocol, password });
+    prop_oneof![
+        8 => logs_in,
+        // Not the one that no password can be.
+        1 => (user.clone(), password.prop_filter("fit", |number| *number != 3))
+            .prop_map(|(user, password)| Happens::PasswordIsSet { user, password }),
+        1 => (user.clone(), any::<bool>())
+            .prop_map(|(user, imap_alone)| Happens::ServicesAreSet { user, imap_alone }),
+        1 => (user.clone(), any::<bool>()).prop_map(|(user, on)| Happens::IsSwitched { user, on }),
+        1 => (user, any::<bool>()).prop_map(|(user, local)| Happens::SourceIsSet { user, local }),
+    ]
+}
+
+impl Rig {
+    /// Everybody's password is "tea", at corp, at other and here.
+    async fn of_neighbours(corp: &FakeKeycloak, other: &FakeKeycloak) -> Self {
+        let mut lax = settings();
+        (lax.abuse.account_limit, lax.abuse.network_limit) = (0, 0);
+        let rig = Self::with(lax).await;
+        rig.store.create_domain(domain("example.net")).await.unwrap();
+        rig.connect(corp.named("corp")).await;
+        rig.connect(other.named("other")).await;
+        rig.speaks("corp", "example.org").await;
+        rig.speaks("other", "example.net").await;
+        for (user, provider) in USERS {
+            if user != "ann@example.org" {
+                rig.add(user, Some(bcrypt("tea"))).await;
+            }
+            if let Some(provider) = provider {
+                rig.belongs(user, provider).await;
+            }
+        }
+        rig
+    }
+
+    /// The verdict, where it was a login.
+    async fn sees(&self, happens: &Happens, at: u64) -> Option<&'static str> {
+        let (user, change) = match *happens {
+            Happens::LogsIn { user, protocol, password: number } => {
+                let attempt = password(USERS[user].0, PASSWORDS[number]);
+                let decision = self.decide(later(at, over(protocol, attempt))).await;
+                return Some(word(&decision.verdict));
+            }
+            Happens::PasswordIsSet { user, password } => {
+                let local_hash = Some(Some(bcrypt(PASSWORDS[password]).into()));
+                (user, MailboxChange { local_hash, ..MailboxChange::default() })
+            }
+            Happens::ServicesAreSet { user, imap_alone } => {
+                let some = Services::from_iter([Service::Imap]);
+                let services = Some(if imap_alone { some } else { Services::ALL });
+                (user, MailboxChange { services, ..MailboxChange::default() })
+            }
+            Happens::IsSwitched { user, on } => {
+                let state = if on { MailboxState::Active } else { MailboxState::Disabled };
+                let state = Some((state, SetBy::Administrator));
+                (user, MailboxChange { state, ..MailboxChange::default() })
+            }
+            Happens::SourceIsSet { user, local } => {
+                let source = USERS[user].1.filter(|_| !local);
+                let source = source
+                    .map_or(AuthSource::Local, |name| AuthSource::Provider(name.parse().unwrap()));
+                (user, MailboxChange { auth_source: Some(source), ..MailboxChange::default() })
+            }
+        };
+        self.change(USERS[user].0, change).await;
+        None
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever a server remembers of users, services, providers and generations, it
+    /// says nothing else than one that remembers nothing.
+    #[test]
+    fn a_warm_server_says_what_a_cold_one_says(history in prop::collection::vec(happens(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (corp, other) = (FakeKeycloak::start().await, FakeKeycloak::start().await);
+            for keycloak in [&corp, &other] {
+                for (user, _) in USERS {
+                    keycloak.has(user, hash_of("tea"));
+                }
+            }
+            // The same name at the other one is somebody else.
+            other.has("ann@example.org", hash_of("te"));
+            corp.has("ann@example.net", hash_of("te"));
+            let warm = Rig::of_neighbours(&corp, &other).await;
+            let cold = Rig::of_neighbours(&corp, &other).await;
+            for (at, happens) in (0..).zip(&history) {
+                cold.pipeline.flush_cache(&[]);
+                let (warm, cold) = (warm.sees(happens, at).await, cold.sees(happens, at).await);
+                prop_assert_eq!(warm, cold, "{:?}", happens);
+            }
+            Ok(())
+        })?;
     }
 }

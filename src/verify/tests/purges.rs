@@ -242,8 +242,10 @@ async fn logins_go_on_while_their_own_people_are_purged() {
             }
         })
     };
-    for round in 0..20 {
-        let logins = (0..10).map(|_| start(&rig, later(round, password(ANN, "wonderland"))));
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while corp.look_ups() < 20 {
+        assert!(std::time::Instant::now() < until, "nothing is purged");
+        let logins = (0..10).map(|_| start(&rig, password(ANN, "wonderland")));
         for login in join_all(logins.collect::<Vec<_>>()).await {
             let verdict = word(&login.unwrap().verdict);
             assert!(["ok", "purged"].contains(&verdict), "{verdict}");
@@ -253,7 +255,6 @@ async fn logins_go_on_while_their_own_people_are_purged() {
     purger.join().unwrap();
     rig.check(password(ANN, "wonderland"), "ok").await;
     connected.people.check_index();
-    assert!(corp.look_ups() > 1);
     assert_eq!(connected.people.asked_now(), 0);
 }
 

@@ -251,6 +251,35 @@ pub(super) fn cache_flush_counts(target: &Target) {
     assert_eq!(flush(&mut master, ""), 0);
 }
 
+/// Figures of the caches since the last reset.
+#[test]
+fn cache_status_shows_figures() {
+    let world = World::new();
+    let mut client = world.target.client("auth", 2);
+    let mut master = world.target.master("master", 2);
+    let mut status = |reset: &str| {
+        let reply = master.ask("CACHE-STATUS", reset).expect("OK");
+        let figure = |name: &str| {
+            let value = reply.fields.iter().find_map(|field| field.strip_prefix(name));
+            let value = value.and_then(|value| value.strip_prefix('='));
+            value.unwrap_or_else(|| panic!("{name} in {:?}", reply.raw)).parse::<u64>().unwrap()
+        };
+        let sizes = [figure("pos_size"), figure("neg_size"), figure("used_size")];
+        assert_eq!(sizes[0] + sizes[1], sizes[2], "{:?}", reply.raw);
+        assert!(sizes[2] < figure("max_size"), "{:?}", reply.raw);
+        assert_eq!(sizes[0] > 0, figure("pos_entries") > 0, "{:?}", reply.raw);
+        ["hits", "misses", "pos_entries", "neg_entries"].map(figure)
+    };
+    assert_eq!(status(""), [0, 0, 0, 0]);
+    for _ in 0..3 {
+        client.login(ANN, ANN_PASSWORD).expect("OK");
+    }
+    client.login(ANN, "wrong").expect("FAIL");
+    assert_eq!(status("reset"), [2, 2, 1, 1], "what was counted until then");
+    client.login(ANN, ANN_PASSWORD).expect("OK");
+    assert_eq!(status(""), [1, 0, 1, 1]);
+}
+
 #[test]
 fn c_54_userdb_fields_stay_out_of_ok() {
     userdb_fields_stay_out_of_ok(&World::with(&["userdb.fields.favourite = \"tea\""]).target);
