@@ -30,8 +30,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use dovegate::{
     clock::Timestamp,
     mailbox::{
-        Address, AuthSource, Domain, DomainName, Mailbox, MailboxId, MailboxState, Quota, Services,
-        SetBy,
+        Address, AuthSource, Domain, DomainName, Mailbox, MailboxId, MailboxState, Policy, Quota,
+        Services, SetBy,
     },
     store::{MailboxChange, MailboxFilter, Record, Settings, SledStore, Store, UseKey},
 };
@@ -323,6 +323,7 @@ fn record(number: u64, turn: u64) -> Record {
         extra_fields: [].into(),
         created: Timestamp(1_700_000_000_000),
         modified: Timestamp(1_700_000_000_000 + turn),
+        policy: Policy::default(),
     }))
 }
 

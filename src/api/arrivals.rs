@@ -178,6 +178,7 @@ impl State {
             state: wanted.state,
             set_by: SetBy::Administrator,
             auth_source: AuthSource::Local,
+            bound: None,
             local_hash: wanted.hash,
             services: None,
             quota: wanted.quota_bytes,

@@ -1,6 +1,6 @@
 //! `/mailboxes`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,9 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AuthSource, Binding, Domain, Mailbox, MailboxState, OwnerState, PasswordHash,
-        ProviderName, Quota, Services, SetBy, TemplateName, userdb,
+        ProviderName, Quota, Services, SetBy, TemplateName,
+        policy::{Field, WithdrawnWhy},
+        userdb,
     },
     store::{Account, MailboxChange, MailboxFilter, NewMailbox},
     verify::WithdrawnFor,
@@ -64,10 +66,25 @@ pub struct View {
     pub mail: Option<String>,
     /// Further userdb fields.
     pub extra_fields: BTreeMap<String, String>,
+    /// Values that an administrator has set: its provider does not change them.
+    #[serde(default)]
+    pub overrides: Vec<Field>,
+    /// What its provider says has switched it off, and since when.
+    #[serde(default)]
+    pub withdrawn: Option<Withdrawn>,
     /// When it was made.
     pub created: Moment,
     /// When it was changed last.
     pub modified: Moment,
+}
+
+/// What a provider says has switched a mailbox off.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Withdrawn {
+    /// Why: the person is `missing` or `disabled`.
+    pub why: WithdrawnWhy,
+    /// Since when.
+    pub since: Moment,
 }
 
 impl From<&Mailbox> for View {
@@ -95,8 +112,23 @@ impl From<&Mailbox> for View {
             home: mailbox.home.clone(),
             mail: mailbox.mail.clone(),
             extra_fields: mailbox.extra_fields.clone(),
+            overrides: overrides(mailbox),
+            withdrawn: mailbox
+                .policy
+                .withdrawn
+                .map(|withdrawn| Withdrawn { why: withdrawn.why, since: withdrawn.since.into() }),
             created: mailbox.created.into(),
             modified: mailbox.modified.into(),
+        }
+    }
+}
+
+/// A mailbox that follows no provider has nothing to hold against one.
+fn overrides(mailbox: &Mailbox) -> Vec<Field> {
+    match mailbox.auth_source {
+        AuthSource::Local => Vec::new(),
+        AuthSource::Provider(_) => {
+            Field::ALL.into_iter().filter(|field| mailbox.is_overridden(*field)).collect()
         }
     }
 }
@@ -235,6 +267,9 @@ pub struct Change {
     /// Further userdb fields to set; one with null is taken away.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub extra_fields: Option<BTreeMap<String, Option<String>>>,
+    /// Values that shall follow the provider again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub release: BTreeSet<Field>,
 }
 
 impl Change {
@@ -393,6 +428,7 @@ pub(super) async fn create(
         state: new.state,
         set_by: SetBy::Administrator,
         auth_source,
+        bound: None,
         local_hash,
         services: new.services,
         quota: new.quota_bytes,
@@ -444,6 +480,7 @@ pub(super) async fn change(
         home: change.home.map(|home| Some(home.unwrap_or_else(|| state.home_of(address)))),
         mail: change.mail,
         extra_fields,
+        release: change.release,
     };
     let changed = state.store.update_mailbox(address, change, Timestamp::now()).await?;
     caller.changed("mailbox set", address);

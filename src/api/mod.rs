@@ -29,6 +29,7 @@ pub mod provider_test;
 pub mod providers;
 mod router;
 pub mod status;
+pub mod sync;
 pub mod templates;
 mod text;
 pub mod transfer;
@@ -44,7 +45,7 @@ pub use self::{
     page::{MAX_PAGE, Page, Paging},
     router::router,
 };
-use crate::{mailbox::userdb, password::Caps, store::Store, verify::Pipeline};
+use crate::{mailbox::userdb, password::Caps, provision::Syncs, store::Store, verify::Pipeline};
 
 /// What the router works on.
 #[derive(Clone)]
@@ -55,6 +56,8 @@ pub struct State {
     pub pipeline: Arc<Pipeline>,
     /// Settings of this room; a reload replaces them.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Syncs under way; whoever serves the router ends them with it.
+    pub syncs: Arc<Syncs>,
     /// What the running server says of itself; `None` in a process that serves
     /// nobody.
     pub server: Option<status::Reporter>,

@@ -287,6 +287,7 @@ fn bounded(key: &str, value: &Value) -> Result<(), Error> {
             Err(Error::bad_request(format!("{key}: more than {MAX_ENTRIES} entries")))
         }
         Value::Array(values) => values.iter().try_for_each(|value| bounded(key, value)),
+        Value::Object(members) => members.values().try_for_each(|value| bounded(key, value)),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 
 use super::{
     Caller, Error, State, app_passwords, arrivals, cache, domains, error::Code, explain, held_back,
-    login_log, mailboxes, provider_test, providers, status, templates, transfer,
+    login_log, mailboxes, provider_test, providers, status, sync, templates, transfer,
 };
 
 /// Largest body of a request but an import's.
@@ -32,6 +32,10 @@ pub fn router(state: State) -> Router {
             get(providers::show).patch(providers::change).delete(providers::remove),
         )
         .route("/providers/{name}/test", post(provider_test::test))
+        .route("/providers/{name}/sync", get(sync::show).post(sync::start).delete(sync::stop))
+        .route("/providers/{name}/sync/runs", get(sync::runs))
+        .route("/providers/{name}/sync/runs/{run}", get(sync::log))
+        .route("/providers/{name}/sync/plan", get(sync::plan))
         .route("/templates", get(templates::list).post(templates::create))
         .route(
             "/templates/{name}",

@@ -32,6 +32,7 @@ use crate::{
     api::{self, Caller, Page, Problem},
     clock::Timestamp,
     config::Config,
+    provision::Syncs,
     server,
     store::{self, SledStore, Store},
     telemetry::{self, Level, Target},
@@ -58,6 +59,7 @@ struct Own {
     router: Router,
     store: Arc<dyn Store>,
     pipeline: Arc<Pipeline>,
+    syncs: Arc<Syncs>,
     /// Who ran the command.
     caller: Caller,
     _assumed: Assumed,
@@ -120,18 +122,28 @@ impl Client {
             caps: config.verify.caps,
             store_dir: Some(folder.clone()),
         };
+        let syncs = Arc::new(Syncs::default());
         let router = api::router(api::State {
             store: store.clone(),
             pipeline: pipeline.clone(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
+            syncs: Arc::clone(&syncs),
             server: None,
         });
-        Ok(Self(Way::Own(Box::new(Own { router, store, pipeline, caller, _assumed: assumed }))))
+        Ok(Self(Way::Own(Box::new(Own {
+            router,
+            store,
+            pipeline,
+            syncs,
+            caller,
+            _assumed: assumed,
+        }))))
     }
 
     /// Lets go of the store, with everything written.
     pub(super) async fn close(self) -> Result {
         if let Way::Own(own) = self.0 {
+            own.syncs.end().await;
             let written = own.pipeline.maintain(Timestamp::now()).await;
             own.store.close().await?;
             written.map_err(|error| unavailable(&error))?;

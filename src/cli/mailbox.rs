@@ -16,10 +16,13 @@ use super::{
 use crate::{
     api::{
         Page,
-        mailboxes::{Detail, OwnerView, View},
+        mailboxes::{Detail, OwnerView, View, Withdrawn},
     },
     config::Config,
-    mailbox::{Binding, MailboxState, Quota, TemplateName},
+    mailbox::{
+        Binding, MailboxState, Quota, TemplateName,
+        policy::{Field, WithdrawnWhy},
+    },
     secret::Secret,
 };
 
@@ -82,6 +85,14 @@ pub(super) enum Command {
         /// Leave it to the next login with a token to say whose it is at the provider
         #[arg(long)]
         unbind: bool,
+        #[arg(
+            long,
+            help = "Values that shall follow the provider again: display_name, state, services, \
+                quota, tags",
+            value_name = "VALUE",
+            value_delimiter = ','
+        )]
+        release: Vec<Field>,
     },
     /// Set the main password, asking for it unless told where it comes from
     #[command(after_help = "Examples:\n  dovegate mailbox password ann@example.org\n  \
@@ -245,8 +256,11 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
             })
             .await
         }
-        Command::Set { address, values, unbind } => {
+        Command::Set { address, values, unbind, release } => {
             let mut body = values.body();
+            if !release.is_empty() {
+                body["release"] = json!(release);
+            }
             if unbind {
                 body["bound"] = Value::Null;
             }
@@ -342,6 +356,19 @@ fn row(view: &View) -> [String; 6] {
     ]
 }
 
+fn names(fields: &[Field]) -> String {
+    let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+    names.join(", ")
+}
+
+fn withdrawn(withdrawn: &Withdrawn) -> String {
+    let why = match withdrawn.why {
+        WithdrawnWhy::Missing => "the person is gone at the provider",
+        WithdrawnWhy::Disabled => "the person is disabled at the provider",
+    };
+    format!("{why}, since {}", when(withdrawn.since))
+}
+
 fn bound(bound: &Binding) -> String {
     format!("{} at {}", bound.subject, bound.provider)
 }
@@ -369,6 +396,8 @@ fn show(output: &Output, detail: &Detail) -> Result {
         .add("app passwords", detail.app_passwords.to_string())
         .add("quota", format!("{}{own}", detail.effective_quota_bytes))
         .add_some("template", view.template.as_ref())
+        .add("set by hand", names(&view.overrides))
+        .add_some("switched off", view.withdrawn.as_ref().map(withdrawn))
         .add("tags", view.tags.join(", "))
         .add_some("uid", view.uid)
         .add_some("gid", view.gid)

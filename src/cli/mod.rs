@@ -22,6 +22,7 @@ mod probe_report;
 mod provider;
 mod secret_input;
 mod status;
+mod sync;
 mod table;
 mod template;
 mod text;
@@ -49,6 +50,7 @@ Examples:
   dovegate mailbox add ann@example.org --password-stdin < secret
   dovegate app-password create ann@example.org --name Phone --service imap,smtp
   dovegate provider test corp
+  dovegate sync run corp --dry-run
   dovegate explain ann@example.org --service imap --rip 192.0.2.1
 
 Settings:
@@ -146,6 +148,9 @@ enum Command {
     /// App passwords: one for each device
     #[command(subcommand)]
     AppPassword(app_password::Command),
+    /// Mailboxes that follow a provider's people
+    #[command(subcommand)]
+    Sync(sync::Command),
     /// Say step by step why a login is accepted or refused
     Explain(explain::Explain),
     /// Show who logged in, and who could not
@@ -254,6 +259,7 @@ impl Command {
             Self::Template(command) => template::run(command, config, output).await,
             Self::Mailbox(command) => mailbox::run(command, config, output).await,
             Self::AppPassword(command) => app_password::run(command, config, output).await,
+            Self::Sync(command) => sync::run(command, config, output).await,
             Self::Explain(explain) => explain.run(config, output).await,
             Self::LoginLog(login_log) => login_log.run(config, output).await,
             Self::Cache(command) => cache::run(command, config, output).await,

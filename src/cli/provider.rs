@@ -206,6 +206,38 @@ pub(super) struct Values {
     )]
     password_attribute: Option<String>,
 
+    /// A sync makes mailboxes for people who have none [default: false]
+    #[arg(long, value_name = "BOOL")]
+    import_users: Option<bool>,
+
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "Attribute that names a person's template [default: mailcow_template]"
+    )]
+    template_attribute: Option<String>,
+
+    /// What a value of it stands for (repeatable; the first that fits counts; replaces all)
+    #[arg(long, value_name = "VALUE=TEMPLATE")]
+    attribute_mapping: Vec<String>,
+
+    /// Template of a new mailbox where no value fits
+    #[arg(long, value_name = "TEMPLATE")]
+    default_template: Option<String>,
+
+    /// Apply it also to mailboxes that exist [default: false]
+    #[arg(long, value_name = "BOOL")]
+    default_template_updates: Option<bool>,
+
+    /// What becomes of a mailbox whose person has another address: report or follow [default:
+    /// report]
+    #[arg(long, value_name = "WHAT")]
+    renames: Option<String>,
+
+    /// How many of a hundred mailboxes one sync may switch off [default: 10]
+    #[arg(long, value_name = "PERCENT")]
+    withdraw_limit: Option<u8>,
+
     /// How long a checked token is not asked about again [default: 60s]
     #[arg(long, value_name = "TIME")]
     token_cache: Option<String>,
@@ -245,7 +277,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 42] = [
     "kind",
     "server_url",
     "realm",
@@ -272,6 +304,13 @@ const KEYS: [&str; 35] = [
     "tokens_for_local",
     "mailpassword_flow",
     "password_attribute",
+    "import_users",
+    "template_attribute",
+    "attribute_mapping",
+    "default_template",
+    "default_template_updates",
+    "renames",
+    "withdraw_limit",
     "token_cache",
     "mailpassword_cache",
     "unknown_cache",
@@ -319,6 +358,13 @@ impl Values {
             flag(self.tokens_for_local),
             flag(self.mailpassword_flow),
             text(self.password_attribute),
+            flag(self.import_users),
+            text(self.template_attribute),
+            mapping(&self.attribute_mapping)?,
+            text(self.default_template),
+            flag(self.default_template_updates),
+            text(self.renames),
+            self.withdraw_limit.map(Value::from),
             text(self.token_cache),
             text(self.mailpassword_cache),
             text(self.unknown_cache),
@@ -332,6 +378,18 @@ impl Values {
         let given = KEYS.into_iter().zip(values);
         Ok(given.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
     }
+}
+
+/// A template's name has fewer equals signs than anybody's attribute.
+fn mapping(entries: &[String]) -> Result<Option<Value>> {
+    let entry = |text: &String| {
+        let (value, template) = text.rsplit_once('=').ok_or_else(|| {
+            Failure::usage(format!("--attribute-mapping {text}: expected VALUE=TEMPLATE"))
+        })?;
+        Ok(json!({ "value": value, "template": template }))
+    };
+    let entries: Vec<Value> = entries.iter().map(entry).collect::<Result<_>>()?;
+    Ok((!entries.is_empty()).then(|| entries.into()))
 }
 
 /// The key as its option is written, too.
@@ -475,6 +533,10 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
+        Value::Object(entry) => {
+            let [value, template] = ["value", "template"].map(|key| entry.get(key).map(shown));
+            format!("{}={}", value.unwrap_or_default(), template.unwrap_or_default())
+        }
         other => other.to_string(),
     }
 }

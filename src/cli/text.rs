@@ -47,6 +47,19 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
+/// A number for people, in groups of three.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A size for people.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
@@ -114,6 +127,13 @@ mod tests {
             [(5, "5 s"), (65, "1 min"), (3700, "1 h 1 min"), (90_000, "1 d 1 h")]
         {
             assert_eq!(span(seconds), shown);
+        }
+    }
+
+    #[test]
+    fn numbers_in_groups() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), shown);
         }
     }
 

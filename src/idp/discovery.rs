@@ -109,7 +109,11 @@ fn at_our_address(url: Url, base: &Url, issuer: Option<&str>) -> Url {
 /// Key of the setting that stands in for discovery's word.
 pub(super) fn setting_of(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::Discovery | Endpoint::Token | Endpoint::Users | Endpoint::Events => "server_url",
+        Endpoint::Discovery
+        | Endpoint::Token
+        | Endpoint::Users
+        | Endpoint::Listing
+        | Endpoint::Events => "server_url",
         Endpoint::Jwks => "jwks_url",
         Endpoint::Introspection => "introspection_url",
         Endpoint::Userinfo => "userinfo_url",

@@ -139,7 +139,8 @@ impl Http {
         };
         // Who waited for a place has no less time for the answer: otherwise a crowd
         // makes a provider look slow that is not.
-        let fair = Instant::now() + self.timeout;
+        let timeout = request.endpoint.timeout(self.timeout);
+        let fair = Instant::now() + timeout;
         let limit = deadline.min(fair);
         let exchange = timeout_at(limit.into(), self.exchange(request, &mut admitted));
         let exchange = exchange.await;
@@ -147,7 +148,7 @@ impl Http {
         let result = match exchange {
             Ok(result) => result.map_err(|error| transport_outage(asked, error)),
             Err(_) if in_time => {
-                let what = format!("no answer within {}", seconds(self.timeout));
+                let what = format!("no answer within {}", seconds(timeout));
                 Err(Outage::new(OutageCause::Slow, format!("{asked}: {what}")))
             }
             Err(_) => {

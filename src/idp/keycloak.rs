@@ -31,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(9);
 const MAX_HASH_BYTES: usize = 1024;
 /// Longest id that anybody is asked for by; Keycloak's have 36, those of people
 /// from elsewhere some more.
-const MAX_ID_BYTES: usize = 512;
+pub(super) const MAX_ID_BYTES: usize = 512;
 
 /// Who has an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -187,7 +187,11 @@ impl Provider {
     }
 
     /// An outage unless this token shows people.
-    async fn prove(&self, ticket: &Arc<Ticket>, deadline: Instant) -> Result<(), Outage> {
+    pub(super) async fn prove(
+        &self,
+        ticket: &Arc<Ticket>,
+        deadline: Instant,
+    ) -> Result<(), Outage> {
         if ticket.sees_people() {
             return Ok(());
         }
@@ -224,7 +228,7 @@ impl Provider {
     }
 
     /// The list in an answer to what was asked with `ticket`.
-    fn people(&self, reply: &Reply, ticket: &Ticket) -> Result<Vec<Value>, Outage> {
+    pub(super) fn people(&self, reply: &Reply, ticket: &Ticket) -> Result<Vec<Value>, Outage> {
         self.granted(reply, ticket)?;
         let people = reply.list()?;
         if !people.is_empty() {
@@ -234,7 +238,7 @@ impl Provider {
     }
 
     /// An outage unless what was asked with `ticket` was answered.
-    fn granted(&self, reply: &Reply, ticket: &Ticket) -> Result<(), Outage> {
+    pub(super) fn granted(&self, reply: &Reply, ticket: &Ticket) -> Result<(), Outage> {
         match reply.status {
             200 => Ok(()),
             401 => {
@@ -325,7 +329,7 @@ fn request<'a>(endpoint: Endpoint, url: &'a Url, ticket: &Ticket) -> Request<'a>
     request
 }
 
-fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
+pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
     url.query_pairs_mut().extend_pairs(query);
     url
 }
@@ -357,17 +361,12 @@ fn read(
     attribute: Option<&str>,
     reply: &Reply,
 ) -> Result<Person, Outage> {
-    let flag = |name: &str| match person.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(_) => Err(reply.malformed(format!("{name} is neither true nor false"))),
-    };
     let subject = text(person, "id", reply)?;
     Ok(Person {
         subject: subject.ok_or_else(|| reply.malformed("a person without an id"))?.to_owned(),
-        enabled: flag("enabled")?
+        enabled: flag(person, "enabled", reply)?
             .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
-        email_is_verified: flag("emailVerified")?.unwrap_or(false),
+        email_is_verified: flag(person, "emailVerified", reply)?.unwrap_or(false),
         mailpassword: match attribute {
             Some(attribute) => mailpassword(person, attribute, reply)?,
             None => Mailpassword::Missing,
@@ -397,7 +396,19 @@ fn mailpassword(
     }
 }
 
-fn text<'a>(
+pub(super) fn flag(
+    person: &Map<String, Value>,
+    name: &str,
+    reply: &Reply,
+) -> Result<Option<bool>, Outage> {
+    match person.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(reply.malformed(format!("{name} is neither true nor false"))),
+    }
+}
+
+pub(super) fn text<'a>(
     person: &'a Map<String, Value>,
     name: &str,
     reply: &Reply,

@@ -23,6 +23,7 @@ mod json;
 mod jwks;
 mod kept;
 mod keycloak;
+mod listing;
 mod logout;
 pub mod probe;
 mod provider;
@@ -41,6 +42,7 @@ pub use self::{
     events::{EventsState, Happened, Happening, Polled},
     figures::{BUCKETS_MILLIS, Times},
     keycloak::{LookedUp, Mailpassword, Person},
+    listing::{Listed, Listing},
     logout::{Logout, LogoutRefused},
     provider::{Provider, Status},
     settings::{Problem, Settings},

@@ -170,7 +170,11 @@ fn openid_configuration(settings: &Settings) -> Option<String> {
 
 fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
     match endpoint {
-        Endpoint::Discovery | Endpoint::Token | Endpoint::Users | Endpoint::Events => None,
+        Endpoint::Discovery
+        | Endpoint::Token
+        | Endpoint::Users
+        | Endpoint::Listing
+        | Endpoint::Events => None,
         Endpoint::Jwks => endpoints.jwks.as_ref(),
         Endpoint::Introspection => endpoints.introspection.as_ref(),
         Endpoint::Userinfo => endpoints.userinfo.as_ref(),

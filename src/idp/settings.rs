@@ -9,8 +9,8 @@ use super::tls::certificates;
 use crate::{
     clock::Span,
     mailbox::{
-        DomainName, NamedProvider, Provider, ProviderName,
-        provider::{ClientAuth, Kind, Method, UnverifiedEmail},
+        DomainName, NamedProvider, Provider, ProviderName, TemplateName,
+        provider::{ClientAuth, Kind, MappedTemplate, Method, Renames, UnverifiedEmail},
     },
     secret::Secret,
 };
@@ -66,6 +66,8 @@ pub struct Settings {
     pub admin: Option<AdminApi>,
     /// Attribute with the hashes of main passwords; none where it checks none.
     pub password_attribute: Option<String>,
+    /// How its people become mailboxes.
+    pub provisioning: Provisioning,
     /// How long a checked token is not asked about again.
     pub token_cache: Duration,
     /// How long what it says of a person is not asked for again.
@@ -88,6 +90,25 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Longest wait for a whole answer.
     pub timeout: Duration,
+}
+
+/// How a provider's people become mailboxes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Provisioning {
+    /// A sync makes mailboxes for people who have none.
+    pub import_users: bool,
+    /// Attribute that names a person's template.
+    pub template_attribute: String,
+    /// What its values stand for, the first that fits.
+    pub mapping: Vec<MappedTemplate>,
+    /// Template of a new mailbox where none fits.
+    pub default_template: Option<TemplateName>,
+    /// It is applied also to mailboxes that exist.
+    pub default_template_updates: bool,
+    /// What becomes of a mailbox whose person has another address now.
+    pub renames: Renames,
+    /// Percentage of its mailboxes that one sync may switch off.
+    pub withdraw_limit: u8,
 }
 
 /// Endpoints as configured.
@@ -201,6 +222,7 @@ impl Settings {
             event_interval: check.event_interval(provider),
             admin,
             password_attribute,
+            provisioning: check.provisioning(provider),
             token_cache: check.time("token_cache", provider.token_cache, 60, "1h"),
             mailpassword_cache: check.time(
                 "mailpassword_cache",
@@ -532,6 +554,40 @@ impl Check {
         }
         self.needs_admin("mailpassword_flow", provider);
         Some(attribute.to_owned())
+    }
+
+    fn provisioning(&mut self, provider: &Provider) -> Provisioning {
+        let attribute = provider.template_attribute.as_deref().unwrap_or("mailcow_template");
+        if attribute.is_empty() {
+            self.problem("template_attribute", "is empty");
+        }
+        if provider.import_users {
+            self.needs_admin("import_users", provider);
+        }
+        let mapping = &provider.attribute_mapping;
+        for (place, MappedTemplate { value, .. }) in mapping.iter().enumerate() {
+            if value.is_empty() {
+                self.problem("attribute_mapping", "an entry has an empty value");
+            } else if mapping[..place].iter().any(|before| before.value == *value) {
+                self.problem("attribute_mapping", format!("\"{value}\" stands there twice"));
+            }
+        }
+        if provider.default_template_updates && provider.default_template.is_none() {
+            self.problem("default_template_updates", "there is no default_template");
+        }
+        let withdraw_limit = provider.withdraw_limit.unwrap_or(10);
+        if withdraw_limit > 100 {
+            self.problem("withdraw_limit", "is a percentage: 100 at most");
+        }
+        Provisioning {
+            import_users: provider.import_users,
+            template_attribute: attribute.to_owned(),
+            mapping: mapping.clone(),
+            default_template: provider.default_template.clone(),
+            default_template_updates: provider.default_template_updates,
+            renames: provider.renames,
+            withdraw_limit,
+        }
     }
 
     fn needs_admin(&mut self, key: &'static str, provider: &Provider) {

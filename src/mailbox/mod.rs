@@ -7,6 +7,7 @@ pub mod domain;
 pub mod limits;
 pub mod owner;
 pub mod password_hash;
+pub mod policy;
 pub mod provider;
 pub mod service;
 pub mod state;
@@ -24,6 +25,7 @@ pub use self::{
     limits::Quota,
     owner::{Owner, OwnerState},
     password_hash::PasswordHash,
+    policy::Policy,
     provider::{NamedProvider, Provider, ProviderName},
     service::{Service, Services},
     state::{MailboxState, SetBy},
@@ -132,6 +134,9 @@ pub struct Mailbox {
     pub created: Timestamp,
     /// When it was changed last.
     pub modified: Timestamp,
+    /// Which values follow the provider, and which are an administrator's own.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// Which template a mailbox got last, and in which revision.

@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::DomainName;
+use super::{DomainName, TemplateName};
 use crate::clock::Span;
 
 /// Name of a provider: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with
@@ -111,6 +111,27 @@ pub enum UnverifiedEmail {
     Refuse,
     /// As much as a verified one: where people cannot write it themselves.
     Accept,
+}
+
+/// What becomes of a mailbox whose person has another address now.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Renames {
+    /// It keeps its address, and it is said.
+    #[default]
+    Report,
+    /// It follows, within its domain, to a verified and free address.
+    Follow,
+}
+
+/// Which template a value of the person's attribute stands for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappedTemplate {
+    /// The value, compared as it is.
+    pub value: String,
+    /// The template.
+    pub template: TemplateName,
 }
 
 /// The secret of our client, as stored and exported. Not shown where it is
@@ -252,6 +273,28 @@ pub struct Provider {
     /// Attribute with that hash; `mailcow_password` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_attribute: Option<String>,
+    /// A sync makes mailboxes for people who have none.
+    #[serde(default)]
+    pub import_users: bool,
+    /// Attribute that names a person's template; `mailcow_template` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_attribute: Option<String>,
+    /// What its values stand for. Of several that fit, the first here counts.
+    #[serde(default)]
+    pub attribute_mapping: Vec<MappedTemplate>,
+    /// Template of a new mailbox where none fits; there is none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_template: Option<TemplateName>,
+    /// It is applied also to mailboxes that exist.
+    #[serde(default)]
+    pub default_template_updates: bool,
+    /// What becomes of a mailbox whose person has another address now.
+    #[serde(default)]
+    pub renames: Renames,
+    /// Of a hundred mailboxes that follow it, how many one sync may switch off;
+    /// 10 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraw_limit: Option<u8>,
     /// How long a checked token is not asked about again; 60 s where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_cache: Option<Span>,
@@ -317,6 +360,13 @@ impl Provider {
             tokens_for_local: false,
             mailpassword_flow: false,
             password_attribute: None,
+            import_users: false,
+            template_attribute: None,
+            attribute_mapping: Vec::new(),
+            default_template: None,
+            default_template_updates: false,
+            renames: Renames::default(),
+            withdraw_limit: None,
             token_cache: None,
             mailpassword_cache: None,
             unknown_cache: None,

@@ -1,3 +1,20 @@
-//! Brings mailboxes into being.
+//! Brings mailboxes into being and keeps them true.
+//!
+//! [`import`] takes over what another mail system has. All else follows what a
+//! provider says of people:
+//!
+//! [`mapping`] says which template somebody gets, [`apply`] what that means for
+//! his mailbox, and [`sync`] goes through everybody whom a provider has. Nothing
+//! else makes or changes a mailbox by a provider's word.
 
+pub mod apply;
 pub mod import;
+pub mod mapping;
+mod record;
+pub mod sync;
+mod syncs;
+
+pub use self::{
+    sync::{OnWithdrawn, Order, Phase, Progress, Sync},
+    syncs::{AlreadyRunning, Syncs},
+};

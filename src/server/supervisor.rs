@@ -30,6 +30,7 @@ use super::{
 use crate::{
     api::{self, status::ListenerReport},
     clock::Timestamp,
+    provision::Syncs,
     store::{self, Store, sled::SledStore},
     verify::{self, Pipeline},
     web,
@@ -65,6 +66,7 @@ struct Attendants {
     withdrawals: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
     pulse: JoinHandle<()>,
+    syncs: Arc<Syncs>,
     http: Http,
     open: Listeners,
 }
@@ -117,7 +119,8 @@ impl<O: Origin> Supervisor<O> {
             attendants.stop.cancel();
             Some(attendants)
         };
-        self.drain(&mut doors).await;
+        let syncs = attendants.as_ref().map(|attendants| Arc::clone(&attendants.syncs));
+        tokio::join!(self.drain(&mut doors), end_syncs(syncs));
         if let Some(attendants) = attendants {
             let Attendants { maintenance, watch, withdrawals, admin, pulse, http, .. } = attendants;
             end(watch, "watching providers").await;
@@ -181,10 +184,12 @@ impl<O: Origin> Supervisor<O> {
         let routers = Routers { public: web::router(state), internal };
         let mut http = Http::new(routers, open.1.clone());
         http.reload(&settings.http).await;
+        let syncs = Arc::new(Syncs::default());
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
             settings: Arc::clone(&api_settings),
+            syncs: Arc::clone(&syncs),
             server: Some(self.reporter(open.clone(), started)),
         });
         let (hub, stop_admin) = (Arc::clone(&self.hub), stop.clone());
@@ -199,7 +204,18 @@ impl<O: Origin> Supervisor<O> {
         let hub = Arc::clone(&self.hub);
         let withdrawals = tokio::spawn(withdrawal::attend(hub, withdrawals, stop.clone()));
         let pulse = tokio::spawn(beat(Arc::clone(&self.hub)));
-        Attendants { api_settings, stop, maintenance, watch, withdrawals, admin, pulse, http, open }
+        Attendants {
+            api_settings,
+            stop,
+            maintenance,
+            watch,
+            withdrawals,
+            admin,
+            pulse,
+            syncs,
+            http,
+            open,
+        }
     }
 
     /// What is served on `[http.internal]`.
@@ -414,6 +430,14 @@ async fn end(mut task: JoinHandle<Result<(), Error>>, what: &'static str) {
             tracing::warn!(what, "ended before it was finished");
             task.abort();
         }
+    }
+}
+
+/// Breaks syncs off, and waits until their records say so.
+async fn end_syncs(syncs: Option<Arc<Syncs>>) {
+    let Some(syncs) = syncs else { return };
+    if timeout(LAST_WORK, syncs.end()).await.is_err() {
+        tracing::warn!("a sync ended before it could say so");
     }
 }
 

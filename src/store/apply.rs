@@ -6,16 +6,22 @@
 //! says; else the default. A quota that neither names stays unset in the
 //! mailbox: it follows the domain's default, also when that changes later.
 //!
-//! **What a template does later.** Applied to a mailbox that exists, it sets
-//! quota and services and adds its tags. It leaves the state alone, so that it
-//! cannot switch on whom an administrator has switched off.
+//! **What a template does later.** Applied by hand to a mailbox that exists, it
+//! sets quota and services and adds its tags. It leaves the state alone, so that
+//! it cannot switch on whom an administrator has switched off.
+//!
+//! **What an administrator sets stays his**, whatever a provider says later: see
+//! [`Policy`].
 
 use serde::{Deserialize, Serialize};
 
 use super::{DomainChange, DomainUse, MailboxChange, NewMailbox};
 use crate::{
     clock::Timestamp,
-    mailbox::{AppliedTemplate, Domain, Mailbox, MailboxId, Quota, Template, domain::LimitError},
+    mailbox::{
+        AppliedTemplate, Domain, Mailbox, MailboxId, MailboxState, Policy, Quota, SetBy, Template,
+        domain::LimitError, policy::Field,
+    },
 };
 
 /// What a domain's mailboxes take, kept up to date with every change of one.
@@ -146,8 +152,10 @@ pub(super) fn new_mailbox(
     template: Option<&Template>,
     now: Timestamp,
 ) -> Mailbox {
-    let mut tags = template.map_or_else(Vec::new, |template| template.tags.clone());
+    let template_tags = template.map_or_else(Vec::new, |template| template.tags.clone());
+    let mut tags = template_tags.clone();
     add_tags(&mut tags, new.tags);
+    let adopted = new.set_by == SetBy::Provider;
     Mailbox {
         id,
         address: new.address,
@@ -157,7 +165,7 @@ pub(super) fn new_mailbox(
         auth_source: new.auth_source,
         local_hash: new.local_hash,
         generation: 0,
-        bound: None,
+        bound: new.bound,
         services: new.services.or(template.map(|template| template.services)).unwrap_or_default(),
         quota: new.quota.or(template.and_then(|template| template.quota)),
         tags,
@@ -169,6 +177,7 @@ pub(super) fn new_mailbox(
         extra_fields: new.extra_fields,
         created: now,
         modified: now,
+        policy: Policy { template_tags, adopted, ..Policy::default() },
     }
 }
 
@@ -185,10 +194,15 @@ pub(super) fn change_mailbox(
         new.services = template.services;
         add_tags(&mut new.tags, template.tags.clone());
         new.template = Some(applied(template));
+        new.policy.template_tags.clone_from(&template.tags);
     }
+    take_over(&mut new.policy, old, &change, template.is_some());
     if let Some((state, set_by)) = change.state {
         new.state = state;
         new.state_set_by = set_by;
+    }
+    if change.release.contains(&Field::State) {
+        new.state_set_by = SetBy::Provider;
     }
     set(&mut new.display_name, change.display_name);
     set(&mut new.auth_source, change.auth_source);
@@ -209,8 +223,33 @@ pub(super) fn change_mailbox(
     new
 }
 
+/// Writes down which values are the administrator's from now on. A template that
+/// he applies brings its values back to it. `active` gives the state back to the
+/// provider, but for a mailbox that the provider has switched off: then it is meant
+/// against the provider.
+fn take_over(policy: &mut Policy, old: &Mailbox, change: &MailboxChange, by_template: bool) {
+    if by_template {
+        policy.overrides.retain(|field| matches!(field, Field::DisplayName | Field::State));
+    }
+    let set = [
+        (Field::DisplayName, change.display_name.is_some()),
+        (Field::Services, change.services.is_some()),
+        (Field::Quota, change.quota.is_some()),
+        (Field::Tags, change.tags.is_some()),
+    ];
+    policy.overrides.extend(set.into_iter().filter(|(_, set)| *set).map(|(field, _)| field));
+    if let Some((state, SetBy::Administrator)) = change.state {
+        let against = state != MailboxState::Active || old.policy.withdrawn.is_some();
+        policy.withdrawn = None;
+        policy.missing = None;
+        policy.overrides.remove(&Field::State);
+        policy.overrides.extend(against.then_some(Field::State));
+    }
+    policy.overrides.retain(|field| !change.release.contains(field));
+}
+
 /// Whether passwords verified before the change must be verified again.
-fn outdates_verified(old: &Mailbox, new: &Mailbox) -> bool {
+pub(super) fn outdates_verified(old: &Mailbox, new: &Mailbox) -> bool {
     old.state != new.state
         || old.auth_source != new.auth_source
         || old.local_hash != new.local_hash

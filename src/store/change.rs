@@ -1,12 +1,12 @@
 //! What a caller wants made or changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::mailbox::{
     Address, AuthSource, Binding, MailboxState, PasswordHash, ProviderName, Quota, Services, SetBy,
-    TemplateName,
+    TemplateName, policy::Field,
 };
 
 /// A new mailbox. What is left out comes from the template, then the domain.
@@ -30,6 +30,9 @@ pub struct NewMailbox {
     /// Who checks the main password.
     #[serde(default)]
     pub auth_source: AuthSource,
+    /// The person at a provider to whom it belongs.
+    #[serde(default)]
+    pub bound: Option<Binding>,
     /// `{SCHEME}…`.
     #[serde(default)]
     pub local_hash: Option<PasswordHash>,
@@ -59,8 +62,9 @@ pub struct NewMailbox {
     pub extra_fields: BTreeMap<String, String>,
 }
 
-/// What to change about a mailbox; `None` leaves a value alone, the inner
-/// `None` of a double option takes it away.
+/// What an administrator changes about a mailbox; `None` leaves a value alone,
+/// the inner `None` of a double option takes it away. What he sets no provider
+/// changes any more, until it is released.
 #[derive(Clone, Debug, Default)]
 pub struct MailboxChange {
     /// Name shown to people.
@@ -92,6 +96,8 @@ pub struct MailboxChange {
     pub mail: Option<Option<String>>,
     /// All further userdb fields.
     pub extra_fields: Option<BTreeMap<String, String>>,
+    /// Values that shall follow the provider again.
+    pub release: BTreeSet<Field>,
 }
 
 /// A mailbox that comes from elsewhere.

@@ -23,6 +23,11 @@ pub(super) const SECRET: u8 = 2;
 /// Ids of the mailboxes that are bound to a person, by provider, a zero byte,
 /// the provider's id of the person.
 pub(super) const BOUND: u8 = 3;
+/// [`super::SyncRun`] by provider, a zero byte, number.
+pub(super) const SYNC_RUN: u8 = 4;
+/// Lists of [`super::SyncLine`] by provider, a zero byte, number of the run and
+/// of the list's first line.
+pub(super) const SYNC_LINES: u8 = 5;
 /// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
 pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
@@ -97,6 +102,35 @@ pub(super) fn holdings(mailbox: MailboxId) -> Vec<u8> {
 /// two people share one.
 pub(super) fn bound(person: &Binding) -> Vec<u8> {
     key(BOUND, &[person.provider.as_str().as_bytes(), &[0], person.subject.as_bytes()])
+}
+
+/// What the keys of all runs of a provider begin with.
+pub(super) fn sync_runs(provider: &ProviderName) -> Vec<u8> {
+    key(SYNC_RUN, &[provider.as_str().as_bytes(), &[0]])
+}
+
+/// Key of a run.
+pub(super) fn sync_run(provider: &ProviderName, run: u64) -> Vec<u8> {
+    key(SYNC_RUN, &[provider.as_str().as_bytes(), &[0], &run.to_be_bytes()])
+}
+
+/// What the keys of all lines of a run begin with.
+pub(super) fn sync_lines(provider: &ProviderName, run: u64) -> Vec<u8> {
+    key(SYNC_LINES, &[provider.as_str().as_bytes(), &[0], &run.to_be_bytes()])
+}
+
+/// Key of the lines of a run from this one on.
+pub(super) fn sync_lines_from(provider: &ProviderName, run: u64, line: u64) -> Vec<u8> {
+    let run = run.to_be_bytes();
+    key(SYNC_LINES, &[provider.as_str().as_bytes(), &[0], &run, &line.to_be_bytes()])
+}
+
+/// The number of the first line in the key of lines.
+pub(super) fn line_of(key: &[u8]) -> Result<u64, Error> {
+    match key.last_chunk() {
+        Some(line) => Ok(u64::from_be_bytes(*line)),
+        None => Err(Error::engine("a key that should end in a line's number does not")),
+    }
 }
 
 /// Key of what was said of a mailbox's owner.

@@ -23,6 +23,7 @@ mod mask;
 pub mod memory;
 mod records;
 pub mod sled;
+mod sync;
 mod transfer;
 mod upgrade;
 mod witness;
@@ -48,6 +49,10 @@ pub use self::{
     memory::MemoryStore,
     records::Records,
     sled::{Settings, SledStore},
+    sync::{
+        MAX_SYNC_LINES, MAX_SYNC_RUNS, MailboxWrite, SyncAction, SyncCounts, SyncLine, SyncOutcome,
+        SyncRun, SyncStep,
+    },
     transfer::EXPORT_SCHEMA,
 };
 
@@ -305,6 +310,30 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whose this id is: for listings of the history.
     async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error>;
+
+    /// Begins the record of a sync. One that was under way before ended with its
+    /// process. The oldest records beyond [`MAX_SYNC_RUNS`] go.
+    async fn begin_sync(&self, provider: ProviderName, now: Timestamp) -> Result<SyncRun, Error>;
+    /// Carries out the steps of one page of a run in one transaction, and writes
+    /// the run down with what they came to. A step that cannot be carried out as
+    /// things stand becomes a line that says so. Returns the run, and the lines as
+    /// they came to be; the first [`MAX_SYNC_LINES`] of a run are kept.
+    async fn sync_page(
+        &self,
+        run: SyncRun,
+        steps: Vec<SyncStep>,
+        now: Timestamp,
+    ) -> Result<(SyncRun, Vec<SyncLine>), Error>;
+    /// The syncs of a provider, oldest first.
+    async fn sync_runs(&self, provider: &ProviderName) -> Result<Vec<SyncRun>, Error>;
+    /// Lines of a sync from the one with this number on, `limit` at most.
+    async fn sync_lines(
+        &self,
+        provider: &ProviderName,
+        run: u64,
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<SyncLine>, Error>;
 
     /// Keeps a new app password. [`Error::Exists`] if its id is taken in this
     /// mailbox (the caller makes another), [`Error::Conflict`] at

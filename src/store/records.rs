@@ -12,11 +12,11 @@ use async_trait::async_trait;
 
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    NewMailbox, Record, Store, UseKey, UseRow,
+    NewMailbox, Record, Store, SyncLine, SyncRun, SyncStep, UseKey, UseRow,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
-    keys, list, transfer,
+    keys, list, sync, transfer,
     write::{self, Holdings},
 };
 use crate::{
@@ -198,7 +198,8 @@ impl<E: Engine> Store for Records<E> {
         let name = name.clone();
         self.write(move |draft| {
             let domains = list::values(draft.engine(), keys::DOMAIN, None, usize::MAX)?;
-            write::remove_provider(draft, &name, &domains)
+            write::remove_provider(draft, &name, &domains)?;
+            sync::forget_all(draft, &name)
         })
         .await
     }
@@ -335,6 +336,35 @@ impl<E: Engine> Store for Records<E> {
 
     async fn address_of(&self, mailbox: MailboxId) -> Result<Option<Address>, Error> {
         Ok(self.holdings(mailbox)?.map(|holdings| holdings.address))
+    }
+
+    async fn begin_sync(&self, provider: ProviderName, now: Timestamp) -> Result<SyncRun, Error> {
+        self.write(move |draft| sync::begin(draft, provider, now)).await
+    }
+
+    async fn sync_page(
+        &self,
+        run: SyncRun,
+        steps: Vec<SyncStep>,
+        now: Timestamp,
+    ) -> Result<(SyncRun, Vec<SyncLine>), Error> {
+        self.write(move |draft| sync::page(draft, run, steps, &mut new_id, now)).await
+    }
+
+    async fn sync_runs(&self, provider: &ProviderName) -> Result<Vec<SyncRun>, Error> {
+        let provider = provider.clone();
+        self.blocking(move |inner| sync::runs(&inner.engine, &provider)).await
+    }
+
+    async fn sync_lines(
+        &self,
+        provider: &ProviderName,
+        run: u64,
+        first: u64,
+        limit: usize,
+    ) -> Result<Vec<SyncLine>, Error> {
+        let provider = provider.clone();
+        self.blocking(move |inner| sync::lines(&inner.engine, &provider, run, first, limit)).await
     }
 
     async fn add_app_password(

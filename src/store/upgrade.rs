@@ -9,7 +9,7 @@ use super::{
     engine::{self, Draft, Engine},
     keys, list, write,
 };
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Policy};
 
 /// Entries that are read and written at a time.
 const AT_A_TIME: usize = 1_000;
@@ -20,6 +20,10 @@ pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), 
         return Ok(());
     }
     tracing::info!(found, wanted, "the store is brought to its new layout");
+    // What mailboxes are comes before what is made of them.
+    if found < 3 {
+        give_policies(engine)?;
+    }
     if found < 2 {
         list_what_is_bound(engine)?;
     }
@@ -28,6 +32,19 @@ pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), 
     draft.put(keys::SCHEMA_KEY.to_vec(), &wanted)?;
     engine.commit(draft.into_changes())?;
     engine.flush()
+}
+
+/// Version 3 says of each mailbox what an administrator has set, at its end.
+/// Nothing was written down before.
+fn give_policies(engine: &impl Engine) -> Result<(), Error> {
+    let policy = engine::encode(&Policy::default())?;
+    in_pieces(engine, keys::MAILBOX, |draft, key, value| {
+        // One that has it already is of an upgrade that was broken off.
+        if engine::decode::<Mailbox>(value).is_err() {
+            draft.put_bytes(key.to_vec(), [value, policy.as_slice()].concat());
+        }
+        Ok(())
+    })
 }
 
 /// Version 2 lists the mailboxes of each person. What lies there is of an

@@ -374,7 +374,7 @@ fn tally(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Tally, Error> 
     Ok(draft.get(&keys::tally(name))?.unwrap_or_default())
 }
 
-fn domain(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Domain, Error> {
+pub(super) fn domain(draft: &Draft<impl Engine>, name: &DomainName) -> Result<Domain, Error> {
     draft.get(&keys::domain(name))?.ok_or_else(|| Error::missing("domain", name))
 }
 

@@ -189,7 +189,7 @@ impl Verified {
         use std::{collections::BTreeMap, sync::Arc};
 
         use crate::mailbox::{
-            AuthSource, Domain, Mailbox, MailboxId, MailboxState, Quota, Services, SetBy,
+            AuthSource, Domain, Mailbox, MailboxId, MailboxState, Policy, Quota, Services, SetBy,
         };
 
         let address = Address::parse(address).expect("an address");
@@ -226,6 +226,7 @@ impl Verified {
             extra_fields: BTreeMap::new(),
             created: Timestamp(0),
             modified: Timestamp(0),
+            policy: Policy::default(),
         };
         let account = Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) };
         Self { account, by, cached: false, stale: false }

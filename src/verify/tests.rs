@@ -72,6 +72,7 @@ pub(super) fn mailbox(user: &str, hash: Option<String>) -> NewMailbox {
         state: None,
         set_by: SetBy::Administrator,
         auth_source: AuthSource::Local,
+        bound: None,
         local_hash: hash.map(Into::into),
         services: None,
         quota: None,

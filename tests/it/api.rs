@@ -62,6 +62,7 @@ impl Api {
             store,
             pipeline: pipeline.clone(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
+            syncs: Arc::default(),
             server: None,
         });
         Self { router, pipeline, runtime }

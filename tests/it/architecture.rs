@@ -134,6 +134,7 @@ const TABLE: &[Room] = &[
                     "PasswordHash",
                     "Provider",
                     "ProviderName",
+                    "TemplateName",
                     "provider",
                 ],
             ),

@@ -40,11 +40,11 @@ fn provider_from_beginning_to_end() {
     assert!(data.fails(&with_client, "wonderland\n", 1).contains("provider set"));
     let shown = data.ok(&["provider", "show", "corp"], "");
     for words in [
-        "declared in            the store",
-        "server_url             https://keycloak.example.org",
-        "client_secret          set",
-        "clients                roundcube,thunderbird",
-        "state                  not asked yet",
+        "declared in               the store",
+        "server_url                https://keycloak.example.org",
+        "client_secret             set",
+        "clients                   roundcube,thunderbird",
+        "state                     not asked yet",
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }

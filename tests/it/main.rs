@@ -25,4 +25,5 @@ mod server;
 mod socketmap;
 mod store_contract;
 mod support;
+mod sync;
 mod systemd_units;

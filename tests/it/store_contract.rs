@@ -8,6 +8,7 @@ mod mailboxes;
 mod on_disk;
 mod owners;
 mod providers;
+mod syncs;
 mod transfer;
 
 use std::{
@@ -25,8 +26,9 @@ use dovegate::{
         domain::LimitError,
     },
     store::{
-        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MailboxChange, MailboxFilter,
-        MemoryStore, NewMailbox, Record, Settings, SledStore, Store, UseKey, UseRow,
+        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_RUNS, MailboxChange,
+        MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings, SledStore, Store,
+        SyncAction, SyncLine, SyncOutcome, SyncStep, UseKey, UseRow,
     },
 };
 
@@ -101,6 +103,13 @@ contract! {
         what_was_said_of_an_owner_goes_with_the_mailbox
         owners_are_written_in_pieces
     }
+    syncs {
+        a_page_is_carried_out_as_far_as_it_can_be
+        a_mailbox_that_was_changed_meanwhile_stays
+        a_rename_takes_everything_along
+        runs_are_numbered_and_the_oldest_go
+        lines_are_read_from_anywhere
+    }
     app_passwords {
         app_passwords_are_kept_listed_and_revoked
         an_app_passwords_id_is_taken_once
@@ -163,6 +172,7 @@ fn new_mailbox(text: &str) -> NewMailbox {
         state: None,
         set_by: SetBy::Administrator,
         auth_source: AuthSource::Local,
+        bound: None,
         local_hash: None,
         services: None,
         quota: None,

@@ -19,6 +19,11 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 /// login.
 const MAX_EVENTS_BYTES: usize = 2 * 1024 * 1024;
 
+/// A page of people with all their attributes.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Longest wait for such a page. Nobody waits for it who logs in.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::idp) enum Endpoint {
@@ -28,17 +33,19 @@ pub(in crate::idp) enum Endpoint {
     Userinfo,
     Token,
     Users,
+    Listing,
     Events,
 }
 
 impl Endpoint {
-    pub(in crate::idp) const ALL: [Self; 7] = [
+    pub(in crate::idp) const ALL: [Self; 8] = [
         Self::Discovery,
         Self::Jwks,
         Self::Introspection,
         Self::Userinfo,
         Self::Token,
         Self::Users,
+        Self::Listing,
         Self::Events,
     ];
 
@@ -51,6 +58,7 @@ impl Endpoint {
             Self::Userinfo => "userinfo",
             Self::Token => "token",
             Self::Users => "users",
+            Self::Listing => "listing",
             Self::Events => "events",
         }
     }
@@ -59,7 +67,16 @@ impl Endpoint {
     pub(super) fn max_body_bytes(self) -> usize {
         match self {
             Self::Events => MAX_EVENTS_BYTES,
+            Self::Listing => MAX_PAGE_BYTES,
             _ => MAX_BODY_BYTES,
+        }
+    }
+
+    /// Longest wait for a whole answer, where the settings allow `timeout`.
+    pub(super) fn timeout(self, timeout: Duration) -> Duration {
+        match self {
+            Self::Listing => PAGE_PATIENCE,
+            _ => timeout,
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     clock::Timestamp,
-    mailbox::{AuthSource, DomainName, MailboxId, Services, SetBy},
+    mailbox::{AuthSource, DomainName, MailboxId, Policy, Services, SetBy},
 };
 
 fn settings() -> Settings {
@@ -36,6 +36,7 @@ fn mailbox(address: &str) -> Mailbox {
         extra_fields: BTreeMap::new(),
         created: Timestamp(0),
         modified: Timestamp(0),
+        policy: Policy::default(),
     }
 }
 

@@ -102,7 +102,17 @@ impl Daemon {
         self.serve();
     }
 
-    /// The same with other settings.
+    /// Kills it, and starts it again on what is left.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.signal(signal::Signal::SIGKILL);
+        let status = self.child.take().map(|mut child| child.wait());
+        status.expect("it ran").expect("it can be waited for");
+        let reader = self.reader.take().expect("it ran");
+        reader.join().expect("the reader ends with the process");
+        self.serve();
+    }
+
+    /// [`Self::restart`] with other settings.
     pub(crate) fn restart_with(&mut self, settings: &[&str]) {
         self.configure(settings);
         self.restart();
@@ -202,7 +212,7 @@ impl Daemon {
         self.cli(&["import"], &text);
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dovegate"));
         command
             .arg("--config")

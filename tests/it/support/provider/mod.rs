@@ -10,6 +10,7 @@
 
 pub(crate) mod feed;
 pub(crate) mod keys;
+pub(crate) mod people;
 mod serve;
 
 use std::{
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use self::{
     feed::Feed,
     keys::{Certificate, SigningKey},
+    people::People,
 };
 
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -112,6 +114,7 @@ struct State {
     behaviours: HashMap<String, Behaviour>,
     feed: Feed,
     seen: Vec<Seen>,
+    people: People,
 }
 
 /// A running provider; ends when dropped.
@@ -143,6 +146,7 @@ impl FakeProvider {
             behaviours: HashMap::new(),
             feed: Feed::default(),
             seen: Vec::new(),
+            people: People::default(),
         };
         let mut fake =
             Self { address, certificate, state: Arc::new(Mutex::new(state)), running: None };

@@ -171,13 +171,16 @@ fn carry_out(
 
 impl State {
     /// As Keycloak answers.
-    fn usual(&self, seen: &Seen) -> Behaviour {
+    fn usual(&mut self, seen: &Seen) -> Behaviour {
         match seen.path.as_str() {
             DISCOVERY => Behaviour::json(&self.discovery()),
             JWKS => Behaviour::json(&self.key_set()),
             INTROSPECTION if seen.method == "POST" => self.introspection(seen),
             USERINFO => self.userinfo(seen),
-            _ => self.feed.answer(seen).unwrap_or_else(|| Behaviour::status(404)),
+            _ => {
+                let answer = self.feed.answer(seen).or_else(|| self.people.answer(seen));
+                answer.unwrap_or_else(|| Behaviour::status(404))
+            }
         }
     }
 

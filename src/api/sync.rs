@@ -1,0 +1,302 @@
+//! `/providers/{name}/sync`: runs over a provider's people, and their record.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State as Shared, http::StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Caller, Error, Moment, Page, Paging, State,
+    error::Code,
+    extract::{Body, Named, Params},
+    page::bounded,
+    providers::name_of,
+};
+use crate::{
+    idp::Problem,
+    mailbox::{Address, ProviderName, policy::WithdrawnWhy},
+    provision::{AlreadyRunning, OnWithdrawn, Order, Phase, Progress, Sync},
+    store::{SyncLine, SyncOutcome, SyncRun},
+    verify::WithdrawnFor,
+};
+
+/// A run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct View {
+    /// Whose people.
+    pub provider: ProviderName,
+    /// Its number; null of one that is only planned.
+    pub run: Option<u64>,
+    /// What it is at: `people`, `missing`, `withdrawing` or `ended`.
+    pub phase: String,
+    /// How many people there are, as far as that is known; null once it has ended.
+    pub expected: Option<u64>,
+    /// When it began.
+    pub started: Moment,
+    /// When it ended, or wrote something last.
+    pub ended: Moment,
+    /// `running`, `complete`, `cancelled`, `braked`, `failed` or `interrupted`.
+    pub outcome: String,
+    /// Why it was braked, or failed.
+    pub reason: Option<String>,
+    /// People who were listed.
+    pub people: u64,
+    /// Mailboxes that were as they should be.
+    pub unchanged: u64,
+    /// What was done, or would be: `created`, `updated`, `renamed`, `withdrawn`,
+    /// `restored`, `missing`.
+    pub done: BTreeMap<String, u64>,
+    /// What was left out, by cause.
+    pub skipped: BTreeMap<String, u64>,
+    /// Lines that it wrote.
+    pub lines: u64,
+}
+
+/// A line of a run's record, or of a plan.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Line {
+    /// Its number.
+    pub number: u64,
+    /// What was done, or would be; `skipped` with a cause.
+    pub action: String,
+    /// Why not.
+    pub cause: Option<String>,
+    /// The mailbox.
+    pub address: Option<Address>,
+    /// The provider's id of the person.
+    pub person: String,
+    /// In words.
+    pub detail: String,
+}
+
+impl View {
+    fn of(run: SyncRun, phase: Phase, dry_run: bool) -> Self {
+        let phase = match phase {
+            Phase::People => "people",
+            Phase::Missing => "missing",
+            Phase::Withdrawing => "withdrawing",
+            Phase::Ended => "ended",
+        };
+        let (outcome, reason) = match run.outcome {
+            // Nobody is at it any more.
+            SyncOutcome::Running if phase == "ended" => ("interrupted", None),
+            SyncOutcome::Running => ("running", None),
+            SyncOutcome::Complete => ("complete", None),
+            SyncOutcome::Cancelled => ("cancelled", None),
+            SyncOutcome::Braked(reason) => ("braked", Some(reason)),
+            SyncOutcome::Failed(reason) => ("failed", Some(reason)),
+            SyncOutcome::Interrupted => ("interrupted", None),
+        };
+        let done = run.counts.done.into_iter();
+        Self {
+            provider: run.provider,
+            run: (!dry_run).then_some(run.number),
+            phase: phase.to_owned(),
+            expected: None,
+            started: run.started.into(),
+            ended: run.ended.into(),
+            outcome: outcome.to_owned(),
+            reason,
+            people: run.counts.people,
+            unchanged: run.counts.unchanged,
+            done: done.map(|(action, number)| (action.name().to_owned(), number)).collect(),
+            skipped: run.counts.skipped,
+            lines: run.lines,
+        }
+    }
+}
+
+impl From<Progress> for View {
+    fn from(progress: Progress) -> Self {
+        let expected = progress.expected.filter(|_| progress.phase != Phase::Ended);
+        Self { expected, ..Self::of(progress.run, progress.phase, progress.dry_run) }
+    }
+}
+
+fn line(number: u64, line: &SyncLine) -> Line {
+    Line {
+        number,
+        action: line.action.name().to_owned(),
+        cause: line.cause.clone(),
+        address: line.address.clone(),
+        person: line.subject.clone(),
+        detail: line.detail.clone(),
+    }
+}
+
+/// How to run.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    /// Nothing is changed.
+    #[serde(default)]
+    dry_run: bool,
+    /// Percentage of the mailboxes that may be switched off.
+    #[serde(default)]
+    withdraw_limit: Option<u8>,
+}
+
+pub(super) async fn start(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(name): Named<String>,
+    Body(asked): Body<Start>,
+) -> Result<(StatusCode, Json<View>), Error> {
+    let name = name_of(&name)?;
+    if asked.withdraw_limit.is_some_and(|percent| percent > 100) {
+        return Err(Error::bad_request("withdraw_limit: a percentage, 100 at most"));
+    }
+    let settings = state.report(&name)?.settings.map_err(|problems| unusable(&name, &problems))?;
+    if settings.admin.is_none() {
+        let why = format!(
+            "provider {name} cannot be asked who its people are: that needs kind keycloak, \
+             client_id and client_secret"
+        );
+        return Err(Error::new(Code::Conflict, why));
+    }
+    let provider = state.pipeline.provider(&name);
+    let work = Sync {
+        store: state.store.clone(),
+        provider: provider.ok_or_else(|| Error::not_found("provider", name.as_str()))?,
+        names: state.pipeline.names(),
+        userdb: state.settings.load().userdb.clone(),
+        on_withdrawn: on_withdrawn(&state),
+    };
+    let order = Order { dry_run: asked.dry_run, withdraw_limit: asked.withdraw_limit };
+    let begun = state.syncs.start(work, order).await?;
+    if !order.dry_run {
+        caller.changed("sync run", &name);
+    }
+    Ok((StatusCode::ACCEPTED, Json(begun.into())))
+}
+
+/// Whoever is switched off by a sync loses his sessions like anybody else.
+fn on_withdrawn(state: &State) -> OnWithdrawn {
+    let pipeline = Arc::clone(&state.pipeline);
+    Arc::new(move |address, why| {
+        let why = match why {
+            WithdrawnWhy::Missing => WithdrawnFor::OwnerGone,
+            WithdrawnWhy::Disabled => WithdrawnFor::OwnerDisabled,
+        };
+        pipeline.withdraw(address, why);
+    })
+}
+
+fn unusable(name: &ProviderName, problems: &[Problem]) -> Error {
+    let problems: Vec<String> =
+        problems.iter().map(|Problem { key, reason }| format!("{key}: {reason}")).collect();
+    Error::new(Code::Conflict, format!("provider {name}: {}", problems.join("; ")))
+}
+
+impl From<AlreadyRunning> for Error {
+    fn from(error: AlreadyRunning) -> Self {
+        match error {
+            AlreadyRunning::Running(_) => Self::new(Code::Conflict, error.to_string()),
+            AlreadyRunning::Ending => Self::new(Code::Unavailable, error.to_string()),
+            AlreadyRunning::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The sync under way, else the last one.
+pub(super) async fn show(
+    Shared(state): Shared<State>,
+    Named(name): Named<String>,
+) -> Result<Json<View>, Error> {
+    let name = name_of(&name)?;
+    if let Some(progress) = state.syncs.progress(&name) {
+        return Ok(Json(progress.into()));
+    }
+    state.known_provider(&name)?;
+    let last = state.store.sync_runs(&name).await?.pop();
+    let last = last.ok_or_else(|| no_sync(&name))?;
+    Ok(Json(View::of(last, Phase::Ended, false)))
+}
+
+fn no_sync(name: &ProviderName) -> Error {
+    Error::new(Code::NotFound, format!("there was no sync of provider {name} yet"))
+}
+
+pub(super) async fn stop(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(name): Named<String>,
+) -> Result<StatusCode, Error> {
+    let name = name_of(&name)?;
+    state.known_provider(&name)?;
+    if !state.syncs.stop(&name) {
+        let why = format!("no sync of provider {name} is under way");
+        return Err(Error::new(Code::Conflict, why));
+    }
+    caller.changed("sync stop", &name);
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// All runs that are kept, latest first.
+pub(super) async fn runs(
+    Shared(state): Shared<State>,
+    Named(name): Named<String>,
+) -> Result<Json<Page<View>>, Error> {
+    let name = name_of(&name)?;
+    state.known_provider(&name)?;
+    let under_way = state.syncs.progress(&name).filter(|progress| !progress.dry_run);
+    let under_way = under_way.filter(|progress| progress.phase != Phase::Ended);
+    let runs = state.store.sync_runs(&name).await?.into_iter().rev();
+    let views = runs.map(|run| match &under_way {
+        Some(progress) if progress.run.number == run.number => progress.clone().into(),
+        _ => View::of(run, Phase::Ended, false),
+    });
+    Ok(Json(Page::whole(views.collect())))
+}
+
+/// Lines of one run.
+pub(super) async fn log(
+    Shared(state): Shared<State>,
+    Named((name, run)): Named<(String, u64)>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<Line>>, Error> {
+    let name = name_of(&name)?;
+    state.known_provider(&name)?;
+    if !state.store.sync_runs(&name).await?.iter().any(|one| one.number == run) {
+        let why = format!("there is no run {run} of provider {name}, or it is not kept any more");
+        return Err(Error::new(Code::NotFound, why));
+    }
+    let (first, limit) = place(&paging)?;
+    let lines = state.store.sync_lines(&name, run, first, limit).await?;
+    Ok(Json(numbered(&lines, first, limit)))
+}
+
+/// Lines of the last run that was only planned.
+pub(super) async fn plan(
+    Shared(state): Shared<State>,
+    Named(name): Named<String>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<Line>>, Error> {
+    let name = name_of(&name)?;
+    let planned = state.syncs.progress(&name).filter(|progress| progress.dry_run);
+    let planned = planned.ok_or_else(|| {
+        let why = format!("the last sync of provider {name}, if there was one, was no dry run");
+        Error::new(Code::NotFound, why)
+    })?;
+    let (first, limit) = place(&paging)?;
+    let skip = usize::try_from(first).unwrap_or(usize::MAX).min(planned.plan.len());
+    let end = skip.saturating_add(limit).min(planned.plan.len());
+    Ok(Json(numbered(&planned.plan[skip..end], first, limit)))
+}
+
+/// The number of the first line that is asked for, and of how many.
+fn place(paging: &Paging) -> Result<(u64, usize), Error> {
+    let first = match &paging.after {
+        None => 0,
+        Some(after) => {
+            let number = after.parse::<u64>().ok().and_then(|number| number.checked_add(1));
+            number.ok_or_else(|| Error::bad_request("after: expected the number of a line"))?
+        }
+    };
+    Ok((first, bounded(paging.limit)))
+}
+
+fn numbered(lines: &[SyncLine], first: u64, limit: usize) -> Page<Line> {
+    let lines = (first..).zip(lines).map(|(number, one)| line(number, one)).collect();
+    Page::of(lines, limit, |line: &Line| line.number.to_string())
+}

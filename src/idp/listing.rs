@@ -1,0 +1,189 @@
+//! Everybody whom a Keycloak has, page by page (`GET users?first&max`).
+//!
+//! `first` is an offset, so people who come and go meanwhile shift the pages.
+//! Who is listed twice is known by his id. So that nobody falls between two
+//! pages, each begins with the last person of the one before: if none of a page
+//! was seen before, more people went than the overlap holds, and the listing
+//! goes back by a page. Somebody who changes his place in the list himself can
+//! still be missed; so being missing here is a reason to ask for him by his id,
+//! and nothing more.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{
+    Outage, OutageCause, Provider,
+    http::{Endpoint, Reply},
+    keycloak::{MAX_ID_BYTES, flag, text, with_query},
+};
+
+/// People of one page. Keycloak 26.2.5 takes 24 s for 17,000 by a hundred, 20 s by
+/// five hundred, and 55 s by two thousand.
+const PAGE: usize = 100;
+/// Longest wait for a page with all that it needs, such as a token.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often one listing goes back.
+const MAX_STEPS_BACK: u32 = 1000;
+
+/// A person as listed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed {
+    /// The provider's own id of him: `sub` in his tokens.
+    pub subject: String,
+    /// Whether he may log in at all.
+    pub enabled: bool,
+    /// His address as it came; not canonical.
+    pub email: Option<String>,
+    /// Whether it is verified.
+    pub email_is_verified: bool,
+    /// First and last name, as far as there are any.
+    pub name: String,
+    /// Values of the attribute that names his template.
+    pub template_values: Vec<String>,
+}
+
+/// How far a listing is.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    first: usize,
+    size: usize,
+    /// The page begins with somebody who was seen already.
+    overlaps: bool,
+    steps_back: u32,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self { first: 0, size: PAGE, overlaps: false, steps_back: 0 }
+    }
+}
+
+impl Listing {
+    /// Asks for less at a time, if that is possible.
+    fn shrink(&mut self) -> bool {
+        let can = self.size > 2;
+        self.size = (self.size / 2).max(2);
+        can
+    }
+
+    /// False if it has gone back too often.
+    fn step_back(&mut self) -> bool {
+        self.first = self.first.saturating_sub(self.size - 1);
+        self.overlaps = self.first > 0;
+        self.steps_back += 1;
+        self.steps_back <= MAX_STEPS_BACK
+    }
+
+    fn go_on(&mut self, came: usize) {
+        // A page that is not full is the last one, or people on it are hidden from
+        // us; what the next page begins with is not known then.
+        self.overlaps = came == self.size;
+        self.first += if self.overlaps { self.size - 1 } else { self.size };
+        self.size = (self.size * 2).min(PAGE);
+    }
+}
+
+impl Provider {
+    /// The next people of a listing; `None` at its end. Who was on a page before,
+    /// by the word of `seen`, may come again.
+    ///
+    /// # Errors
+    /// They cannot be asked for, or our client may not see people.
+    pub async fn list_people(
+        &self,
+        listing: &mut Listing,
+        seen: impl Fn(&str) -> bool,
+    ) -> Result<Option<Vec<Listed>>, Outage> {
+        loop {
+            match self.people_page(listing.first, listing.size).await {
+                // What cannot be read or waited for at once may be in pieces.
+                Err(outage)
+                    if matches!(outage.cause, OutageCause::Malformed | OutageCause::Slow)
+                        && listing.shrink() => {}
+                Err(outage) => return Err(outage),
+                Ok(page) if listing.overlaps && !page.iter().any(|one| seen(&one.subject)) => {
+                    if !listing.step_back() {
+                        let detail = "people come and go faster than they can be listed";
+                        return Err(Outage::new(OutageCause::Slow, detail));
+                    }
+                }
+                Ok(page) if page.is_empty() => return Ok(None),
+                Ok(page) => {
+                    listing.go_on(page.len());
+                    return Ok(Some(page));
+                }
+            }
+        }
+    }
+
+    /// How many people there are, for a progress bar.
+    ///
+    /// # Errors
+    /// It cannot be asked for.
+    pub async fn count_people(&self) -> Result<u64, Outage> {
+        let deadline = Instant::now() + PATIENCE;
+        let counted = async {
+            let url = self.admin_api()?.resource(["users", "count"]);
+            let (reply, ticket) = self.admin(Endpoint::Listing, &url, deadline).await?;
+            self.granted(&reply, &ticket)?;
+            let number = std::str::from_utf8(&reply.body).ok();
+            let number = number.and_then(|text| text.trim().parse().ok());
+            number.ok_or_else(|| reply.malformed("no number of people"))
+        };
+        counted.await.map_err(|outage| self.clean(outage))
+    }
+
+    async fn people_page(&self, first: usize, size: usize) -> Result<Vec<Listed>, Outage> {
+        let deadline = Instant::now() + PATIENCE;
+        let page = async {
+            let (first, size) = (first.to_string(), size.to_string());
+            let query = [("first", &*first), ("max", &*size), ("briefRepresentation", "false")];
+            let url = with_query(self.admin_api()?.resource(["users"]), &query);
+            let (reply, ticket) = self.admin(Endpoint::Listing, &url, deadline).await?;
+            let people = self.people(&reply, &ticket)?;
+            if people.is_empty() {
+                self.prove(&ticket, deadline).await?;
+            }
+            let attribute = &self.settings().provisioning.template_attribute;
+            let people = people.iter().map(|person| read(person, attribute, &reply));
+            people.collect::<Result<Vec<_>, Outage>>()
+        };
+        page.await.map_err(|outage| self.clean(outage))
+    }
+}
+
+fn read(person: &Value, attribute: &str, reply: &Reply) -> Result<Listed, Outage> {
+    let person = person.as_object().ok_or_else(|| reply.malformed("no list of people"))?;
+    let subject = text(person, "id", reply)?;
+    let fit =
+        |id: &&str| !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control);
+    let subject = subject.filter(fit).ok_or_else(|| reply.malformed("a person without an id"))?;
+    let names = [text(person, "firstName", reply)?, text(person, "lastName", reply)?];
+    let names: Vec<&str> = names.into_iter().flatten().map(str::trim).collect();
+    Ok(Listed {
+        subject: subject.to_owned(),
+        enabled: flag(person, "enabled", reply)?
+            .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
+        email: text(person, "email", reply)?.map(str::to_owned),
+        email_is_verified: flag(person, "emailVerified", reply)?.unwrap_or(false),
+        name: names.join(" ").trim().to_owned(),
+        template_values: values(person.get("attributes"), attribute, reply)?,
+    })
+}
+
+fn values(
+    attributes: Option<&Value>,
+    attribute: &str,
+    reply: &Reply,
+) -> Result<Vec<String>, Outage> {
+    let wrong = || reply.malformed("attributes are no lists of texts");
+    // Without any, the member is missing.
+    let attributes = match attributes {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(attributes) => attributes.as_object().ok_or_else(wrong)?,
+    };
+    let Some(values) = attributes.get(attribute) else { return Ok(Vec::new()) };
+    let values = values.as_array().ok_or_else(wrong)?.iter();
+    values.map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}

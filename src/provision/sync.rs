@@ -1,0 +1,446 @@
+//! A sync: goes through everybody whom a provider has, and brings the mailboxes
+//! that follow it up to date.
+//!
+//! First all pages of people, each with its own transaction. Then the mailboxes
+//! whose person no page had: each is asked for by his id, since pages shift while
+//! people come and go. Last those who are disabled or missing are switched off,
+//! unless they are more than may be. What a run holds in memory is a few bytes for
+//! each person, one page, and the addresses of those who may be switched off.
+//!
+//! Everything that a run does is so already for the next one: a run that was
+//! broken off, in whatever way, is finished by the next.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    apply::{self, Finding, Rules},
+    record::Record,
+};
+use crate::{
+    clock::Timestamp,
+    idp::{self, Listing, Outage},
+    mailbox::{Address, DomainName, NameRules, policy::WithdrawnWhy, userdb},
+    store::{self, MailboxFilter, Store, SyncAction, SyncLine, SyncOutcome, SyncRun},
+};
+
+/// Mailboxes that are read or written at a time.
+const AT_A_TIME: usize = 100;
+/// People that one run can keep apart.
+const MAX_PEOPLE: usize = 1_000_000;
+/// People who are asked for by their id at the same time: logins need the
+/// provider, too.
+const LOOK_UPS: usize = 4;
+
+/// What a run works on.
+pub struct Sync {
+    /// The state.
+    pub store: Arc<dyn Store>,
+    /// Whose people.
+    pub provider: Arc<idp::Provider>,
+    /// How names become addresses.
+    pub names: Arc<NameRules>,
+    /// Pattern of a new mailbox's home.
+    pub userdb: userdb::Settings,
+    /// Told of each mailbox that was switched off: its sessions may still be open.
+    pub on_withdrawn: OnWithdrawn,
+}
+
+/// Hears of a mailbox that was switched off, and why.
+pub type OnWithdrawn = Arc<dyn Fn(&Address, WithdrawnWhy) + Send + std::marker::Sync>;
+
+/// What an administrator asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Order {
+    /// Nothing is changed, and what would be is said.
+    pub dry_run: bool,
+    /// Percentage of the mailboxes that may be switched off; else the settings'.
+    pub withdraw_limit: Option<u8>,
+}
+
+/// How far a run is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Whether it is only planned.
+    pub dry_run: bool,
+    /// The run as it stands.
+    pub run: SyncRun,
+    /// How many people there are, as far as the provider says so.
+    pub expected: Option<u64>,
+    /// What it is at.
+    pub phase: Phase,
+    /// What would be done, at the end of one that is only planned.
+    pub plan: Arc<Vec<SyncLine>>,
+}
+
+/// What a run is at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Reads people.
+    People,
+    /// Asks for those whom no page had.
+    Missing,
+    /// Switches off.
+    Withdrawing,
+    /// It has ended.
+    Ended,
+}
+
+/// Why a run ends before its end.
+enum Stop {
+    Cancelled,
+    Provider(Outage),
+    Store(store::Error),
+    TooMany,
+    Brake(String),
+}
+
+impl From<Outage> for Stop {
+    fn from(outage: Outage) -> Self {
+        Self::Provider(outage)
+    }
+}
+
+impl From<store::Error> for Stop {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Stop> for SyncOutcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Provider(outage) => Self::Failed(outage.to_string()),
+            Stop::Store(error) => Self::Failed(error.to_string()),
+            Stop::TooMany => Self::Failed(format!("there are more than {MAX_PEOPLE} people")),
+            Stop::Brake(why) => Self::Braked(why),
+        }
+    }
+}
+
+/// One run under way.
+struct Run<'a> {
+    sync: &'a Sync,
+    rules: Rules,
+    record: Record,
+    percent: u8,
+    seen: Seen,
+    /// Mailboxes of people who are disabled.
+    disabled: Vec<Address>,
+    progress: &'a watch::Sender<Progress>,
+    stop: &'a CancellationToken,
+}
+
+/// Who was listed, by a digest of his id.
+#[derive(Default)]
+struct Seen(HashSet<[u8; 16]>);
+
+impl Seen {
+    fn digest(subject: &str) -> [u8; 16] {
+        let digest = blake3::hash(subject.as_bytes());
+        *digest.as_bytes().first_chunk().expect("a digest has 32 bytes")
+    }
+
+    fn has(&self, subject: &str) -> bool {
+        self.0.contains(&Self::digest(subject))
+    }
+
+    /// Whether he was not there before.
+    fn add(&mut self, subject: &str) -> bool {
+        self.0.insert(Self::digest(subject))
+    }
+}
+
+/// Begins a run: its record is in the store when this returns.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn begin(sync: &Sync, order: Order) -> Result<Begun, store::Error> {
+    let (store, now) = (Arc::clone(&sync.store), Timestamp::now());
+    let name = sync.provider.settings().name.clone();
+    let record = if order.dry_run {
+        Record::planned(store, name, now)
+    } else {
+        Record::begin(store, name, now).await?
+    };
+    Ok(Begun { record, order })
+}
+
+/// A run that can go on.
+pub(super) struct Begun {
+    record: Record,
+    order: Order,
+}
+
+impl Begun {
+    /// How far it is: nowhere.
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            dry_run: self.order.dry_run,
+            run: self.record.run.clone(),
+            expected: None,
+            phase: Phase::People,
+            plan: Arc::default(),
+        }
+    }
+
+    /// Goes to the end, and says how far it is.
+    pub(super) async fn run(
+        self,
+        sync: &Sync,
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) {
+        let mut before = self.record.run.clone();
+        let ended = self.try_run(sync, progress, stop).await;
+        let (run, plan) = ended.unwrap_or_else(|error| {
+            before.outcome = SyncOutcome::Failed(error.to_string());
+            before.ended = Timestamp::now();
+            (before, Vec::new())
+        });
+        summarise(&run, progress.borrow().dry_run);
+        progress.send_modify(|progress| {
+            progress.run = run;
+            progress.phase = Phase::Ended;
+            progress.plan = Arc::new(plan);
+        });
+    }
+
+    async fn try_run(
+        self,
+        sync: &Sync,
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<(SyncRun, Vec<SyncLine>), store::Error> {
+        let provider = Arc::new(sync.provider.settings().clone());
+        let templates = sync.store.templates().await?.into_iter();
+        let percent = self.order.withdraw_limit.unwrap_or(provider.provisioning.withdraw_limit);
+        let rules = Rules {
+            names: NameRules {
+                default_domain: provider.default_domain.clone(),
+                further_local_bytes: sync.names.further_local_bytes.clone(),
+            },
+            provider,
+            templates: templates.map(|one| (one.name.clone(), one)).collect::<BTreeMap<_, _>>(),
+            userdb: sync.userdb.clone(),
+        };
+        let mut run = Run {
+            sync,
+            rules,
+            record: self.record,
+            percent,
+            seen: Seen::default(),
+            disabled: Vec::new(),
+            progress,
+            stop,
+        };
+        let outcome = run.all().await.map_or_else(SyncOutcome::from, |()| SyncOutcome::Complete);
+        run.record.end(outcome).await
+    }
+}
+
+fn summarise(run: &SyncRun, dry_run: bool) {
+    let SyncRun { provider, number, outcome, counts, .. } = run;
+    let done: Vec<String> =
+        counts.done.iter().map(|(action, number)| format!("{} {number}", action.name())).collect();
+    let skipped: Vec<String> =
+        counts.skipped.iter().map(|(cause, number)| format!("{cause} {number}")).collect();
+    let (done, skipped) = (done.join(", "), skipped.join(", "));
+    let (people, unchanged) = (counts.people, counts.unchanged);
+    let run = *number;
+    match outcome {
+        SyncOutcome::Failed(reason) | SyncOutcome::Braked(reason) => {
+            tracing::error!(%provider, run, dry_run, reason, people, unchanged, done, skipped, "sync stopped");
+        }
+        SyncOutcome::Cancelled => {
+            tracing::warn!(%provider, run, dry_run, people, unchanged, done, skipped, "sync broken off");
+        }
+        _ => tracing::info!(%provider, run, dry_run, people, unchanged, done, skipped, "sync done"),
+    }
+}
+
+impl Run<'_> {
+    async fn all(&mut self) -> Result<(), Stop> {
+        let expected = self.unless_stopped(self.sync.provider.count_people()).await?.ok();
+        self.progress.send_modify(|progress| progress.expected = expected);
+        self.people().await?;
+        self.enter(Phase::Missing);
+        let (missing, following) = self.missing().await?;
+        self.enter(Phase::Withdrawing);
+        self.withdraw(&missing, following).await
+    }
+
+    /// What `asked` comes to, unless somebody breaks the run off.
+    async fn unless_stopped<T>(&self, asked: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Stop::Cancelled),
+            answer = asked => Ok(answer),
+        }
+    }
+
+    async fn people(&mut self) -> Result<(), Stop> {
+        let mut listing = Listing::default();
+        loop {
+            let page =
+                self.sync.provider.list_people(&mut listing, |subject| self.seen.has(subject));
+            let Some(page) = self.unless_stopped(page).await?? else { return Ok(()) };
+            let mut steps = Vec::new();
+            for person in &page {
+                if !self.seen.add(&person.subject) {
+                    continue;
+                }
+                self.record.run.counts.people += 1;
+                for finding in self.rules.person(self.sync.store.as_ref(), person).await? {
+                    self.take(finding, &mut steps);
+                }
+            }
+            if self.seen.0.len() > MAX_PEOPLE {
+                return Err(Stop::TooMany);
+            }
+            self.record.page(steps).await?;
+            self.say();
+        }
+    }
+
+    fn take(&mut self, finding: Finding, steps: &mut Vec<store::SyncStep>) {
+        match finding {
+            Finding::Unchanged => self.record.run.counts.unchanged += 1,
+            Finding::Step(step) => steps.push(step),
+            Finding::Skipped(line) => steps.push(store::SyncStep { write: None, line }),
+            Finding::Counted(refusal) => {
+                let skipped = &mut self.record.run.counts.skipped;
+                *skipped.entry(refusal.name().to_owned()).or_default() += 1;
+            }
+            Finding::Disabled(address) => self.disabled.push(address),
+        }
+    }
+
+    /// Mailboxes whose person is nowhere at the provider, by its own word on his
+    /// id; and how many mailboxes follow it.
+    async fn missing(&mut self) -> Result<(Vec<Address>, usize), Stop> {
+        let mut following = 0;
+        let mut unseen = Vec::new();
+        for domain in self.domains().await? {
+            let filter = MailboxFilter { domain: Some(domain), mask: None };
+            let mut after = None;
+            loop {
+                let store = &self.sync.store;
+                let page = store.mailboxes(&filter, after.as_ref(), AT_A_TIME).await?;
+                for mailbox in &page {
+                    let Some(bound) = &mailbox.bound else { continue };
+                    let ours = self.rules.follows(mailbox)
+                        && bound.provider == self.rules.provider.name
+                        && mailbox.policy.withdrawn.is_none();
+                    following += usize::from(ours);
+                    let unseen_now = ours && !self.seen.has(&bound.subject);
+                    if unseen_now && apply::can_be_withdrawn(mailbox) {
+                        unseen.push((mailbox.address.clone(), bound.subject.clone()));
+                    }
+                }
+                let full = page.len() == AT_A_TIME;
+                after = page.last().filter(|_| full).map(|last| last.address.clone());
+                if after.is_none() {
+                    break;
+                }
+                self.unless_stopped(tokio::task::yield_now()).await?;
+            }
+        }
+        let limit = self.limit(following);
+        let missing = self.unless_stopped(self.asked_for(unseen, limit)).await??;
+        Ok((missing, following))
+    }
+
+    /// Those whom the provider does not have, also if asked for by their ids. More
+    /// than one beyond the limit need not be known.
+    async fn asked_for(
+        &self,
+        unseen: Vec<(Address, String)>,
+        limit: usize,
+    ) -> Result<Vec<Address>, Outage> {
+        let provider = &self.sync.provider;
+        let answers = stream::iter(unseen).map(async |(address, subject)| {
+            let person = provider.look_up_by_id(&subject).await?;
+            Ok(person.is_none().then_some(address))
+        });
+        let answers = answers.buffer_unordered(LOOK_UPS);
+        let gone = answers.try_filter_map(async |gone| Ok(gone));
+        gone.take(limit.saturating_add(1)).try_collect().await
+    }
+
+    async fn domains(&self) -> Result<Vec<DomainName>, store::Error> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.sync.store.domains(after.as_ref(), AT_A_TIME).await?;
+            let ours = page.iter().filter(|domain| self.rules.speaks_for(domain));
+            found.extend(ours.map(|domain| domain.name.clone()));
+            let full = page.len() == AT_A_TIME;
+            after = page.last().filter(|_| full).map(|last| last.name.clone());
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// How many of the mailboxes may be switched off.
+    fn limit(&self, following: usize) -> usize {
+        following.saturating_mul(usize::from(self.percent)).div_ceil(100)
+    }
+
+    async fn withdraw(&mut self, missing: &[Address], following: usize) -> Result<(), Stop> {
+        let disabled = std::mem::take(&mut self.disabled);
+        let limit = self.limit(following);
+        if missing.len() + disabled.len() > limit {
+            let more = if missing.len() > limit { "at least " } else { "" };
+            return Err(Stop::Brake(format!(
+                "{more}{} of {following} mailboxes would be switched off ({} of people who are \
+                 missing, {} of disabled ones), and withdraw_limit is {} %: none was",
+                missing.len() + disabled.len(),
+                missing.len(),
+                disabled.len(),
+                self.percent
+            )));
+        }
+        let missing = missing.iter().map(|address| (address, WithdrawnWhy::Missing));
+        let disabled = disabled.iter().map(|address| (address, WithdrawnWhy::Disabled));
+        let all: Vec<_> = missing.chain(disabled).collect();
+        for page in all.chunks(AT_A_TIME) {
+            self.unless_stopped(tokio::task::yield_now()).await?;
+            let mut steps = Vec::new();
+            for (address, why) in page {
+                let account = self.sync.store.account(address).await?;
+                let mailbox = account.map(|account| account.mailbox);
+                let mailbox = mailbox.filter(|mailbox| {
+                    self.rules.follows(mailbox) && apply::can_be_withdrawn(mailbox)
+                });
+                let now = Timestamp::now();
+                steps.extend(mailbox.map(|mailbox| apply::withdrawn(&mailbox, *why, now)));
+            }
+            for line in self.record.page(steps).await? {
+                let address = line.address.filter(|_| line.action == SyncAction::Withdrawn);
+                let withdrawn = page.iter().find(|(one, _)| Some(*one) == address.as_ref());
+                if let Some((address, why)) = withdrawn.filter(|_| !self.record.is_planned()) {
+                    (self.sync.on_withdrawn)(address, *why);
+                }
+            }
+            self.say();
+        }
+        Ok(())
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.progress.send_modify(|progress| progress.phase = phase);
+    }
+
+    fn say(&self) {
+        self.progress.send_modify(|progress| progress.run = self.record.run.clone());
+    }
+}

@@ -1,0 +1,164 @@
+//! What a sync writes, and its record.
+
+use super::*;
+
+fn corp() -> ProviderName {
+    "corp".parse().unwrap()
+}
+
+fn line(action: SyncAction, text: &str) -> SyncLine {
+    SyncLine {
+        action,
+        cause: None,
+        address: Some(address(text)),
+        subject: text.to_owned(),
+        detail: String::new(),
+    }
+}
+
+fn create(new: NewMailbox) -> SyncStep {
+    let line = line(SyncAction::Created, new.address.as_str());
+    SyncStep { write: Some(MailboxWrite::Create(Box::new(new))), line }
+}
+
+/// A change of what is there now.
+async fn changed(
+    store: &Under,
+    text: &str,
+    change: impl Fn(&mut dovegate::mailbox::Mailbox),
+) -> SyncStep {
+    let old = store.account(&address(text)).await.unwrap().unwrap().mailbox;
+    let mut new = Box::new((*old).clone());
+    change(&mut new);
+    let line = line(SyncAction::Updated, text);
+    SyncStep { write: Some(MailboxWrite::Replace { old, new }), line }
+}
+
+/// Action and cause of each line.
+fn said(lines: &[SyncLine]) -> Vec<(&'static str, Option<&str>)> {
+    lines.iter().map(|line| (line.action.name(), line.cause.as_deref())).collect()
+}
+
+pub(super) async fn a_page_is_carried_out_as_far_as_it_can_be(store: Under) {
+    with_ann(&store).await;
+    let limit = DomainChange {
+        max_mailboxes: Some(Some(2)),
+        total_quota: Some(quota(10)),
+        ..DomainChange::default()
+    };
+    let name = DomainName::parse("example.org").unwrap();
+    let sized = Some(Some(quota(1)));
+    let small = MailboxChange { quota: sized, ..MailboxChange::default() };
+    store.update_mailbox(&address("ann@example.org"), small, NOW).await.unwrap();
+    store.update_domain(&name, limit, NOW).await.unwrap();
+    let with_quota = |text: &str| NewMailbox { quota: Some(quota(5)), ..new_mailbox(text) };
+    let steps = vec![
+        create(with_quota("ann@example.org")),
+        create(with_quota("bob@example.org")),
+        create(with_quota("cleo@example.org")),
+        create(with_quota("cleo@nowhere.example")),
+        changed(&store, "ann@example.org", |ann| {
+            ann.quota = Some(quota(9));
+            "Ann".clone_into(&mut ann.display_name);
+        })
+        .await,
+    ];
+    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let (run, lines) = store.sync_page(run, steps, NOW).await.unwrap();
+    assert_eq!(
+        said(&lines),
+        [
+            ("skipped", Some("changed_meanwhile")),
+            ("created", None),
+            ("skipped", Some("limit")),
+            ("skipped", Some("changed_meanwhile")),
+            ("updated", None),
+            ("skipped", Some("limit")),
+        ]
+    );
+    let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
+    assert_eq!((ann.quota, &ann.display_name[..]), (Some(quota(1)), "Ann"));
+    assert_eq!(used_up(&store).await, DomainUse { mailboxes: 2, quota_bytes: 6 });
+    assert_eq!((run.lines, run.counts.skipped["limit"]), (6, 2));
+    assert_eq!(store.sync_runs(&corp()).await.unwrap(), [run]);
+}
+
+pub(super) async fn a_mailbox_that_was_changed_meanwhile_stays(store: Under) {
+    with_ann(&store).await;
+    let step =
+        changed(&store, "ann@example.org", |ann| "theirs".clone_into(&mut ann.display_name)).await;
+    let ours = Some("ours".to_owned());
+    let change = MailboxChange { display_name: ours, ..MailboxChange::default() };
+    store.update_mailbox(&address("ann@example.org"), change, NOW).await.unwrap();
+    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let (_, lines) = store.sync_page(run, vec![step], NOW).await.unwrap();
+    assert_eq!(said(&lines), [("skipped", Some("changed_meanwhile"))]);
+    let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
+    assert_eq!(ann.display_name, "ours");
+}
+
+pub(super) async fn a_rename_takes_everything_along(store: Under) {
+    let ann = fill(&store).await;
+    let to = |text: &'static str| {
+        move |mailbox: &mut dovegate::mailbox::Mailbox| mailbox.address = address(text)
+    };
+    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let taken = changed(&store, "ann@example.org", to("carl@example.org")).await;
+    let elsewhere = changed(&store, "ann@example.org", to("ann@example.com")).await;
+    let good = changed(&store, "ann@example.org", to("anna@example.org")).await;
+    let (_, lines) = store.sync_page(run, vec![taken, elsewhere, good], NOW).await.unwrap();
+    let conflict = ("skipped", Some("changed_meanwhile"));
+    assert_eq!(said(&lines), [conflict, conflict, ("updated", None)]);
+    assert!(store.account(&address("ann@example.org")).await.unwrap().is_none());
+    let anna = store.account(&address("anna@example.org")).await.unwrap().unwrap().mailbox;
+    assert_eq!(anna.id, ann);
+    assert_eq!(store.address_of(ann).await.unwrap(), Some(address("anna@example.org")));
+    assert_eq!(store.app_passwords(ann).await.unwrap().len(), 1);
+    assert_eq!(store.uses(Some(ann), 10).await.unwrap().len(), 1);
+    assert_eq!(used_up(&store).await.mailboxes, 2);
+    store.remove_mailbox(&address("anna@example.org")).await.unwrap();
+    assert_eq!(used_up(&store).await.mailboxes, 1);
+}
+
+pub(super) async fn runs_are_numbered_and_the_oldest_go(store: Under) {
+    let ended = |run| dovegate::store::SyncRun { outcome: SyncOutcome::Complete, ..run };
+    for number in 1..=MAX_SYNC_RUNS as u64 + 3 {
+        let run = store.begin_sync(corp(), NOW).await.unwrap();
+        assert_eq!((run.number, &run.outcome), (number, &SyncOutcome::Running));
+        let text = SyncStep { write: None, line: line(SyncAction::Missing, "a@example.org") };
+        let (run, _) = store.sync_page(ended(run), vec![text], NOW).await.unwrap();
+        assert_eq!(store.sync_lines(&corp(), run.number, 0, 9).await.unwrap().len(), 1);
+    }
+    let runs = store.sync_runs(&corp()).await.unwrap();
+    assert_eq!((runs.len(), runs[0].number), (MAX_SYNC_RUNS, 4));
+    for (number, kept) in [(3, 0), (4, 1)] {
+        assert_eq!(store.sync_lines(&corp(), number, 0, 9).await.unwrap().len(), kept);
+    }
+    // Another provider's are its own; and one that never ended was interrupted.
+    let other: ProviderName = "corp-2".parse().unwrap();
+    store.begin_sync(other.clone(), NOW).await.unwrap();
+    store.begin_sync(other.clone(), NOW).await.unwrap();
+    let outcomes = store.sync_runs(&other).await.unwrap().into_iter().map(|run| run.outcome);
+    assert_eq!(outcomes.collect::<Vec<_>>(), [SyncOutcome::Interrupted, SyncOutcome::Running]);
+    assert_eq!(store.sync_runs(&corp()).await.unwrap().len(), MAX_SYNC_RUNS);
+}
+
+pub(super) async fn lines_are_read_from_anywhere(store: Under) {
+    let mut run = store.begin_sync(corp(), NOW).await.unwrap();
+    for page in 0..5 {
+        let step = |number| SyncStep {
+            write: None,
+            line: line(SyncAction::Missing, &format!("p{}@example.org", page * 7 + number)),
+        };
+        run = store.sync_page(run, (0..7).map(step).collect(), NOW).await.unwrap().0;
+    }
+    for (first, limit, expected) in
+        [(0, 3, 0..3), (5, 10, 5..15), (13, 1, 13..14), (30, 99, 30..35), (35, 9, 0..0)]
+    {
+        let lines = store.sync_lines(&corp(), run.number, first, limit).await.unwrap();
+        let found: Vec<_> = lines.into_iter().map(|line| line.subject).collect();
+        let expected: Vec<_> = expected.map(|number| format!("p{number}@example.org")).collect();
+        assert_eq!(found, expected, "from {first}");
+    }
+    assert!(store.sync_lines(&corp(), run.number + 1, 0, 9).await.unwrap().is_empty());
+}
