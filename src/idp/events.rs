@@ -27,11 +27,10 @@ use crate::clock::Timestamp;
 
 /// Longest poll altogether.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Entries that are asked for at once.
-const PAGE: usize = 100;
-/// Most pages of a kind in one poll. Who changes more people than that in a few
-/// seconds changes them all, as far as we go.
-const MAX_PAGES: usize = 10;
+/// Most entries of a kind in one poll. Who changes more people than that in half a
+/// minute changes them all, as far as we go. All are asked for at once: Keycloak
+/// orders by time alone, and between two pages events of one moment get lost.
+const MOST: usize = 500;
 /// After more than can be read, so that everything is not forgotten every few
 /// seconds while thousands of people are imported.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -237,21 +236,15 @@ impl Provider {
             return Ok((self.anchored(kind, deadline).await?, found));
         }
         let mut read = window.reading(sent, Timestamp::now());
-        for page in 0..MAX_PAGES {
-            let reply = self.page(kind, read.from(), page * PAGE, PAGE, deadline).await?;
-            if reply.is_cut {
-                break;
+        let reply = self.newest(kind, read.from(), MOST, deadline).await?;
+        let events = if reply.is_cut { None } else { Some(reply.list()?) };
+        for event in events.iter().flatten().take(MOST) {
+            if read.is_new(read::key(event), read::time(event)) {
+                kind.note(event, &mut found);
             }
-            let events = reply.list()?;
-            for event in events.iter().take(PAGE) {
-                let at = read::time(event);
-                if read.is_new(read::key(event), at) {
-                    kind.note(event, &mut found);
-                }
-            }
-            if events.len() < PAGE {
-                return Ok((read.whole(), found));
-            }
+        }
+        if events.is_some_and(|events| events.len() < MOST) {
+            return Ok((read.whole(), found));
         }
         found.missed = true;
         found.pause = Some(PAUSE);
@@ -261,17 +254,16 @@ impl Provider {
     /// A window that begins with the newest event.
     async fn anchored(&self, kind: Kind<'_>, deadline: Instant) -> Result<Window, Outage> {
         let sent = Instant::now();
-        let reply = self.page(kind, None, 0, 1, deadline).await?;
+        let reply = self.newest(kind, None, 1, deadline).await?;
         let newest = reply.list()?;
         let newest = newest.first().map(|event| (read::key(event), read::time(event)));
         Ok(Windowed::anchored(newest, sent, Timestamp::now()))
     }
 
-    async fn page(
+    async fn newest(
         &self,
         kind: Kind<'_>,
         from: Option<Timestamp>,
-        first: usize,
         max: usize,
         deadline: Instant,
     ) -> Result<Reply, Outage> {
@@ -279,7 +271,7 @@ impl Provider {
         {
             let mut query = url.query_pairs_mut();
             query.extend_pairs(kind.filter());
-            query.extend_pairs([("first", first.to_string()), ("max", max.to_string())]);
+            query.append_pair("max", &max.to_string());
             if let Some(Timestamp(from)) = from {
                 query.append_pair("dateFrom", &from.to_string());
             }

@@ -6,6 +6,7 @@ mod away;
 mod caches;
 mod crowd;
 mod facts;
+mod feed;
 mod forged;
 mod house;
 mod logins;

@@ -15,7 +15,7 @@ use crate::idp::{
 /// Longest answer that is read: Keycloak's discovery document has 6 KB, a key
 /// set of hundreds of keys 200 KB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// A hundred events with all that was changed in each; one poll reads them, and no
+/// Hundreds of events with all that was changed in each; one poll reads them, and no
 /// login.
 const MAX_EVENTS_BYTES: usize = 2 * 1024 * 1024;
 
