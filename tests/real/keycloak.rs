@@ -5,6 +5,7 @@ mod administrator;
 mod away;
 mod caches;
 mod crowd;
+mod events;
 mod facts;
 mod feed;
 mod forged;

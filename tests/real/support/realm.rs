@@ -141,6 +141,13 @@ impl<'k> Realm<'k> {
         found[0]["id"].as_str().expect("it is there").to_owned()
     }
 
+    /// Ends the session of tokens of the mail program, as signing out does.
+    pub fn sign_out(&self, tokens: &Tokens) {
+        let refresh = tokens.refresh.as_deref().expect("people get one");
+        let form = [("client_id", DESKTOP), ("refresh_token", refresh)];
+        http::post(&self.keycloak.endpoint(&self.name, "logout"), &form).good();
+    }
+
     /// A person signs in at the mail program: what she gets.
     pub fn sign_in(&self, person: &str) -> Tokens {
         sign_in(&self.keycloak.issuer(&self.name), person, DESKTOP, "openid mail")
