@@ -85,8 +85,8 @@ async fn carry_out(command: OnWithdrawal, withdrawal: Withdrawal) -> bool {
         tracing::error!(
             user,
             why,
-            "on_withdrawal is not run: the address begins with \"-\" and would be an option; put \
-             \"--\" before %u"
+            "on_withdrawal is not run: the address begins with a dash and would be an option; \
+             put -- before %u"
         );
         return false;
     };

@@ -20,6 +20,7 @@ mod idp;
 mod import;
 mod mailpassword;
 mod misfortunes;
+mod owners;
 mod provider_test;
 mod server;
 mod socketmap;

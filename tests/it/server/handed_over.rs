@@ -199,6 +199,35 @@ fn dovecots_master_is_told_and_obeyed() {
     }
 }
 
+/// It would hold the sockets when we are gone, and tell Dovecot's master that we
+/// are there.
+#[test]
+fn programs_that_we_start_get_nothing_of_it() {
+    let listed = TempDir::new().unwrap();
+    let file = listed.path().join("fds");
+    let script = "ls -l /proc/self/fd > $0.new; mv $0.new $0";
+    let command = format!("[\"/bin/sh\", \"-c\", '{script}', \"{}\", \"%u\"]", file.display());
+    let (folder, target) = prepared(&format!("login.on_withdrawal = {command}"));
+    let mut child = dovecot(&target, true).start(folder.path(), "", "log");
+    child.process.wait_for("ready");
+    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dovegate"))
+        .arg("--data")
+        .arg(folder.path())
+        .args(["mailbox", "remove", ANN])
+        .output();
+    assert!(removed.unwrap().status.success());
+    let deadline = Instant::now() + PATIENCE;
+    while !file.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let fds = std::fs::read_to_string(&file).unwrap_or_else(|_| child.process.log());
+    // Its standard error, and nothing else of ours.
+    assert!(fds.contains("0 -> /dev/null") && !fds.contains("socket:"), "{fds}");
+    assert_eq!(fds.matches("pipe:").count(), 1, "{fds}");
+    child.stop();
+    assert!(child.process.wait().success(), "{}", child.process.log());
+}
+
 #[test]
 fn idle_process_goes_when_dovecot_asks_and_a_busy_one_stays() {
     let (folder, target) = prepared("");
