@@ -4,6 +4,7 @@ mod abuse;
 mod apart;
 mod bearer;
 mod explain;
+mod http;
 mod keycloak;
 mod mailpassword;
 mod owners;

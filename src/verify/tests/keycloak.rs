@@ -9,13 +9,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::sync::watch;
 
-use super::{provider::name, *};
+use super::{
+    http::{Asked, listen},
+    provider::name,
+    *,
+};
 use crate::mailbox::{NamedProvider, Provider, provider::Kind};
 
 /// Answers as Keycloak's Admin REST API does.
@@ -40,8 +40,6 @@ struct Shared {
 
 impl FakeKeycloak {
     pub(super) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             people: Mutex::default(),
             look_ups: AtomicUsize::new(0),
@@ -50,12 +48,7 @@ impl FakeKeycloak {
             blind: Mutex::default(),
             answered: watch::Sender::new(usize::MAX),
         });
-        let own = Arc::clone(&shared);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&own)));
-            }
-        });
+        let url = listen(&shared, answer).await;
         Self { url, shared }
     }
 
@@ -146,9 +139,9 @@ pub(super) fn hash_of(password: &str) -> Value {
     json!({ "attributes": { "mailcow_password": [bcrypt(password)] } })
 }
 
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
-    let Some(path) = read_path(&mut stream).await else { return };
-    let (status, body) = answer(&path, &shared);
+async fn answer(shared: Arc<Shared>, asked: Asked) -> (u16, Value) {
+    let path = asked.path;
+    let said = said(&path, &shared);
     let count = if path.contains("email=") { Some(&shared.look_ups) } else { None };
     let count = count.or_else(|| path.contains("/users/").then_some(&shared.by_id));
     if let Some(count) = count {
@@ -157,17 +150,11 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         let number: usize = all.iter().map(|count| count.load(Ordering::SeqCst)).sum();
         let _ = shared.answered.subscribe().wait_for(|answered| number <= *answered).await;
     }
-    let body = body.to_string();
-    let head = format!(
-        "HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.write_all((head + &body).as_bytes()).await;
+    said
 }
 
 /// The answer is that of the moment when the question came.
-fn answer(path: &str, shared: &Shared) -> (u16, Value) {
+fn said(path: &str, shared: &Shared) -> (u16, Value) {
     if path == "/realms/mail/protocol/openid-connect/token" {
         return (200, json!({ "access_token": "ours", "expires_in": 300 }));
     }
@@ -212,19 +199,6 @@ fn by_id(id: &str, shared: &Shared) -> (u16, Value) {
     match people.iter().find(|person| person["id"] == id) {
         Some(person) => (200, person.clone()),
         None => (404, json!({ "error": "User not found" })),
-    }
-}
-
-async fn read_path(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    loop {
-        let mut part = [0; 4096];
-        let read = stream.read(&mut part).await.ok().filter(|read| *read > 0)?;
-        request.extend(&part[..read]);
-        let text = String::from_utf8_lossy(&request);
-        if text.contains("\r\n\r\n") {
-            return text.split(' ').nth(1).map(str::to_owned);
-        }
     }
 }
 

@@ -10,13 +10,12 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::sync::watch;
 
-use super::*;
+use super::{
+    http::{Asked, listen},
+    *,
+};
 use crate::{
     mailbox::{NamedProvider, Provider, ProviderName, provider::Kind},
     verify::connected::Connected,
@@ -39,20 +38,13 @@ struct Shared {
 
 impl FakeProvider {
     pub(super) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/introspect", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             tokens: Mutex::default(),
             requests: AtomicUsize::new(0),
             down: watch::Sender::new(false),
             answered: watch::Sender::new(usize::MAX),
         });
-        let own = Arc::clone(&shared);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&own)));
-            }
-        });
+        let url = listen(&shared, answer).await + "/introspect";
         Self { url, shared }
     }
 
@@ -114,40 +106,14 @@ pub(super) fn name(name: &str) -> ProviderName {
     name.parse().unwrap()
 }
 
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
-    let Some(token) = read_token(&mut stream).await else { return };
+async fn answer(shared: Arc<Shared>, asked: Asked) -> (u16, Value) {
+    let token = asked.body.split('&').find_map(|field| field.strip_prefix("token="));
     // The answer is that of the moment when the question came.
-    let answer = shared.tokens.lock().unwrap().get(&token).cloned();
+    let answer = token.and_then(|token| shared.tokens.lock().unwrap().get(token).cloned());
     let number = shared.requests.fetch_add(1, Ordering::SeqCst) + 1;
     let _ = shared.answered.subscribe().wait_for(|answered| number <= *answered).await;
-    let down = *shared.down.borrow();
-    let status = if down { "503 Service Unavailable" } else { "200 OK" };
-    let body = answer.unwrap_or_else(|| json!({ "active": false })).to_string();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.write_all((head + &body).as_bytes()).await;
-}
-
-async fn read_token(stream: &mut TcpStream) -> Option<String> {
-    let mut request = Vec::new();
-    loop {
-        let mut part = [0; 4096];
-        let read = stream.read(&mut part).await.ok().filter(|read| *read > 0)?;
-        request.extend(&part[..read]);
-        let text = String::from_utf8_lossy(&request);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
-        });
-        if body.len() >= length.unwrap_or(0) {
-            let mut fields = body.split('&');
-            return fields.find_map(|field| field.strip_prefix("token=")).map(str::to_owned);
-        }
-    }
+    let status = if *shared.down.borrow() { 503 } else { 200 };
+    (status, answer.unwrap_or_else(|| json!({ "active": false })))
 }
 
 /// A token of `user`.
