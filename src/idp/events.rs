@@ -118,6 +118,8 @@ pub(super) struct Feed {
     /// Held while somebody polls: one at a time.
     cursor: tokio::sync::Mutex<Cursor>,
     state: Mutex<EventsState>,
+    /// When all that is recorded was last read.
+    read: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +149,12 @@ impl Feed {
     /// How it goes.
     pub(super) fn state(&self) -> EventsState {
         *self.lock()
+    }
+
+    /// How long ago all that is recorded was last read.
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let read = *self.read.lock().expect("no holder panics");
+        read.map(|read| now.duration_since(read))
     }
 
     fn lock(&self) -> MutexGuard<'_, EventsState> {
@@ -202,7 +210,10 @@ impl Provider {
         cursor.resume = found.pause.map(|pause| now + pause);
         let polled = found.polled();
         match failed {
-            None => self.enter(recorded.state(), None),
+            None => {
+                *self.feed.read.lock().expect("no holder panics") = Some(now);
+                self.enter(recorded.state(), None);
+            }
             Some(outage) => {
                 let outage = self.fails(&mut cursor, outage);
                 if polled == Polled::default() {

@@ -71,10 +71,15 @@ impl Ended {
     }
 }
 
-/// The counters of one provider.
+/// The counters of one provider. They go on where another one takes its place
+/// under the same name, since counters never go back.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub struct Figures {
     cells: [[Cell; Ended::ALL.len()]; Endpoint::ALL.len()],
+    /// Requests that were not sent.
+    pub(super) unsent: AtomicU64,
+    /// Requests that came to no usable answer.
+    pub(super) failures: AtomicU64,
 }
 
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use std::{
     error::Error as _,
     io,
     sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -52,7 +52,7 @@ pub(super) struct Http {
     places: Semaphore,
     breaker: Mutex<Breaker>,
     holds: Holds,
-    figures: Figures,
+    figures: Arc<Figures>,
     counts: Counts,
     /// Sent in place of the host's own name to servers of this origin.
     host: Option<(url::Origin, HeaderValue)>,
@@ -62,15 +62,12 @@ pub(super) struct Http {
 struct Counts {
     /// Who waits for a place.
     waiting: AtomicUsize,
-    /// Requests that were not sent.
-    unsent: AtomicU64,
-    failures: AtomicU64,
     down: Mutex<Option<String>>,
 }
 
 impl Http {
-    /// A client by these settings.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Outage> {
+    /// A client by these settings, which counts its requests there.
+    pub(super) fn new(settings: &Settings, figures: Arc<Figures>) -> Result<Self, Outage> {
         let no_client = |what: String| Outage::new(OutageCause::Tls, what);
         let tls = tls::client_config(&settings.tls)
             .map_err(|error| no_client(format!("ca_file: {error}")))?;
@@ -94,7 +91,7 @@ impl Http {
             // that the one before did not.
             breaker: Mutex::new(Breaker::new(settings.timeout)),
             holds: Holds::default(),
-            figures: Figures::default(),
+            figures,
             counts: Counts::default(),
             host: settings
                 .base
@@ -133,7 +130,7 @@ impl Http {
         let mut admitted = match self.admit(request.endpoint, asked, deadline).await {
             Ok(admitted) => admitted,
             Err(outage) => {
-                self.counts.unsent.fetch_add(1, Ordering::Relaxed);
+                self.figures.unsent.fetch_add(1, Ordering::Relaxed);
                 return Err(outage);
             }
         };
@@ -302,7 +299,7 @@ impl Http {
             Err(outage) => Some(outage.detail.clone()),
         };
         if failure.is_some() {
-            self.counts.failures.fetch_add(1, Ordering::Relaxed);
+            self.figures.failures.fetch_add(1, Ordering::Relaxed);
         }
         *lock(&self.counts.down) = failure;
     }
@@ -314,8 +311,8 @@ impl Http {
             requests: self.figures.requests(),
             in_flight: MAX_CONCURRENT - self.places.available_permits(),
             waiting: counts.waiting.load(Ordering::Relaxed),
-            unsent: counts.unsent.load(Ordering::Relaxed),
-            failures: counts.failures.load(Ordering::Relaxed),
+            unsent: self.figures.unsent.load(Ordering::Relaxed),
+            failures: self.figures.failures.load(Ordering::Relaxed),
             down: lock(&counts.down).clone(),
             breaker: lock(&self.breaker).state(now),
             held: self.holds.left(now),

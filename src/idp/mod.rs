@@ -40,7 +40,7 @@ use std::fmt;
 pub use self::{
     breaker::BreakerState,
     events::{EventsState, Happened, Happening, Polled},
-    figures::{BUCKETS_MILLIS, Times},
+    figures::{BUCKETS_MILLIS, Figures, Times},
     keycloak::{LookedUp, Mailpassword, Person},
     listing::{Listed, Listing},
     logout::{Logout, LogoutRefused},

@@ -14,7 +14,7 @@ use super::{
     check::Check,
     discovery,
     events::{EventsState, Feed},
-    figures::Times,
+    figures::{Figures, Times},
     http::{Endpoint, Http, Reply, Request},
     jwks::KeySet,
     kept::{Fetched, Kept},
@@ -61,6 +61,8 @@ pub struct Status {
     pub held: Option<Duration>,
     /// Whether it is heard of what happens to people.
     pub events: EventsState,
+    /// How long ago it was last heard of all that happened; none if never.
+    pub events_age: Option<Duration>,
 }
 
 impl Provider {
@@ -69,7 +71,15 @@ impl Provider {
     /// # Errors
     /// TLS cannot be set up (the certificates in `ca_file`).
     pub fn new(settings: Settings) -> Result<Self, Outage> {
-        let http = Http::new(&settings)?;
+        Self::counting_in(settings, Arc::default())
+    }
+
+    /// The same, which goes on with these counters.
+    ///
+    /// # Errors
+    /// As [`Provider::new`].
+    pub fn counting_in(settings: Settings, figures: Arc<Figures>) -> Result<Self, Outage> {
+        let http = Http::new(&settings, figures)?;
         Ok(Self {
             openid_configuration: openid_configuration(&settings),
             settings: Arc::new(settings),
@@ -100,7 +110,11 @@ impl Provider {
 
     /// How it goes.
     pub fn status(&self) -> Status {
-        Status { events: self.feed.state(), ..self.http.status() }
+        Status {
+            events: self.feed.state(),
+            events_age: self.feed.age(Instant::now()),
+            ..self.http.status()
+        }
     }
 
     /// Sends one request.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -101,6 +101,8 @@ pub(super) struct Hub {
     pub(super) drain: CancellationToken,
     /// Logins since the start.
     pub(super) logins: Tally,
+    /// Whether counters and history cannot be written.
+    pub(super) store_fails: AtomicBool,
     /// That what serves logins is not stuck.
     pub(super) pulse: Pulse,
     core: watch::Sender<Prospect>,
@@ -123,6 +125,7 @@ impl Hub {
             userdb: ArcSwap::from_pointee(userdb),
             drain: CancellationToken::new(),
             logins: Tally::default(),
+            store_fails: AtomicBool::new(false),
             pulse: Pulse::default(),
             core: watch::Sender::new(Prospect::Waiting),
             next_cuid: AtomicU32::new(1),

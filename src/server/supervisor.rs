@@ -5,7 +5,11 @@
 //! sockets are accepted only after it, so that as long as the process before us
 //! finishes, every REQUEST reaches the one that knows the login.
 
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -179,7 +183,8 @@ impl<O: Origin> Supervisor<O> {
         let stop = CancellationToken::new();
         let (open, started) =
             (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
-        let internal = self.internal_router(open.clone(), started, &api_settings);
+        let internal =
+            self.internal_router(open.clone(), started, Arc::clone(&core.pipeline), &api_settings);
         let state = web::State::new(Arc::clone(&core.pipeline), Handle::current());
         let routers = Routers { public: web::router(state), internal };
         let mut http = Http::new(routers, open.1.clone());
@@ -197,7 +202,8 @@ impl<O: Origin> Supervisor<O> {
         let admin = admin.inspect_err(|error| tracing::error!(%error, "no administration"));
         let admin =
             tokio::spawn(async move { admin::serve(hub, admin?, router, stop_admin).await });
-        let maintenance = tokio::spawn(maintain(Arc::clone(core), stop.clone()));
+        let maintenance =
+            tokio::spawn(maintain(Arc::clone(&self.hub), Arc::clone(core), stop.clone()));
         let watch = tokio::spawn(watch(Arc::clone(core), stop.clone()));
         let withdrawals = core.pipeline.withdrawals();
         withdrawals.follow(settings.on_withdrawal.is_some());
@@ -223,6 +229,7 @@ impl<O: Origin> Supervisor<O> {
         &self,
         open: Listeners,
         started: Timestamp,
+        pipeline: Arc<Pipeline>,
         api_settings: &Arc<ArcSwap<api::Settings>>,
     ) -> Router {
         let (hub, asked) = (Arc::clone(&self.hub), Arc::clone(&self.hub));
@@ -230,8 +237,12 @@ impl<O: Origin> Supervisor<O> {
             health: Arc::new(move || hub.health()),
             metrics: api::metrics::Sources {
                 settings: Arc::clone(api_settings),
+                pipeline,
+                last: api::metrics::LastText::default(),
                 server: Arc::new(move || api::metrics::Figures {
                     started,
+                    health: asked.health(),
+                    store_fails: asked.store_fails.load(Ordering::Relaxed),
                     listeners: open.report(),
                     connections_limit: asked.seats.connections(),
                     logins: asked.logins.logins(),
@@ -384,22 +395,21 @@ async fn stop_order(orders: &mut Orders) -> &'static str {
 }
 
 /// Writes counters and uses every second, and says once when that fails.
-async fn maintain(core: Arc<Core>, stop: CancellationToken) -> Result<(), Error> {
+async fn maintain(hub: Arc<Hub>, core: Arc<Core>, stop: CancellationToken) -> Result<(), Error> {
     let mut ticks = interval(MAINTENANCE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut fails = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = stop.cancelled() => return Ok(()),
         }
         match core.pipeline.maintain(Timestamp::now()).await {
-            Ok(()) => fails = false,
-            Err(error) if !fails => {
-                tracing::error!(%error, "counters and history are not written");
-                fails = true;
+            Ok(()) => hub.store_fails.store(false, Ordering::Relaxed),
+            Err(error) => {
+                if !hub.store_fails.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "counters and history are not written");
+                }
             }
-            Err(_) => {}
         }
     }
 }

@@ -53,18 +53,78 @@ table! {
         "The program that runs.";
     START_TIME = Gauge "dovegate_start_time_seconds" []
         "When the process started, in seconds since 1970.";
+    READY = Gauge "dovegate_ready" []
+        "Whether logins are taken: 0 from the moment a stop begins.";
     LOGINS = Counter "dovegate_logins_total" ["verdict", "reason", "service", "mechanism"]
         "Logins as the log has them; a series is there from its first login on.";
     LOGINS_VERIFIED = Counter "dovegate_logins_verified_total" ["verifier", "answer"]
         "Logins that were let in, by what convinced us: a new, a cached or a stale answer.";
     LOGIN_SECONDS = Histogram "dovegate_login_seconds" ["verdict"]
         "Time to decide about a login, without the delay of a refusal.";
+    HELD_BACK = Gauge "dovegate_held_back" ["kind"]
+        "Accounts and networks that are held back after guesses.";
     CONNECTIONS = Gauge "dovegate_connections" ["type"]
         "Open connections by type of their listener.";
     CONNECTIONS_LIMIT = Gauge "dovegate_connections_limit" []
         "Connections of mail servers that are served in full; those above hear temporary failures.";
+    CACHE_HITS = Counter "dovegate_cache_hits_total" ["cache"]
+        "How often a cache answered.";
+    CACHE_MISSES = Counter "dovegate_cache_misses_total" ["cache"]
+        "How often what a cache might have answered had to be had elsewhere.";
+    CACHE_STALE = Counter "dovegate_cache_stale_total" ["cache"]
+        "How often an answer let in that was not fresh any more, as its provider could not be asked.";
+    CACHE_ENTRIES = Gauge "dovegate_cache_entries" ["cache"]
+        "What a cache holds.";
+    CACHE_ENTRIES_LIMIT = Gauge "dovegate_cache_entries_limit" ["cache"]
+        "What a cache may hold.";
+    CACHE_BYTES = Gauge "dovegate_cache_bytes" ["cache"]
+        "What the entries of a cache take; an estimate.";
+    CACHE_LIMIT_BYTES = Gauge "dovegate_cache_limit_bytes" ["cache"]
+        "What the entries of a cache may take.";
+    HASH_THREADS = Gauge "dovegate_hash_threads" []
+        "Slow hashes that may run at a time.";
+    HASH_RUNNING = Gauge "dovegate_hash_running" []
+        "Slow hashes that run.";
+    HASH_QUEUED = Gauge "dovegate_hash_queued" []
+        "Checks that wait for a thread to run their slow hash.";
+    HASH_QUEUE_LIMIT = Gauge "dovegate_hash_queue_limit" []
+        "Checks that may wait for a thread.";
+    HASH_REFUSED = Counter "dovegate_hash_refused_total" []
+        "Checks that found no place among those that wait, or had no turn in time.";
+    PROVIDER_UP = Gauge "dovegate_provider_up" ["provider"]
+        "0 if the last request to a provider came to no usable answer, or its settings are wrong.";
+    PROVIDER_BREAKER = Gauge "dovegate_provider_breaker" ["provider", "state"]
+        "1 for the state of a provider's breaker: closed, open, or half_open while one asks.";
+    PROVIDER_HELD_SECONDS = Gauge "dovegate_provider_held_seconds" ["provider"]
+        "How much longer a provider wants to be left alone (429, Retry-After).";
+    PROVIDER_REQUESTS = Counter "dovegate_provider_requests_total" ["provider", "endpoint", "outcome"]
+        "Requests to a provider by what was asked and how they ended.";
+    PROVIDER_REQUEST_SECONDS = Histogram "dovegate_provider_request_seconds" ["provider", "endpoint"]
+        "Time from a request to a provider until its end, whatever that was.";
+    PROVIDER_UNSENT = Counter "dovegate_provider_requests_unsent_total" ["provider"]
+        "Requests that were not sent: no place in time, or the provider is left alone.";
+    PROVIDER_IN_FLIGHT = Gauge "dovegate_provider_in_flight" ["provider"]
+        "Requests to a provider that are under way.";
+    PROVIDER_WAITING = Gauge "dovegate_provider_waiting" ["provider"]
+        "Requests that wait for others to a provider to end.";
+    PROVIDER_EVENTS = Gauge "dovegate_provider_events" ["provider", "state"]
+        "1 for how it goes with a provider's events: watching, failing, forbidden or another word.";
+    PROVIDER_EVENTS_AGE_SECONDS = Gauge "dovegate_provider_events_age_seconds" ["provider"]
+        "How long ago all events of a provider were read; none if never.";
+    LOGOUT_TOKENS = Counter "dovegate_provider_logout_tokens_total" ["provider", "outcome"]
+        "Back-channel logout: what became of logout tokens; none before the first one.";
     STORE_BYTES = Gauge "dovegate_store_bytes" []
         "Size of the store's folder.";
+    STORE_FAILING = Gauge "dovegate_store_failing" []
+        "1 while counters and history cannot be written to the store.";
+    CPU_SECONDS = Counter "process_cpu_seconds_total" []
+        "Time that the process has computed.";
+    RESIDENT_BYTES = Gauge "process_resident_memory_bytes" []
+        "Memory of the process.";
+    OPEN_FILES = Gauge "process_open_fds" []
+        "Open files of the process.";
+    OPEN_FILES_LIMIT = Gauge "process_max_fds" []
+        "Files that the process may open.";
 }
 
 #[cfg(test)]
@@ -80,7 +140,9 @@ mod tests {
             let Metric { name, kind, labels, help } = metric;
             assert!(names.insert(name), "{name} is there twice");
             let plain = |c: char| c.is_ascii_lowercase() || c == '_';
-            assert!(name.starts_with("dovegate_") && name.chars().all(plain), "{name}");
+            // The second kind is what client libraries call these everywhere.
+            let ours = name.starts_with("dovegate_") || name.starts_with("process_");
+            assert!(ours && name.chars().all(plain), "{name}");
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
             assert_eq!(name.ends_with("_info"), *kind == Kind::Info, "{name}");
             for ending in ["_count", "_sum", "_bucket", "_created", "_milliseconds", "_ms"] {
@@ -91,7 +153,7 @@ mod tests {
                 assert!(seen.insert(label) && label.chars().all(plain), "{name}: {label}");
                 assert!(!["le", "job", "instance"].contains(label), "{name}: {label}");
             }
-            assert!(help.ends_with('.') && help.len() < 120, "{name}: {help}");
+            assert!(help.ends_with('.') && help.chars().count() < 110, "{name}: {help}");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A provider that can be asked about tokens and people, and what it said of
 //! them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     answers::Tallies,
@@ -14,8 +17,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, Answer, Outage, OutageCause, Person, Provider, Step},
-    mailbox::{Address, NameRules, OwnerState},
+    idp::{self, Answer, Figures, Outage, OutageCause, Person, Provider, Step},
+    mailbox::{Address, NameRules, OwnerState, ProviderName},
     secret::Secret,
 };
 
@@ -30,11 +33,22 @@ pub(super) struct Connected {
     pub(super) rechecks: Rechecks,
 }
 
-/// How the caches of all providers do.
+/// What is counted of providers: it goes on when another takes the place of one.
 #[derive(Default)]
-pub(super) struct CacheTallies {
+pub(super) struct Counted {
+    /// How the caches of all of them do.
     pub(super) tokens: Arc<Tallies>,
     pub(super) people: Arc<Tallies>,
+    /// Requests to each. A name stays when its provider goes: it may come back.
+    requests: Mutex<BTreeMap<ProviderName, Arc<Figures>>>,
+}
+
+impl Counted {
+    /// The counters of requests to this provider.
+    pub(super) fn requests(&self, provider: &ProviderName) -> Arc<Figures> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(requests.entry(provider.clone()).or_default())
+    }
 }
 
 /// What is asked.
@@ -57,14 +71,10 @@ pub(super) struct Heard {
 }
 
 impl Connected {
-    pub(super) fn new(
-        settings: Arc<idp::Settings>,
-        provider: Provider,
-        tallies: &CacheTallies,
-    ) -> Self {
+    pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider, counted: &Counted) -> Self {
         Self {
-            tokens: TokenCache::of(&settings, Arc::clone(&tallies.tokens)).into(),
-            people: PeopleCache::of(&settings, Arc::clone(&tallies.people)).into(),
+            tokens: TokenCache::of(&settings, Arc::clone(&counted.tokens)).into(),
+            people: PeopleCache::of(&settings, Arc::clone(&counted.people)).into(),
             owners: Owners::new(&settings),
             provider: Arc::new(provider),
             turns: Turns::default(),

@@ -41,7 +41,7 @@ impl Current {
         let pool = if pool_part(&settings) == pool_part(&self.settings) {
             Arc::clone(&self.pool)
         } else {
-            Arc::new(new_pool(&settings))
+            Arc::new(new_pool(&settings).in_place_of(&self.pool))
         };
         Self::with(settings, cache, pool)
     }

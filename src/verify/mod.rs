@@ -48,8 +48,9 @@ use std::{fmt, net::IpAddr, time::Duration};
 
 pub use self::{
     cache::CacheStatus,
-    penalty::{HeldBack, Subject},
+    penalty::{HeldBack, HeldCounts, Subject},
     pipeline::{Error, Pipeline},
+    pool::PoolStatus,
     providers::{Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
     sign_out::{SignOutCounts, SignOutRefused},

@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use arc_swap::ArcSwap;
 
 use super::{
-    Attempt, CacheStatus, Cause, Decision, HeldBack, Reason, Rejected, Settings, Subject, Trace,
-    Verdict,
+    Attempt, CacheStatus, Cause, Decision, HeldBack, HeldCounts, PoolStatus, Reason, Rejected,
+    Settings, Subject, Trace, Verdict,
     auth_token::{self, Parts},
     case::Case,
     current::Current,
@@ -199,9 +199,19 @@ impl Pipeline {
         passwords.into_iter().chain(self.registry.cache_status()).collect()
     }
 
+    /// How the pool for slow hashes does.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.current.load().pool.status()
+    }
+
     /// Everybody who is held back.
     pub fn held_back(&self, now: Timestamp) -> Vec<HeldBack> {
         self.penalty.held_back(now)
+    }
+
+    /// How many are held back: at no cost, however many there are.
+    pub fn held_counts(&self) -> HeldCounts {
+        self.penalty.held()
     }
 
     /// Ends a hold and forgets the guesses that led to it; false if nothing was

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     CacheStatus, Cause, Error, Pipeline,
     answers::{Fills, Tallies},
-    connected::{CacheTallies, Connected},
+    connected::{Connected, Counted},
     owners::Readers,
     purges::Whose,
 };
@@ -54,7 +54,7 @@ pub(super) struct Registry {
     /// Held while they are read anew, so that an older reading cannot come to
     /// lie over a newer one.
     loading: Mutex<()>,
-    tallies: Arc<CacheTallies>,
+    counted: Arc<Counted>,
 }
 
 type Known = BTreeMap<ProviderName, Entry>;
@@ -135,8 +135,8 @@ impl Registry {
                 CacheStatus::new(refused, refuseds, tallies.refused.counts()),
             ]
         };
-        let [people, unknown] = pair(["people", "unknown"], &people, &self.tallies.people);
-        let [tokens, refused] = pair(["tokens", "refused_tokens"], &tokens, &self.tallies.tokens);
+        let [people, unknown] = pair(["people", "unknown"], &people, &self.counted.people);
+        let [tokens, refused] = pair(["tokens", "refused_tokens"], &tokens, &self.counted.tokens);
         [people, unknown, tokens, refused]
     }
 }
@@ -160,8 +160,8 @@ impl Pipeline {
         let declared = self.current().settings.providers.clone();
         let before = self.registry.known.load_full();
         let work = {
-            let (before, tallies) = (Arc::clone(&before), Arc::clone(&self.registry.tallies));
-            move || read(&before, stored, declared, &tallies)
+            let (before, counted) = (Arc::clone(&before), Arc::clone(&self.registry.counted));
+            move || read(&before, stored, declared, &counted)
         };
         let known = task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
         report_problems(&known);
@@ -214,7 +214,7 @@ fn read(
     before: &Known,
     stored: Vec<NamedProvider>,
     declared: Vec<Arc<idp::Settings>>,
-    tallies: &CacheTallies,
+    counted: &Counted,
 ) -> Known {
     let stored = stored.into_iter().map(|named| {
         let settings = idp::Settings::mean(&named).map(Arc::new);
@@ -225,7 +225,7 @@ fn read(
     // A later one of the same name takes the place of the earlier one.
     let all = stored.chain(declared).map(|(name, origin, settings)| {
         let provider =
-            settings.and_then(|settings| connect(before, settings, tallies)).map_err(Into::into);
+            settings.and_then(|settings| connect(before, settings, counted)).map_err(Into::into);
         (name, Entry { origin, provider })
     });
     all.collect()
@@ -234,16 +234,17 @@ fn read(
 fn connect(
     before: &Known,
     settings: Arc<idp::Settings>,
-    tallies: &CacheTallies,
+    counted: &Counted,
 ) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
     if let Some(same) = same.filter(|same| same.settings == settings) {
         return Ok(Arc::clone(same));
     }
-    let provider = idp::Provider::new((*settings).clone());
+    let figures = counted.requests(&settings.name);
+    let provider = idp::Provider::counting_in((*settings).clone(), figures);
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
-    Ok(Arc::new(Connected::new(settings, provider, tallies)))
+    Ok(Arc::new(Connected::new(settings, provider, counted)))
 }
 
 fn report_problems(known: &Known) {

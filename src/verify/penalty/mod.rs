@@ -133,6 +133,15 @@ impl FromStr for Subject {
     }
 }
 
+/// How many are held back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HeldCounts {
+    /// Accounts, also of names that do not exist.
+    pub accounts: usize,
+    /// Networks.
+    pub networks: usize,
+}
+
 /// Somebody who is held back.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct HeldBack {
@@ -311,6 +320,14 @@ impl Penalty {
             let names = tables.accounts.held_back(now).chain(tables.strangers.held_back(now));
             let names = names.map(|(user, until)| (Subject::Account(user.clone()), until));
             networks.chain(names).map(|(subject, until)| HeldBack { subject, until }).collect()
+        })
+    }
+
+    /// How many accounts and networks are held back; some may be over by now.
+    pub(super) fn held(&self) -> HeldCounts {
+        self.with(|tables| HeldCounts {
+            accounts: tables.accounts.held() + tables.strangers.held(),
+            networks: tables.networks.held(),
         })
     }
 

@@ -1,10 +1,15 @@
 //! What is counted, against what was done.
 
-use super::{INTERNAL, internal, value};
+use dovegate::telemetry::metrics::{Kind, TABLE};
+
+use super::{INTERNAL, internal, metrics, value};
 use crate::support::{
+    b64,
+    client::Client,
     http::get,
     plain,
-    world::{ANN, ANN_PASSWORD, World},
+    provider::{Behaviour, INTROSPECTION},
+    world::{ANN, ANN_PASSWORD, ANN_TOKEN, World},
 };
 
 #[test]
@@ -28,7 +33,7 @@ fn logins_are_counted_as_the_log_has_them() {
     let id = client.auth_for("pop3", "LOGIN", "secured\tresp=AA==");
     client.reply(id).expect("FAIL");
 
-    let metrics = get(address, "/metrics").body;
+    let metrics = metrics(address);
     for (verdict, reason, service, mechanism, count) in [
         ("verified", "-", "imap", "PLAIN", 2),
         ("verified", "-", "smtp", "PLAIN", 1),
@@ -55,4 +60,138 @@ fn logins_are_counted_as_the_log_has_them() {
     assert_eq!(counted, 7, "{metrics}");
     let lines = |log: &str| log.matches(" login verdict=").count() == counted;
     world.daemon.wait_for_log("line for each login", lines);
+}
+
+fn log_in(client: &mut Client, token: &str) -> String {
+    let message = b64(format!("n,a={ANN},\x01auth=Bearer {token}\x01\x01"));
+    let id = client.auth("OAUTHBEARER", &format!("secured\tfinal-resp-ok\tresp={message}"));
+    client.reply(id).word
+}
+
+#[test]
+fn every_metric_of_the_table_is_there() {
+    let world = World::with_providers(&[INTERNAL]);
+    let metrics = metrics(internal(&world.daemon));
+    for metric in TABLE {
+        let (family, kind) = match metric.kind {
+            Kind::Counter => (metric.name.trim_end_matches("_total"), "counter"),
+            Kind::Gauge => (metric.name, "gauge"),
+            Kind::Histogram => (metric.name, "histogram"),
+            Kind::Info => (metric.name.trim_end_matches("_info"), "info"),
+        };
+        let head = format!("# TYPE {family} {kind}\n");
+        assert_eq!(metrics.matches(&head).count(), 1, "{head}{metrics}");
+    }
+    assert_eq!(metrics.matches("# TYPE ").count(), TABLE.len());
+}
+
+#[test]
+fn questions_to_a_provider_are_counted() {
+    let world = World::with_providers(&[INTERNAL]);
+    let corp = world.corp.as_ref().unwrap();
+    let address = internal(&world.daemon);
+    let mut client = world.target.client("login", 2);
+    let before = metrics(address);
+    assert_eq!(value(&before, "dovegate_provider_up{provider=\"corp\"}"), 1);
+    assert_eq!(log_in(&mut client, ANN_TOKEN), "OK");
+    assert_eq!(log_in(&mut client, ANN_TOKEN), "OK");
+    corp.behave(INTROSPECTION, Behaviour::status(503));
+    assert_eq!(log_in(&mut client, "another"), "FAIL");
+    let after = metrics(address);
+    let corps = "provider=\"corp\"";
+    for (sample, number) in [
+        (format!("dovegate_provider_up{{{corps}}}"), 0),
+        (format!("dovegate_provider_breaker{{{corps},state=\"closed\"}}"), 1),
+        (format!("dovegate_provider_breaker{{{corps},state=\"open\"}}"), 0),
+        (format!("dovegate_provider_events{{{corps},state=\"not_asked\"}}"), 1),
+        (requests("introspection", "answered"), 1),
+        (requests("introspection", "failed"), 1),
+        (
+            format!(
+                "dovegate_provider_request_seconds_count{{{corps},endpoint=\"introspection\"}}"
+            ),
+            2,
+        ),
+        ("dovegate_cache_hits_total{cache=\"tokens\"}".to_owned(), 1),
+        ("dovegate_cache_entries{cache=\"tokens\"}".to_owned(), 1),
+        ("dovegate_hash_refused_total".to_owned(), 0),
+        ("dovegate_held_back{kind=\"network\"}".to_owned(), 0),
+        ("dovegate_ready".to_owned(), 1),
+        ("dovegate_store_failing".to_owned(), 0),
+    ] {
+        assert!(after.contains(&format!("\n{sample} ")), "no {sample} in\n{after}");
+        assert_eq!(value(&after, &sample), number, "{sample}\n{after}");
+    }
+    assert!(value(&after, "process_resident_memory_bytes") > 1 << 20, "{after}");
+    assert!(value(&after, "process_open_fds") > 10, "{after}");
+}
+
+fn requests(endpoint: &str, outcome: &str) -> String {
+    format!(
+        "dovegate_provider_requests_total{{provider=\"corp\",endpoint=\"{endpoint}\",outcome=\"{outcome}\"}}"
+    )
+}
+
+/// A collector takes a counter that goes back for a restart, and is told of
+/// requests that nobody made.
+#[test]
+fn counters_of_a_provider_never_go_back() {
+    let world = World::with_providers(&[INTERNAL]);
+    let address = internal(&world.daemon);
+    world.daemon.cli(
+        &[
+            "provider",
+            "add",
+            "other",
+            "--kind",
+            "oidc",
+            "--server-url",
+            "http://127.0.0.1:1",
+            "--tokens-for-local",
+            "true",
+        ],
+        "",
+    );
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "other"], "");
+    let mut client = world.target.client("login", 2);
+    let sample = "dovegate_provider_requests_total{provider=\"other\",endpoint=\"discovery\",outcome=\"unreachable\"}";
+    assert_eq!(log_in(&mut client, "x"), "FAIL");
+    let first = value(&metrics(address), sample);
+    assert!(first > 0);
+    world.daemon.cli(&["provider", "set", "other", "--timeout", "4s"], "");
+    assert_eq!(value(&metrics(address), sample), first, "other settings");
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "none"], "");
+    world.daemon.cli(&["provider", "remove", "other"], "");
+    assert!(!metrics(address).contains("provider=\"other\""));
+    world.daemon.cli(
+        &[
+            "provider",
+            "add",
+            "other",
+            "--kind",
+            "oidc",
+            "--server-url",
+            "http://127.0.0.1:1",
+            "--tokens-for-local",
+            "true",
+        ],
+        "",
+    );
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "other"], "");
+    assert_eq!(log_in(&mut client, "y"), "FAIL");
+    assert!(value(&metrics(address), sample) > first, "there again");
+}
+
+#[test]
+fn a_text_is_given_out_for_a_second() {
+    let world = World::with(&[INTERNAL]);
+    let address = internal(&world.daemon);
+    let began = std::time::Instant::now();
+    let texts: Vec<String> = (0..20).map(|_| get(address, "/metrics").body).collect();
+    let different: std::collections::BTreeSet<&String> = texts.iter().collect();
+    assert!(
+        different.len() as u128 <= 1 + began.elapsed().as_millis() / 1000,
+        "{}",
+        different.len()
+    );
 }

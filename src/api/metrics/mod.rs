@@ -1,31 +1,45 @@
 //! `/metrics`: the numbers of all rooms, gathered when somebody asks for them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod gather;
+mod process;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use axum::{
+    body::Bytes,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Mutex;
 
-use super::{Internal, Settings, status};
-use crate::{
-    clock::Timestamp,
-    telemetry::{
-        exposition::{CONTENT_TYPE, Exposition},
-        metrics as table,
-    },
-};
+use super::{Internal, Settings, health::Health, status};
+use crate::{clock::Timestamp, telemetry::exposition::CONTENT_TYPE, verify::Pipeline};
+
+/// How long a text is given out again: whoever scrapes without end, or reads
+/// slowly with many connections, makes us neither gather nor keep one for each.
+const LASTS: Duration = Duration::from_secs(1);
 
 /// Where the numbers come from.
 #[derive(Clone)]
 pub struct Sources {
     /// For the store's folder.
     pub settings: Arc<ArcSwap<Settings>>,
+    /// Caches, hashes, providers.
+    pub pipeline: Arc<Pipeline>,
     /// The running server.
     pub server: Reporter,
+    /// What was given out last.
+    pub last: LastText,
 }
+
+/// The last text, and when it was gathered.
+#[derive(Clone, Default)]
+pub struct LastText(Arc<Mutex<Option<(Instant, Bytes)>>>);
 
 /// Asks the running server for its numbers.
 pub type Reporter = Arc<dyn Fn() -> Figures + Send + Sync>;
@@ -35,6 +49,10 @@ pub type Reporter = Arc<dyn Fn() -> Figures + Send + Sync>;
 pub struct Figures {
     /// Since when it runs.
     pub started: Timestamp,
+    /// How it is.
+    pub health: Health,
+    /// Whether counters and history cannot be written to the store.
+    pub store_fails: bool,
     /// Its sockets.
     pub listeners: Vec<status::ListenerReport>,
     /// Connections of mail servers that are served in full.
@@ -88,52 +106,27 @@ pub struct LoginTimes {
 }
 
 pub(super) async fn show(State(internal): State<Internal>) -> Response {
-    let sources = internal.metrics;
-    let store_dir = sources.settings.load().store_dir.clone();
-    let store_bytes = match store_dir {
-        Some(folder) => status::size_of(folder).await,
-        None => None,
-    };
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], gather(&sources, store_bytes)).into_response()
+    let text = internal.metrics.text().await;
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
-fn gather(sources: &Sources, store_bytes: Option<u64>) -> String {
-    let mut out = Exposition::default();
-    let figures = (sources.server)();
-    out.family(&table::BUILD).sample(&[env!("CARGO_PKG_VERSION")], true);
-    out.family(&table::START_TIME).sample(&[], figures.started.seconds());
-    logins(&mut out, &figures);
-    connections(&mut out, &figures);
-    let store = out.family(&table::STORE_BYTES);
-    if let Some(bytes) = store_bytes {
-        store.sample(&[], bytes);
+impl Sources {
+    async fn text(&self) -> Bytes {
+        // Whoever asks meanwhile waits for the same text.
+        let mut last = self.last.0.lock().await;
+        let now = Instant::now();
+        match &*last {
+            Some((at, text)) if now.duration_since(*at) < LASTS => text.clone(),
+            _ => {
+                let folder = self.settings.load().store_dir.clone();
+                let store_bytes = match folder {
+                    Some(folder) => status::size_of(folder).await,
+                    None => None,
+                };
+                let text = Bytes::from(gather::text(self, store_bytes));
+                *last = Some((now, text.clone()));
+                text
+            }
+        }
     }
-    out.finish()
-}
-
-fn logins(out: &mut Exposition, figures: &Figures) {
-    let family = out.family(&table::LOGINS);
-    for one in &figures.logins {
-        family.sample(&[one.verdict, one.reason, one.service, one.mechanism], one.count);
-    }
-    let family = out.family(&table::LOGINS_VERIFIED);
-    for one in &figures.verified {
-        family.sample(&[one.verifier, one.answer], one.count);
-    }
-    let family = out.family(&table::LOGIN_SECONDS);
-    for LoginTimes { verdict, bounds, counts, sum } in &figures.login_times {
-        family.histogram(&[verdict], bounds, counts, sum.as_secs_f64());
-    }
-}
-
-fn connections(out: &mut Exposition, figures: &Figures) {
-    let mut open = BTreeMap::<&str, u64>::new();
-    for listener in &figures.listeners {
-        *open.entry(&listener.kind).or_default() += listener.connections;
-    }
-    let family = out.family(&table::CONNECTIONS);
-    for (kind, connections) in open {
-        family.sample(&[kind], connections);
-    }
-    out.family(&table::CONNECTIONS_LIMIT).sample(&[], figures.connections_limit);
 }
