@@ -4,7 +4,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, Visitor},
+};
 
 use super::{DomainName, TemplateName};
 use crate::clock::Span;
@@ -12,8 +15,7 @@ use crate::clock::Span;
 /// Name of a provider: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with
 /// a letter. `local` and `none` are nobody's: these are the words for the store
 /// itself and for no provider.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ProviderName(Arc<str>);
 
 impl ProviderName {
@@ -23,10 +25,10 @@ impl ProviderName {
     }
 }
 
-impl TryFrom<String> for ProviderName {
-    type Error = String;
+impl FromStr for ProviderName {
+    type Err = String;
 
-    fn try_from(name: String) -> Result<Self, String> {
+    fn from_str(name: &str) -> Result<Self, String> {
         let allowed = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
         };
@@ -47,17 +49,30 @@ impl TryFrom<String> for ProviderName {
     }
 }
 
-impl From<ProviderName> for String {
-    fn from(name: ProviderName) -> Self {
-        name.as_str().to_owned()
+impl Serialize for ProviderName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
-impl FromStr for ProviderName {
-    type Err = String;
+/// Every login reads some out of the store: without a text in between.
+impl<'de> Deserialize<'de> for ProviderName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameReader)
+    }
+}
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        name.to_owned().try_into()
+struct NameReader;
+
+impl Visitor<'_> for NameReader {
+    type Value = ProviderName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a provider's name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<ProviderName, E> {
+        name.parse().map_err(E::custom)
     }
 }
 

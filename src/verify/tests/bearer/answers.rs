@@ -190,7 +190,7 @@ async fn while_asked(
         corp.holds(false);
     };
     corp.holds(true);
-    let (decision, ()) = tokio::join!(rig.decide(attempt), meddle);
+    let (decision, ()) = tokio::join!(Box::pin(rig.decide(attempt)), meddle);
     word(&decision.verdict)
 }
 
