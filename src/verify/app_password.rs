@@ -19,7 +19,7 @@ use super::{
     case::{Case, Stop},
     connected::Connected,
     judge::store_failed,
-    owners::{Looked, Wanted},
+    owners::{Known, Looked, Wanted},
     providers::Obstacle,
     trace::Outcome,
 };
@@ -88,6 +88,8 @@ fn check(
 struct Word {
     state: OwnerState,
     asked: Timestamp,
+    /// How long it counts by itself.
+    lasts: Duration,
     /// The provider could not be asked, so this is its last word.
     instead: Option<Arc<Outage>>,
 }
@@ -121,7 +123,7 @@ impl Pipeline {
                 provider.owners.want(&owner.subject, Wanted::Ages);
             }
             case.cached = true;
-            let word = Word { state: known.state, asked: known.asked, instead: None };
+            let word = word_of(&provider, &known, now);
             self.go_by(case, owner, &word)?;
             return Ok(account);
         }
@@ -144,7 +146,7 @@ impl Pipeline {
         self.remember_owner(provider, &account.mailbox, subject, give_up).await;
         let fresh = || {
             let known = provider.owners.fresh(subject, now)?;
-            Some(Word { state: known.state, asked: known.asked, instead: None })
+            Some(word_of(provider, &known, now))
         };
         if let Some(word) = fresh() {
             case.cached = true;
@@ -181,14 +183,16 @@ impl Pipeline {
     ) -> Result<Word, Stop> {
         let now = case.attempt.arrived;
         let outage = match looked {
-            Ok(state) => return Ok(Word { state, asked: now, instead: None }),
+            Ok(state) => {
+                return Ok(Word { state, asked: now, lasts: Duration::ZERO, instead: None });
+            }
             Err(outage) => outage,
         };
         let busy = outage.cause == OutageCause::Busy;
         match provider.owners.last(&owner.subject, now, busy) {
             Some(known) => {
                 (case.stale, case.cached) = (true, true);
-                Ok(Word { state: known.state, asked: known.asked, instead: Some(outage) })
+                Ok(Word { instead: Some(outage), ..word_of(provider, &known, now) })
             }
             None => Err(self.cannot_tell(case, owner, cause(outage.cause), &outage.detail)),
         }
@@ -211,7 +215,8 @@ impl Pipeline {
             let said = said(word.state, &owner.provider, word.asked, now);
             match &word.instead {
                 Some(outage) => format!("{outage}; what was said before still counts: {said}"),
-                None => said,
+                None if word.lasts.is_zero() => said,
+                None => format!("{said}, to be asked again in {} s", word.lasts.as_secs()),
             }
         });
         let Some(reason) = refusal else { return Ok(()) };
@@ -279,7 +284,8 @@ impl Pipeline {
         }
         (case.stale, case.cached) = (true, true);
         let outage = Outage { cause: OutageCause::Settings, detail: obstacle.detail() };
-        self.go_by(case, owner, &Word { state, asked, instead: Some(outage.into()) })
+        let word = Word { state, asked, lasts: Duration::ZERO, instead: Some(outage.into()) };
+        self.go_by(case, owner, &word)
     }
 
     /// Takes over what was written before the start, if nothing newer is known. A
@@ -313,11 +319,23 @@ impl Pipeline {
         let Some(owner) = owner_of(case, &account.mailbox) else { return };
         let known = self.owner(&account.mailbox).await.ok().flatten();
         let now = case.attempt.arrived;
-        case.trace.note("owner", Outcome::NotApplicable, || match known {
-            Some(Owner { state, asked, .. }) if state != OwnerState::Unknown => {
-                format!("app passwords go by it: {}", said(state, &owner.provider, asked, now))
-            }
-            _ => format!("app passwords go by it: not known, {} will be asked", owner.provider),
+        let provider = self.registry.find(&owner.provider).ok();
+        let fresh = provider.and_then(|provider| {
+            let known = provider.owners.fresh(&owner.subject, now)?;
+            Some(provider.owners.counts_for(&known, now))
+        });
+        case.trace.note("owner", Outcome::NotApplicable, || {
+            let said = match known {
+                Some(Owner { state, asked, .. }) if state != OwnerState::Unknown => {
+                    said(state, &owner.provider, asked, now)
+                }
+                _ => "not known".to_owned(),
+            };
+            let next = match fresh {
+                Some(lasts) => format!("to be asked again in {} s", lasts.as_secs()),
+                None => format!("{} is asked at the next login", owner.provider),
+            };
+            format!("app passwords go by it: {said}, {next}")
         });
     }
 
@@ -339,6 +357,11 @@ fn owner_of<'m>(case: &mut Case<'_>, mailbox: &'m Mailbox) -> Option<&'m Binding
         });
     }
     owner
+}
+
+fn word_of(provider: &Connected, known: &Known, now: Timestamp) -> Word {
+    let lasts = provider.owners.counts_for(known, now);
+    Word { state: known.state, asked: known.asked, lasts, instead: None }
 }
 
 fn said(state: OwnerState, provider: &ProviderName, asked: Timestamp, now: Timestamp) -> String {

@@ -183,7 +183,7 @@ impl Owners {
     /// A word that counts by itself.
     pub(super) fn fresh(&self, subject: &str, now: Timestamp) -> Option<Known> {
         let known = self.known.get(subject)?;
-        (!self.is_doubted(&known) && self.is_young(&known, now)).then_some(known)
+        (!self.counts_for(&known, now).is_zero()).then_some(known)
     }
 
     /// Whether a fresh word should be asked for again before it is old.
@@ -202,18 +202,24 @@ impl Owners {
         counts.then_some(known)
     }
 
+    /// How long this word still counts by itself.
+    pub(super) fn counts_for(&self, known: &Known, now: Timestamp) -> Duration {
+        let age = Duration::from_millis(known.asked.0.abs_diff(now.0));
+        if self.is_doubted(known) { Duration::ZERO } else { self.limit(known).saturating_sub(age) }
+    }
+
     fn is_doubted(&self, known: &Known) -> bool {
         known.state == OwnerState::Unknown || known.by < self.all_since.load(Ordering::Relaxed)
     }
 
-    fn is_young(&self, known: &Known, now: Timestamp) -> bool {
+    /// How old such a word may be.
+    fn limit(&self, known: &Known) -> Duration {
         let limit = self.account_check.unwrap_or_default();
-        let limit = match known.state {
+        match known.state {
             OwnerState::Enabled => limit,
             OwnerState::Disabled | OwnerState::Gone => limit.min(self.recheck_interval),
-            OwnerState::Unknown => return false,
-        };
-        is_younger(known.asked, now, limit)
+            OwnerState::Unknown => Duration::ZERO,
+        }
     }
 
     /// The number of a question: to be read before it is sent.

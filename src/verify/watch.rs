@@ -171,6 +171,8 @@ impl Pipeline {
     async fn withdraw_fallen(&self, provider: &Arc<Connected>) {
         loop {
             while let Some(Fallen { subject, state }) = provider.owners.next_fallen() {
+                // A whole staff may be switched off at once: they wait, none is dropped.
+                self.withdrawals.room().await;
                 let person = Binding { provider: provider.settings.name.clone(), subject };
                 if let Err(error) = self.withdraw_person(&person, state).await {
                     tracing::error!(%error, "it is not known whose mailboxes are withdrawn");

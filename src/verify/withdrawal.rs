@@ -184,7 +184,7 @@ impl Withdrawals {
     }
 
     /// Waits until there is room for a page, or nobody follows up.
-    async fn room(&self) {
+    pub(super) async fn room(&self) {
         loop {
             let left = self.left.notified();
             if self.line().order.len() + PAGE <= MAX_WAITING {

@@ -412,7 +412,8 @@ async fn explain_shows_the_owner_and_keeps_nothing() {
     assert_eq!((corp.by_id(), rig.owner().await), (1, None));
     rig.check(password(ANN, &phone), "ok").await;
     let (verdict, owner, _) = explain(120).await;
-    assert_eq!((verdict, owner.as_str()), ("ok", "enabled at corp, asked 120 s ago"));
+    let expected = "enabled at corp, asked 120 s ago, to be asked again in 780 s";
+    assert_eq!((verdict, owner.as_str()), ("ok", expected));
     assert_eq!(corp.by_id(), 2);
     corp.has(ANN, json!({ "enabled": false }));
     let (verdict, owner, sentence) = explain(CHECK).await;
@@ -432,9 +433,12 @@ async fn explain_shows_the_owner_and_keeps_nothing() {
             rig.pipeline.explain_without_password(ANN.as_bytes(), "imap", None, NOW).await;
         steps(&trace, "owner").join("|")
     };
-    assert_eq!(without().await, "app passwords go by it: enabled at corp, asked 0 s ago");
+    let expected =
+        "app passwords go by it: enabled at corp, asked 0 s ago, to be asked again in 900 s";
+    assert_eq!(without().await, expected);
     rig.connected("corp").owners.doubt(ID, NOW);
-    assert_eq!(without().await, "app passwords go by it: not known, corp will be asked");
+    let expected = "app passwords go by it: not known, corp is asked at the next login";
+    assert_eq!(without().await, expected);
     rig.unbind(ANN).await;
     let owner = without().await;
     assert_eq!(owner, "the mailbox is nobody's at corp, so nobody is asked about");

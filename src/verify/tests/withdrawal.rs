@@ -276,3 +276,28 @@ async fn a_domain_is_withdrawn_as_there_is_room() {
     }))
     .await;
 }
+
+/// More people than may wait, switched off at one stroke: all are followed up.
+#[tokio::test]
+async fn a_whole_staff_is_withdrawn_as_there_is_room() {
+    const STAFF: usize = 1_300;
+    let (rig, _corp, _) = with_two().await;
+    let owners = &rig.connected("corp").owners;
+    for number in 0..STAFF {
+        let user = format!("u{number:04}@example.org");
+        rig.add(&user, None).await;
+        let bound = Binding { provider: "corp".parse().unwrap(), subject: user.clone() };
+        let bound = Some(Some(bound));
+        rig.change(&user, MailboxChange { bound, ..MailboxChange::default() }).await;
+        owners.learn(&user, OwnerState::Disabled, NOW, owners.question());
+    }
+    let withdrawals = rig.pipeline.withdrawals();
+    rig.watching(Box::pin(async {
+        for _ in 0..STAFF {
+            withdrawals.next().await;
+        }
+        let figures = withdrawals.figures();
+        assert_eq!((figures.withdrawn, figures.dropped), (STAFF as u64, 0));
+    }))
+    .await;
+}
