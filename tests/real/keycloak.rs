@@ -16,7 +16,9 @@ mod near;
 mod outages;
 mod refusals;
 mod sending;
+mod sign_out;
 mod tls;
+mod withdrawal;
 
 use serde_json::json;
 

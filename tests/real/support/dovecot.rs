@@ -43,7 +43,7 @@ pub enum Way {
 /// Settings beside those that every test has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extra<'a> {
-    /// Keys of `[login]`.
+    /// Keys of `[login]`. `/etc/dovecot/` and `/etc/dovegate/` are the test's folder.
     pub login: &'a str,
     /// Tables at the end of `dovegate.toml`.
     pub tables: &'a str,
@@ -131,7 +131,9 @@ impl Rig {
         let base = folder.make("base", 0o755, (0, 0));
         folder.make("dovecot-state", 0o755, (0, 0));
         let ports = Ports::free();
-        let (dovegate, stand_in) = prepare(&folder, &base, way, extra);
+        let here = folder.inside("") + "/";
+        let login = extra.login.replace("/etc/dovecot/", &here).replace("/etc/dovegate/", &here);
+        let (dovegate, stand_in) = prepare(&folder, &base, way, Extra { login: &login, ..extra });
         let config = write_config(&folder, version, way, &dovegate, ports, extra.dovecot);
         let mut command = folder.system.command("/usr/sbin/dovecot");
         command.args(["-F", "-c", &config]);
