@@ -1,5 +1,5 @@
 //! The one table of metrics: name, kind, labels, meaning. What is not in it is
-//! not exposed.
+//! not exposed, and `contrib/prometheus/README.md` explains each: a test holds them together.
 //!
 //! Names follow Prometheus: base units, which the name ends with, and `_total`
 //! for counters. A label's values are few and ours: never an address, a user,
@@ -113,6 +113,12 @@ table! {
         "How long ago all events of a provider were read; none if never.";
     LOGOUT_TOKENS = Counter "dovegate_provider_logout_tokens_total" ["provider", "outcome"]
         "Back-channel logout: what became of logout tokens; none before the first one.";
+    WITHDRAWALS = Counter "dovegate_withdrawals_total" []
+        "Mailboxes that nobody may use any more, as a person was disabled or an administrator said so.";
+    WITHDRAWAL_COMMANDS = Counter "dovegate_withdrawal_commands_total" ["outcome"]
+        "What became of on_withdrawal: done, failed, or dropped as too many were waiting.";
+    WITHDRAWALS_WAITING = Gauge "dovegate_withdrawals_waiting" []
+        "Withdrawn mailboxes for which on_withdrawal is still to be run.";
     STORE_BYTES = Gauge "dovegate_store_bytes" []
         "Size of the store's folder.";
     STORE_FAILING = Gauge "dovegate_store_failing" []

@@ -8,7 +8,7 @@ use crate::{
     idp::{BUCKETS_MILLIS, BreakerState, EventsState, Times},
     mailbox::ProviderName,
     telemetry::{exposition::Exposition, metrics as table},
-    verify::{Pipeline, ProviderReport, SignOutCounts},
+    verify::{Pipeline, ProviderReport, SignOutCounts, WithdrawalFigures},
 };
 
 /// Most providers whose numbers are shown, by name: an administrator with more
@@ -42,6 +42,7 @@ pub(super) fn text(sources: &Sources, store_bytes: Option<u64>) -> String {
     requests(&mut out, &reports);
     events(&mut out, &reports);
     logout_tokens(&mut out, &pipeline.sign_outs());
+    withdrawals(&mut out, pipeline);
     let store = out.family(&table::STORE_BYTES);
     if let Some(bytes) = store_bytes {
         store.sample(&[], bytes);
@@ -202,6 +203,17 @@ fn logout_tokens(out: &mut Exposition, counts: &BTreeMap<ProviderName, SignOutCo
             family.sample(&[name.as_str(), outcome], *count);
         }
     }
+}
+
+fn withdrawals(out: &mut Exposition, pipeline: &Pipeline) {
+    let WithdrawalFigures { withdrawn, waiting, done, failed, dropped } =
+        pipeline.withdrawals().figures();
+    out.family(&table::WITHDRAWALS).sample(&[], withdrawn);
+    let family = out.family(&table::WITHDRAWAL_COMMANDS);
+    for (outcome, count) in [("done", done), ("failed", failed), ("dropped", dropped)] {
+        family.sample(&[outcome], count);
+    }
+    out.family(&table::WITHDRAWALS_WAITING).sample(&[], waiting);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod counts;
 mod hostile;
 mod lifetime;
+mod pages;
 mod sign_out;
 
 use std::{net::SocketAddr, thread, time::Duration};
