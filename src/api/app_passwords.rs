@@ -10,11 +10,11 @@ use super::{
     Caller, Error, MAX_PAGE, Moment, Page, State,
     error::Code,
     extract::{Body, Named},
-    text,
+    mailboxes, text,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, AppPassword, AppPasswordId, MailboxId, Services},
+    mailbox::{Address, AppPassword, AppPasswordId, ImportedAppPassword, MailboxId, Services},
     password::AppPasswordText,
     store::{self, MAX_APP_PASSWORDS, UseRow},
 };
@@ -36,6 +36,9 @@ pub struct View {
     pub created: Moment,
     /// The last login with it.
     pub last_used: Option<LastUse>,
+    /// Scheme of its hash, if it came along from another mail system.
+    #[serde(default)]
+    pub imported: Option<String>,
 }
 
 /// The last login with an app password.
@@ -99,13 +102,30 @@ impl New {
     }
 }
 
-fn view(app_password: &AppPassword, uses: &[UseRow]) -> View {
+fn last_use(id: AppPasswordId, made: Timestamp, uses: &[UseRow]) -> Option<LastUse> {
     let last = uses
         .iter()
-        .filter(|row| row.app_password == Some(app_password.id) && row.outcome == "ok")
+        .filter(|row| row.app_password == Some(id) && row.outcome == "ok")
         // A revoked one may have had the same id.
-        .filter(|row| row.last >= app_password.created)
-        .max_by_key(|row| row.last);
+        .filter(|row| row.last >= made)
+        .max_by_key(|row| row.last)?;
+    Some(LastUse { at: last.last.into(), protocol: last.protocol.clone(), rip: last.rip })
+}
+
+fn imported_view(one: &ImportedAppPassword, uses: &[UseRow]) -> View {
+    View {
+        id: one.id.to_string(),
+        name: one.name.clone(),
+        services: one.services,
+        networks: Vec::new(),
+        expires: None,
+        created: one.created.into(),
+        last_used: last_use(one.id, one.created, uses),
+        imported: Some(mailboxes::scheme_of(one.hash.as_str())),
+    }
+}
+
+fn view(app_password: &AppPassword, uses: &[UseRow]) -> View {
     View {
         id: app_password.id.to_string(),
         name: app_password.name.clone(),
@@ -113,11 +133,8 @@ fn view(app_password: &AppPassword, uses: &[UseRow]) -> View {
         networks: app_password.networks.clone(),
         expires: app_password.expires.map(Moment),
         created: app_password.created.into(),
-        last_used: last.map(|row| LastUse {
-            at: row.last.into(),
-            protocol: row.protocol.clone(),
-            rip: row.rip,
-        }),
+        last_used: last_use(app_password.id, app_password.created, uses),
+        imported: None,
     }
 }
 
@@ -128,7 +145,10 @@ pub(super) async fn list(
     let mailbox = state.account(&address).await?.mailbox;
     let uses = state.store.uses(Some(mailbox.id), MAX_PAGE).await?;
     let found = state.store.app_passwords(mailbox.id).await?;
-    Ok(Json(Page::whole(found.iter().map(|one| view(one, &uses)).collect())))
+    let imported = state.store.imported_app_passwords(mailbox.id).await?;
+    let imported = imported.iter().map(|one| imported_view(one, &uses));
+    let views = found.iter().map(|one| view(one, &uses)).chain(imported);
+    Ok(Json(Page::whole(views.collect())))
 }
 
 /// Twice as many attempts as a full mailbox has app passwords: among 2^20 ids

@@ -89,10 +89,7 @@ pub struct Withdrawn {
 
 impl From<&Mailbox> for View {
     fn from(mailbox: &Mailbox) -> Self {
-        let auth_source = match &mailbox.auth_source {
-            AuthSource::Local => "local",
-            AuthSource::Provider(name) => name.as_str(),
-        };
+        let auth_source = source_name(&mailbox.auth_source);
         Self {
             id: mailbox.id.to_string(),
             address: mailbox.address.clone(),
@@ -133,8 +130,16 @@ fn overrides(mailbox: &Mailbox) -> Vec<Field> {
     }
 }
 
+/// The name of an auth source.
+pub(super) fn source_name(source: &AuthSource) -> &str {
+    match source {
+        AuthSource::Local => "local",
+        AuthSource::Provider(name) => name.as_str(),
+    }
+}
+
 /// The part of a hash that may be shown.
-fn scheme_of(hash: &str) -> String {
+pub(super) fn scheme_of(hash: &str) -> String {
     let inner = hash.strip_prefix('{').and_then(|rest| rest.split_once('}'));
     inner.map_or_else(|| "unknown".to_owned(), |(scheme, _)| scheme.to_owned())
 }
@@ -342,7 +347,8 @@ pub(super) async fn show(
         mailbox: mailbox.into(),
         domain_active: account.domain.active,
         effective_quota_bytes: mailbox.quota.unwrap_or(account.domain.default_quota),
-        app_passwords: state.store.app_passwords(mailbox.id).await?.len(),
+        app_passwords: state.store.app_passwords(mailbox.id).await?.len()
+            + state.store.imported_app_passwords(mailbox.id).await?.len(),
         owner,
     }))
 }
@@ -357,7 +363,7 @@ impl State {
 
     /// The auth source that `text` names: the store itself, or the provider that
     /// speaks for `domain`.
-    fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
+    pub(super) fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
         if text == "local" {
             return Ok(AuthSource::Local);
         }

@@ -57,7 +57,9 @@ impl Counts {
             Record::Domain(_) => self.domains += 1,
             Record::Template(_) => self.templates += 1,
             Record::Mailbox(_) => self.mailboxes += 1,
-            Record::AppPassword { .. } => self.app_passwords += 1,
+            Record::AppPassword { .. } | Record::ImportedAppPassword { .. } => {
+                self.app_passwords += 1;
+            }
             Record::Use(_) => self.uses += 1,
         }
     }

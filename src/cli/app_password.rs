@@ -146,7 +146,10 @@ fn row(view: &View) -> [String; 7] {
     });
     [
         view.id.clone(),
-        view.name.clone(),
+        match &view.imported {
+            None => view.name.clone(),
+            Some(scheme) => format!("{} (imported, {scheme})", view.name),
+        },
         view.services.to_string(),
         if view.networks.is_empty() { "all".to_owned() } else { networks(view) },
         day(view.created),

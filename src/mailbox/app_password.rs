@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Services;
+use super::{PasswordHash, Services};
 use crate::clock::Timestamp;
 
 /// The alphabet of app passwords: Crockford's base 32, without I, L, O and U.
@@ -77,6 +77,22 @@ pub struct AppPassword {
     /// From when on it is refused.
     pub expires: Option<Timestamp>,
     /// When it was made.
+    pub created: Timestamp,
+}
+
+/// An app password that came along from another mail system: its owner chose it,
+/// and nothing in it says which one it is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ImportedAppPassword {
+    /// Number within the mailbox, among all its app passwords.
+    pub id: AppPasswordId,
+    /// The owner's name for it ("Phone").
+    pub name: String,
+    /// `{SCHEME}…`, as the other system had it.
+    pub hash: PasswordHash,
+    /// What it opens, whatever the mailbox's own services are.
+    pub services: Services,
+    /// When the other system made it.
     pub created: Timestamp,
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
     address::{Address, DomainName, NameError, NameRules},
-    app_password::{AppPassword, AppPasswordId},
+    app_password::{AppPassword, AppPasswordId, ImportedAppPassword},
     domain::Domain,
     limits::Quota,
     owner::{Owner, OwnerState},

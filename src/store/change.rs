@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::mailbox::{
-    Address, AuthSource, Binding, MailboxState, PasswordHash, ProviderName, Quota, Services, SetBy,
-    TemplateName, policy::Field,
+    Address, AuthSource, Binding, ImportedAppPassword, MailboxState, PasswordHash, ProviderName,
+    Quota, Services, SetBy, TemplateName, policy::Field,
 };
 
 /// A new mailbox. What is left out comes from the template, then the domain.
@@ -100,13 +100,16 @@ pub struct MailboxChange {
     pub release: BTreeSet<Field>,
 }
 
-/// A mailbox that comes from elsewhere.
+/// A mailbox that comes from elsewhere, or a part of one.
 #[derive(Clone, Debug)]
 pub enum Arrival {
     /// It is made, within its domain's limits.
     New(Box<NewMailbox>),
     /// One that is there is changed.
     Change(Address, Box<MailboxChange>),
+    /// One that is there brings an app password along, whose id is made here. One
+    /// with the same hash is the same: its name and services are replaced.
+    AppPassword(Address, Box<ImportedAppPassword>),
 }
 
 /// What to change about a domain.

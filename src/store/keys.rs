@@ -38,6 +38,9 @@ pub(super) const TEMPLATE: u8 = 17;
 pub(super) const MAILBOX: u8 = 18;
 /// [`super::write::Holdings`] by mailbox id.
 pub(super) const HOLDINGS: u8 = 19;
+/// Lists of [`crate::mailbox::ImportedAppPassword`] by mailbox id. Few mailboxes
+/// have one.
+pub(super) const IMPORTED: u8 = 20;
 
 // From here on: what is written all day. An engine may keep it apart.
 
@@ -131,6 +134,11 @@ pub(super) fn line_of(key: &[u8]) -> Result<u64, Error> {
         Some(line) => Ok(u64::from_be_bytes(*line)),
         None => Err(Error::engine("a key that should end in a line's number does not")),
     }
+}
+
+/// Key of the app passwords that a mailbox brought along.
+pub(super) fn imported(mailbox: MailboxId) -> Vec<u8> {
+    key(IMPORTED, &[&mailbox.0.to_be_bytes()])
 }
 
 /// Key of what was said of a mailbox's owner.

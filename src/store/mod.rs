@@ -37,9 +37,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
-        domain::LimitError,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, ImportedAppPassword,
+        Mailbox, MailboxId, NamedProvider, Owner, PasswordHash, ProviderName, Template,
+        TemplateName, domain::LimitError,
     },
 };
 
@@ -351,7 +351,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<Arc<AppPassword>>, Error>;
     /// All app passwords of a mailbox, oldest first.
     async fn app_passwords(&self, mailbox: MailboxId) -> Result<Vec<Arc<AppPassword>>, Error>;
-    /// Revokes an app password: gone when this returns.
+    /// App passwords that came along with the mailbox, oldest first. Few mailboxes
+    /// have any.
+    async fn imported_app_passwords(
+        &self,
+        mailbox: MailboxId,
+    ) -> Result<Vec<ImportedAppPassword>, Error>;
+    /// Revokes an app password, ours or one that came along: gone when this returns.
     async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error>;
 
     /// Counts a use. Never waits and never fails: rows are coalesced in bounded
@@ -389,6 +395,9 @@ pub trait Store: Send + Sync + 'static {
 
 /// Most app passwords that one mailbox may have.
 pub const MAX_APP_PASSWORDS: usize = 100;
+/// Most app passwords that one mailbox may bring along: whoever guesses makes each
+/// of them be tried.
+pub const MAX_IMPORTED_APP_PASSWORDS: usize = 20;
 
 /// One line of an export.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -413,6 +422,13 @@ pub enum Record {
         mailbox: MailboxId,
         /// As stored.
         app_password: AppPassword,
+    },
+    /// An app password that came along from another mail system.
+    ImportedAppPassword {
+        /// Whose.
+        mailbox: MailboxId,
+        /// As stored.
+        app_password: ImportedAppPassword,
     },
     /// A row of the history.
     Use(UseRow),

@@ -22,8 +22,9 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, ImportedAppPassword,
+        Mailbox, MailboxId, NamedProvider, Owner, PasswordHash, ProviderName, Template,
+        TemplateName,
     },
 };
 
@@ -389,6 +390,16 @@ impl<E: Engine> Store for Records<E> {
         let Some(mut holdings) = self.holdings(mailbox)? else { return Ok(Vec::new()) };
         holdings.app_passwords.sort_by_key(|one| one.created);
         Ok(holdings.app_passwords.into_iter().map(Arc::new).collect())
+    }
+
+    async fn imported_app_passwords(
+        &self,
+        mailbox: MailboxId,
+    ) -> Result<Vec<ImportedAppPassword>, Error> {
+        let found = engine::get(self.engine(), &keys::imported(mailbox))?;
+        let mut found: Vec<ImportedAppPassword> = found.unwrap_or_default();
+        found.sort_by_key(|one| one.created);
+        Ok(found)
     }
 
     async fn remove_app_password(&self, address: &Address, id: AppPasswordId) -> Result<(), Error> {

@@ -220,7 +220,7 @@ pub(super) fn page(
                 let address = line.address.clone();
                 let Carried { written, refused } = match carry_out(draft, write, ids, now) {
                     Ok(carried) => carried,
-                    Err(refused) if is_refusal(&refused) => {
+                    Err(refused) if refused.is_refusal() => {
                         Carried { written: false, refused: Some(refused) }
                     }
                     Err(failure) => return Err(failure),
@@ -256,13 +256,6 @@ impl SyncCounts {
     pub fn of(&self, action: SyncAction) -> u64 {
         self.done.get(&action).copied().unwrap_or_default()
     }
-}
-
-fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Limit(_) | Error::Exists { .. } | Error::NotFound { .. } | Error::Conflict(_)
-    )
 }
 
 impl SyncLine {

@@ -20,7 +20,7 @@ use super::{
     keys,
     write::{self, Holdings},
 };
-use crate::mailbox::{AppPassword, Domain, Mailbox, MailboxId};
+use crate::mailbox::{AppPassword, Domain, ImportedAppPassword, Mailbox, MailboxId};
 
 /// Version of the export's form.
 pub const EXPORT_SCHEMA: u32 = 1;
@@ -85,6 +85,12 @@ fn records(key: &[u8], value: &[u8]) -> Result<Vec<Record>, Error> {
                 .map(|app_password| Record::AppPassword { mailbox, app_password })
                 .collect()
         }
+        Some(&keys::IMPORTED) => {
+            let mailbox = keys::mailbox_of(key)?;
+            let all: Vec<ImportedAppPassword> = engine::decode(value)?;
+            let all = all.into_iter();
+            all.map(|app_password| Record::ImportedAppPassword { mailbox, app_password }).collect()
+        }
         Some(&keys::OWNER) => Vec::new(),
         _ => {
             let mailbox = keys::mailbox_of(key)?;
@@ -108,8 +114,25 @@ pub(super) fn import(draft: &mut Draft<impl Engine>, record: Record) -> Result<(
         Record::AppPassword { mailbox, app_password } => {
             import_app_password(draft, mailbox, app_password)
         }
+        Record::ImportedAppPassword { mailbox, app_password } => {
+            import_brought(draft, mailbox, app_password)
+        }
         Record::Use(row) => import_use(draft, row),
     }
+}
+
+fn import_brought(
+    draft: &mut Draft<impl Engine>,
+    mailbox: MailboxId,
+    new: ImportedAppPassword,
+) -> Result<(), Error> {
+    if draft.get::<Holdings>(&keys::holdings(mailbox))?.is_none() {
+        return Ok(());
+    }
+    let mut all = write::imported(draft, mailbox)?;
+    all.retain(|present| present.id != new.id);
+    all.push(new);
+    write::put_imported(draft, mailbox, &all)
 }
 
 fn import_app_password(

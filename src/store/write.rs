@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Arrival, DomainChange, Error, MAX_APP_PASSWORDS, MailboxChange, NewMailbox,
+    Account, Arrival, DomainChange, Error, MAX_APP_PASSWORDS, MAX_IMPORTED_APP_PASSWORDS,
+    MailboxChange, NewMailbox,
     apply::{self, Tally},
     engine::{Draft, Engine},
     keys,
@@ -14,8 +15,9 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, Mailbox, MailboxId,
-        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
+        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, ImportedAppPassword,
+        Mailbox, MailboxId, NamedProvider, Owner, PasswordHash, ProviderName, Template,
+        TemplateName,
     },
 };
 
@@ -187,7 +189,8 @@ pub(super) fn update_mailbox(
     Ok(Account { mailbox: Arc::new(new), domain: Arc::new(domain) })
 }
 
-/// Makes or changes a mailbox that comes from elsewhere. A refusal leaves no
+/// Makes or changes a mailbox that comes from elsewhere, under `id` or whatever
+/// random number is wanted. A refusal leaves no
 /// trace in the draft: both ways check before they write.
 pub(super) fn take_in(
     draft: &mut Draft<impl Engine>,
@@ -198,6 +201,7 @@ pub(super) fn take_in(
     let taken = match arrival {
         Arrival::New(new) => create_mailbox(draft, id, *new, now),
         Arrival::Change(address, change) => update_mailbox(draft, &address, *change, now),
+        Arrival::AppPassword(address, new) => bring_app_password(draft, &address, *new, id),
     };
     match taken {
         Err(fault) if !fault.is_refusal() => Err(fault),
@@ -252,6 +256,7 @@ pub(super) fn remove_mailbox(
 ) -> Result<MailboxId, Error> {
     let old = mailbox(draft, address)?;
     draft.remove(keys::holdings(old.id));
+    draft.remove(keys::imported(old.id));
     draft.remove(keys::diary(old.id));
     draft.remove(keys::owner(old.id));
     rebind(draft, old.id, old.bound.as_ref(), None)?;
@@ -266,10 +271,14 @@ pub(super) fn add_app_password(
     address: &Address,
     new: AppPassword,
 ) -> Result<(), Error> {
-    let key = keys::holdings(mailbox(draft, address)?.id);
+    let mailbox = mailbox(draft, address)?.id;
+    let key = keys::holdings(mailbox);
     let mut holdings = holdings(draft, &key)?;
+    let brought = imported(draft, mailbox)?;
     let all = &mut holdings.app_passwords;
-    if all.iter().any(|present| present.id == new.id) {
+    if all.iter().any(|present| present.id == new.id)
+        || brought.iter().any(|present| present.id == new.id)
+    {
         return Err(Error::taken("app password", new.id));
     }
     if all.len() >= MAX_APP_PASSWORDS {
@@ -286,14 +295,82 @@ pub(super) fn remove_app_password(
     address: &Address,
     id: AppPasswordId,
 ) -> Result<(), Error> {
-    let key = keys::holdings(mailbox(draft, address)?.id);
+    let mailbox = mailbox(draft, address)?.id;
+    let key = keys::holdings(mailbox);
     let mut holdings = holdings(draft, &key)?;
     let all = &mut holdings.app_passwords;
-    let Some(place) = all.iter().position(|present| present.id == id) else {
+    if let Some(place) = all.iter().position(|present| present.id == id) {
+        all.remove(place);
+        return draft.put(key, &holdings);
+    }
+    let mut brought = imported(draft, mailbox)?;
+    let Some(place) = brought.iter().position(|present| present.id == id) else {
         return Err(Error::missing("app password", id));
     };
-    all.remove(place);
-    draft.put(key, &holdings)
+    brought.remove(place);
+    put_imported(draft, mailbox, &brought)
+}
+
+/// Keeps an app password that comes from elsewhere; its id is made of `random`.
+fn bring_app_password(
+    draft: &mut Draft<impl Engine>,
+    address: &Address,
+    new: ImportedAppPassword,
+    random: MailboxId,
+) -> Result<Account, Error> {
+    let mailbox = mailbox(draft, address)?;
+    let domain = domain(draft, &address.domain())?;
+    let mut brought = imported(draft, mailbox.id)?;
+    if let Some(present) = brought.iter_mut().find(|present| present.hash == new.hash) {
+        *present = ImportedAppPassword { id: present.id, ..new };
+    } else {
+        if brought.len() >= MAX_IMPORTED_APP_PASSWORDS {
+            return Err(Error::Conflict(format!(
+                "{address} has {MAX_IMPORTED_APP_PASSWORDS} app passwords of another mail system \
+                 and may have no more"
+            )));
+        }
+        let own = holdings(draft, &keys::holdings(mailbox.id))?.app_passwords;
+        let taken = |id: &AppPasswordId| {
+            own.iter().any(|present| present.id == *id)
+                || brought.iter().any(|present| present.id == *id)
+        };
+        let mut ids = ids_of(random);
+        let id = ids.find(|id| !taken(id)).ok_or_else(|| Error::taken("app password", new.id))?;
+        brought.push(ImportedAppPassword { id, ..new });
+    }
+    put_imported(draft, mailbox.id, &brought)?;
+    Ok(Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) })
+}
+
+/// The ids that 128 random bits make.
+fn ids_of(random: MailboxId) -> impl Iterator<Item = AppPasswordId> {
+    (0..6).map(move |place| {
+        let bits = (random.0 >> (20 * place)) & 0xf_ffff;
+        AppPasswordId::from_bits(u32::try_from(bits).expect("20 bits"))
+    })
+}
+
+/// The app passwords that a mailbox brought along.
+pub(super) fn imported(
+    draft: &Draft<impl Engine>,
+    mailbox: MailboxId,
+) -> Result<Vec<ImportedAppPassword>, Error> {
+    Ok(draft.get(&keys::imported(mailbox))?.unwrap_or_default())
+}
+
+/// Writes them; nothing is kept where there are none.
+pub(super) fn put_imported(
+    draft: &mut Draft<impl Engine>,
+    mailbox: MailboxId,
+    all: &[ImportedAppPassword],
+) -> Result<(), Error> {
+    let key = keys::imported(mailbox);
+    if all.is_empty() {
+        draft.remove(key);
+        return Ok(());
+    }
+    draft.put(key, &all)
 }
 
 /// Writes a mailbox that was not there.

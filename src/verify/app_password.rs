@@ -27,10 +27,11 @@ use crate::{
     clock::Timestamp,
     idp::{Outage, OutageCause},
     mailbox::{
-        AppPassword, AuthSource, Binding, Mailbox, MailboxId, Owner, OwnerState, ProviderName,
+        AppPassword, AuthSource, Binding, ImportedAppPassword, Mailbox, MailboxId, Owner,
+        OwnerState, ProviderName,
     },
     password::AppPasswordText,
-    store::Account,
+    store::{self, Account, Store},
 };
 
 /// How long the last word of a provider counts whose settings cannot be read:
@@ -84,6 +85,25 @@ fn check(
     Ok(())
 }
 
+/// An app password that was found right.
+#[derive(Clone, Copy)]
+pub(super) enum Presented<'s> {
+    /// One of ours.
+    Own(&'s AppPassword),
+    /// One that came along.
+    Imported(&'s ImportedAppPassword),
+}
+
+impl Presented<'_> {
+    /// Whether it is still there, as it was.
+    async fn is_in(self, store: &dyn Store, mailbox: MailboxId) -> Result<bool, store::Error> {
+        Ok(match self {
+            Self::Own(own) => store.app_password(mailbox, own.id).await?.as_deref() == Some(own),
+            Self::Imported(one) => store.imported_app_passwords(mailbox).await?.contains(one),
+        })
+    }
+}
+
 /// What is known of an owner, and how one knows.
 struct Word {
     state: OwnerState,
@@ -100,7 +120,7 @@ impl Pipeline {
         &'a self,
         case: &mut Case<'a>,
         account: Account,
-        stored: &AppPassword,
+        stored: Presented<'_>,
     ) -> Result<Account, Stop> {
         let mailbox = Arc::clone(&account.mailbox);
         let Some(owner) = owner_of(case, &mailbox) else { return Ok(account) };
@@ -230,7 +250,7 @@ impl Pipeline {
         &self,
         case: &mut Case<'_>,
         before: Account,
-        stored: &AppPassword,
+        stored: Presented<'_>,
         provider: &Arc<Connected>,
     ) -> Result<Account, Stop> {
         let account = self.account(case, &before.mailbox.address).await?;
@@ -243,9 +263,8 @@ impl Pipeline {
         if whose(&account) != whose(&before) || !still_asked {
             return Err(Stop::Unavailable(Cause::Purged));
         }
-        let present = self.store.app_password(account.mailbox.id, stored.id).await;
-        let present = present.map_err(|error| store_failed(case, &error))?;
-        if present.as_deref() != Some(stored) {
+        let present = stored.is_in(&*self.store, account.mailbox.id).await;
+        if !present.map_err(|error| store_failed(case, &error))? {
             return Err(Stop::Rejected(Reason::AppPasswordWrong));
         }
         Ok(account)

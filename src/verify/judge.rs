@@ -1,16 +1,18 @@
 //! The order of the checks.
 //!
-//! For a password: name, abuse, mailbox and domain, app password, services,
-//! source of the main password; for a token see `bearer`. What can be refused is
+//! For a password: name, abuse, mailbox and domain, app password, those that came
+//! along from elsewhere, services, source of the main password; for a token see `bearer`. What can be refused is
 //! refused early, and all refusals look the same to the client.
 
 use std::sync::Arc;
 
 use super::{
-    Cause, Pipeline, Reason, Verified, VerifiedBy, app_password,
+    Cause, Pipeline, Reason, Verified, VerifiedBy,
+    app_password::{self, Presented},
     auth_token::{self, Parts},
     case::{Case, Stop},
     connected::Connected,
+    imported::Tried,
     trace::Outcome,
 };
 use crate::{
@@ -79,6 +81,30 @@ impl Pipeline {
         if main_held {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
+        let unreadable = match self.imported_app_password(case, &account, password).await? {
+            Tried::Right(account, id) => {
+                return Ok(case.verified(account, VerifiedBy::AppPassword(id)));
+            }
+            Tried::Unreadable(stop) => Some(stop),
+            Tried::None => None,
+        };
+        let judged = self.main_password(case, account, password).await;
+        match (judged, unreadable) {
+            // It may be the one that cannot be checked; but it counts as a guess.
+            (Err(Stop::Rejected(_)), Some(stop)) => {
+                case.guessed = true;
+                Err(stop)
+            }
+            (judged, _) => judged,
+        }
+    }
+
+    async fn main_password<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        password: &Secret,
+    ) -> Result<Verified, Stop> {
         case.services(&account)?;
         if let Some(provider) = self.source(case, &account)? {
             return self.mailpassword(case, account, provider, password).await;
@@ -183,7 +209,7 @@ impl Pipeline {
         };
         case.app_password = Some(stored.id);
         app_password::judge(case, mailbox, typed, &stored)?;
-        let account = self.owner_may(case, account.clone(), &stored).await?;
+        let account = self.owner_may(case, account.clone(), Presented::Own(&stored)).await?;
         Ok(Some((account, stored.id)))
     }
 

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Whether it is right, and whether that was known before.
-struct Checked {
-    right: bool,
-    known: bool,
+pub(super) struct Checked {
+    pub(super) right: bool,
+    pub(super) known: bool,
 }
 
 impl Pipeline {
@@ -60,7 +60,8 @@ impl Pipeline {
         Ok(checked.right)
     }
 
-    async fn check_hash<'a>(
+    /// The same, without a word to `explain` unless the hash cannot be checked.
+    pub(super) async fn check_hash<'a>(
         &'a self,
         case: &mut Case<'a>,
         account: &Account,
@@ -118,7 +119,7 @@ fn slow_check(
     }
 }
 
-fn scheme(hash: &str) -> &str {
+pub(super) fn scheme(hash: &str) -> &str {
     Stored::parse(hash).map_or("", |stored| stored.scheme_name())
 }
 

@@ -18,6 +18,7 @@ mod connected;
 mod current;
 mod flight;
 mod gate;
+mod imported;
 mod judge;
 mod local_password;
 mod mailpassword;

@@ -5,6 +5,7 @@ mod apart;
 mod bearer;
 mod explain;
 mod http;
+mod imported;
 mod keycloak;
 mod mailpassword;
 mod owners;

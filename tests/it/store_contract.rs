@@ -21,9 +21,9 @@ use std::{
 use dovegate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, MailboxId,
-        MailboxState, ProviderName, Quota, Service, Services, SetBy, Template, TemplateName,
-        domain::LimitError,
+        Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, ImportedAppPassword,
+        MailboxId, MailboxState, ProviderName, Quota, Service, Services, SetBy, Template,
+        TemplateName, domain::LimitError,
     },
     store::{
         Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_RUNS, MailboxChange,
@@ -114,6 +114,7 @@ contract! {
         app_passwords_are_kept_listed_and_revoked
         an_app_passwords_id_is_taken_once
         app_passwords_have_a_limit
+        what_a_mailbox_brought_along_is_kept_revoked_and_exported
         penalties_are_written_and_removed
         a_secret_is_made_once
     }

@@ -20,6 +20,45 @@ pub(super) async fn app_passwords_are_kept_listed_and_revoked(store: Under) {
     assert!(matches!(nobody, Err(Error::NotFound { what: "mailbox", .. })));
 }
 
+pub(super) async fn what_a_mailbox_brought_along_is_kept_revoked_and_exported(store: Under) {
+    let ann = with_ann(&store).await;
+    let owner = address("ann@example.org");
+    let brought = |name: &str, hash: &str, created: u64| ImportedAppPassword {
+        id: AppPasswordId::from_bits(0),
+        name: name.to_owned(),
+        hash: hash.to_owned().into(),
+        services: Services::ALL,
+        created: Timestamp(created),
+    };
+    let new = |one: ImportedAppPassword| Arrival::AppPassword(owner.clone(), Box::new(one));
+    let nobody = Arrival::AppPassword(address("bob@example.org"), Box::new(brought("X", "x", 0)));
+    let arrivals =
+        vec![new(brought("Phone", "{PLAIN}a", 20)), new(brought("Tablet", "{PLAIN}b", 10)), nobody];
+    let taken = store.take_in(arrivals, NOW).await.unwrap();
+    assert!(taken[0].is_ok() && taken[1].is_ok());
+    assert!(matches!(taken[2], Err(Error::NotFound { what: "mailbox", .. })));
+    let listed = store.imported_app_passwords(ann).await.unwrap();
+    let names: Vec<_> = listed.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["Tablet", "Phone"]);
+    assert_ne!(listed[0].id, listed[1].id);
+    let same_id = AppPassword { id: listed[0].id, ..app_password(1, 0) };
+    let taken = store.add_app_password(&owner, same_id).await;
+    assert!(matches!(taken, Err(Error::Exists { what: "app password", .. })));
+
+    let records = exported(&store, 2).await;
+    let copy = MemoryStore::new();
+    copy.import(records.clone()).await.unwrap();
+    copy.import(records).await.unwrap();
+    assert_eq!(copy.imported_app_passwords(ann).await.unwrap(), listed);
+
+    store.remove_app_password(&owner, listed[0].id).await.unwrap();
+    let again = store.remove_app_password(&owner, listed[0].id).await;
+    assert!(matches!(again, Err(Error::NotFound { what: "app password", .. })));
+    assert_eq!(store.imported_app_passwords(ann).await.unwrap(), listed[1..]);
+    store.remove_mailbox(&owner).await.unwrap();
+    assert_eq!(store.imported_app_passwords(ann).await.unwrap(), []);
+}
+
 pub(super) async fn an_app_passwords_id_is_taken_once(store: Under) {
     with_ann(&store).await;
     with_mailbox(&store, "bob@example.org").await;
