@@ -1,14 +1,22 @@
-//! `/import/mailboxes`: mailboxes as another mail system has them.
+//! `/import/mailboxes` and `/import/app-passwords`: what another mail system has.
 
 use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Error, State, error::Code, extract::Body, mailboxes::check_places, text};
+use super::{
+    Caller, Error, State,
+    error::Code,
+    extract::Body,
+    mailboxes::{self, check_places},
+    text,
+};
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, AuthSource, Mailbox, PasswordHash, SetBy},
+    mailbox::{
+        Address, AppPasswordId, AuthSource, ImportedAppPassword, Mailbox, PasswordHash, SetBy,
+    },
     password::{self, Caps, Stored},
-    provision::import::{Difference, Wanted, compare},
+    provision::import::{Difference, Wanted, WantedAppPassword, compare, compare_app_password},
     store::{Arrival, MailboxChange, NewMailbox},
 };
 
@@ -29,6 +37,20 @@ pub struct Batch {
     pub update: bool,
     /// As the other system has them.
     pub mailboxes: Vec<Wanted>,
+}
+
+/// App passwords to be taken in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppPasswordBatch {
+    /// Check and compare only.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Change what is there and differs; else it stays as it is.
+    #[serde(default)]
+    pub update: bool,
+    /// As the other system has them.
+    pub app_passwords: Vec<WantedAppPassword>,
 }
 
 /// What became of each of them, in the same order.
@@ -57,6 +79,9 @@ pub struct Arrived {
     /// Setting of `[passwords]` without which nobody logs in with it.
     #[serde(default)]
     pub needs: Option<String>,
+    /// It needs a mailbox that is not there (yet).
+    #[serde(default)]
+    pub no_mailbox: bool,
 }
 
 /// What was done, or would be.
@@ -99,6 +124,7 @@ impl Arrived {
             reason: Some(reason),
             scheme: None,
             needs: None,
+            no_mailbox: false,
         }
     }
 }
@@ -112,18 +138,53 @@ pub(super) async fn take_in(
         let most = format!("more than {MAX_ARRIVALS} mailboxes in one request");
         return Err(Error::new(Code::TooLarge, most));
     }
-    let mut results = Vec::with_capacity(batch.mailboxes.len());
-    let mut arrivals = Vec::new();
+    let mut judged = Vec::with_capacity(batch.mailboxes.len());
     for wanted in batch.mailboxes {
-        let (arrived, arrival) = state.judge_arrival(wanted, batch.update).await?;
-        if let Some(arrival) = arrival.filter(|_| !batch.dry_run) {
-            arrivals.push((results.len(), arrival));
-        }
-        results.push(arrived);
+        judged.push(state.judge_arrival(wanted, batch.update, batch.dry_run).await?);
     }
-    if !arrivals.is_empty() {
-        let (places, arrivals): (Vec<_>, Vec<_>) = arrivals.into_iter().unzip();
-        let taken = state.store.take_in(arrivals, Timestamp::now()).await?;
+    state.carry_out(caller, judged, batch.dry_run, "mailboxes").await
+}
+
+pub(super) async fn take_in_app_passwords(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(batch): Body<AppPasswordBatch>,
+) -> Result<Json<Results>, Error> {
+    if batch.app_passwords.len() > MAX_ARRIVALS {
+        let most = format!("more than {MAX_ARRIVALS} app passwords in one request");
+        return Err(Error::new(Code::TooLarge, most));
+    }
+    let mut judged = Vec::with_capacity(batch.app_passwords.len());
+    for wanted in batch.app_passwords {
+        judged.push(state.judge_app_password(wanted, batch.update).await?);
+    }
+    state.carry_out(caller, judged, batch.dry_run, "app passwords").await
+}
+
+/// What to say of something that arrives, and what to do with it.
+type Judged = (Arrived, Option<Arrival>);
+
+impl State {
+    /// Writes what is to be done, unless it is a dry run, and says what came of it.
+    async fn carry_out(
+        &self,
+        caller: Caller,
+        judged: Vec<Judged>,
+        dry_run: bool,
+        what: &str,
+    ) -> Result<Json<Results>, Error> {
+        let (mut results, mut places, mut arrivals) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (arrived, arrival)) in judged.into_iter().enumerate() {
+            results.push(arrived);
+            if let Some(arrival) = arrival.filter(|_| !dry_run) {
+                places.push(place);
+                arrivals.push(arrival);
+            }
+        }
+        if arrivals.is_empty() {
+            return Ok(Json(Results { results }));
+        }
+        let taken = self.store.take_in(arrivals, Timestamp::now()).await?;
         let mut number = 0;
         for (place, taken) in places.into_iter().zip(taken) {
             match taken {
@@ -134,18 +195,68 @@ pub(super) async fn take_in(
                 }
             }
         }
-        caller.changed("import", &format_args!("{number} mailboxes"));
+        caller.changed("import", &format_args!("{number} {what}"));
+        Ok(Json(Results { results }))
     }
-    Ok(Json(Results { results }))
-}
 
-impl State {
+    async fn judge_app_password(
+        &self,
+        wanted: WantedAppPassword,
+        update: bool,
+    ) -> Result<Judged, Error> {
+        let address = match self.address(&wanted.address) {
+            Ok(address) => address,
+            Err(problem) => return Ok((Arrived::refused(None, problem.detail()), None)),
+        };
+        let refused = |reason| Ok((Arrived::refused(Some(address.clone()), reason), None));
+        if let Err(problem) = text::label("the name", &wanted.name) {
+            return refused(problem.detail());
+        }
+        let caps = self.settings.load().caps;
+        let (scheme, needs) = match fitness(&wanted.hash, &caps) {
+            Ok(fit) => fit,
+            Err(error) => return refused(error.to_string()),
+        };
+        let account = self.store.account(&address).await?;
+        let here = match &account {
+            None => Vec::new(),
+            Some(account) => self.store.imported_app_passwords(account.mailbox.id).await?,
+        };
+        let here = here.iter().find(|here| here.hash == wanted.hash);
+        let differences = here.map_or_else(Vec::new, |here| compare_app_password(&wanted, here));
+        let outcome = match here {
+            None => Outcome::Created,
+            Some(_) if differences.is_empty() => Outcome::Unchanged,
+            Some(_) if update => Outcome::Updated,
+            Some(_) => Outcome::Different,
+        };
+        let writes = matches!(outcome, Outcome::Created | Outcome::Updated);
+        let arrival = writes.then(|| {
+            let WantedAppPassword { name, hash, services, created, .. } = wanted;
+            // The store gives it an id.
+            let (id, created) = (AppPasswordId::from_bits(0), Timestamp(created));
+            let one = ImportedAppPassword { id, name, hash, services, created };
+            Arrival::AppPassword(address.clone(), Box::new(one))
+        });
+        let arrived = Arrived {
+            address: Some(address),
+            outcome,
+            differences,
+            reason: None,
+            scheme: Some(scheme),
+            needs,
+            no_mailbox: account.is_none(),
+        };
+        Ok((arrived, arrival))
+    }
+
     /// What is to be done with a mailbox, and what to say of it.
     async fn judge_arrival(
         &self,
         wanted: Wanted,
         update: bool,
-    ) -> Result<(Arrived, Option<Arrival>), Error> {
+        dry_run: bool,
+    ) -> Result<Judged, Error> {
         let address = match self.address(&wanted.address) {
             Ok(address) => address,
             Err(problem) => return Ok((Arrived::refused(None, problem.detail()), None)),
@@ -160,16 +271,52 @@ impl State {
             Some(Ok((scheme, needs))) => (Some(scheme), needs),
             Some(Err(error)) => return refused(error.to_string()),
         };
-        let account = self.store.account(&address).await?;
-        let (outcome, differences, arrival) = match account {
-            None => (Outcome::Created, Vec::new(), Some(self.newcomer(&address, wanted))),
-            Some(account) => changed(&wanted, &account.mailbox, update),
+        let source = match self.source_of_arrival(&address, &wanted, dry_run).await? {
+            Ok(source) => source,
+            Err(reason) => return refused(reason),
         };
-        let address = Some(address);
-        Ok((Arrived { address, outcome, differences, reason: None, scheme, needs }, arrival))
+        let account = self.store.account(&address).await?;
+        let no_mailbox = account.is_none();
+        let (outcome, differences, arrival) = match account {
+            None => (Outcome::Created, Vec::new(), Some(self.newcomer(&address, source, wanted))),
+            Some(account) => changed(&wanted, source, &account.mailbox, update),
+        };
+        let arrived = Arrived {
+            address: Some(address),
+            outcome,
+            differences,
+            reason: None,
+            scheme,
+            needs,
+            no_mailbox,
+        };
+        Ok((arrived, arrival))
     }
 
-    fn newcomer(&self, address: &Address, wanted: Wanted) -> Arrival {
+    /// The auth source, if one is named. In a dry run its domain may still be to
+    /// be made, and whoever asks knows of that.
+    async fn source_of_arrival(
+        &self,
+        address: &Address,
+        wanted: &Wanted,
+        dry_run: bool,
+    ) -> Result<Result<Option<AuthSource>, String>, Error> {
+        let Some(name) = &wanted.auth_source else { return Ok(Ok(None)) };
+        let source = match self.store.domain(&address.domain()).await? {
+            Some(domain) => self.auth_source(name, &domain),
+            None => Err(Error::not_found("domain", address.domain_str())),
+        };
+        Ok(match source {
+            Ok(source) => Ok(Some(source)),
+            Err(_) if dry_run => match name.parse() {
+                Ok(name) => Ok(Some(AuthSource::Provider(name))),
+                Err(_) => Ok(Some(AuthSource::Local)),
+            },
+            Err(problem) => Err(problem.detail()),
+        })
+    }
+
+    fn newcomer(&self, address: &Address, source: Option<AuthSource>, wanted: Wanted) -> Arrival {
         let home = wanted.home.unwrap_or_else(|| self.home_of(address));
         Arrival::New(Box::new(NewMailbox {
             address: address.clone(),
@@ -177,12 +324,12 @@ impl State {
             template: None,
             state: wanted.state,
             set_by: SetBy::Administrator,
-            auth_source: AuthSource::Local,
+            auth_source: source.unwrap_or_default(),
             bound: None,
             local_hash: wanted.hash,
-            services: None,
+            services: wanted.services,
             quota: wanted.quota_bytes,
-            tags: Vec::new(),
+            tags: wanted.tags,
             home: Some(home),
             uid: wanted.uid,
             gid: wanted.gid,
@@ -194,10 +341,17 @@ impl State {
 
 fn changed(
     wanted: &Wanted,
+    source: Option<AuthSource>,
     mailbox: &Mailbox,
     update: bool,
 ) -> (Outcome, Vec<Difference>, Option<Arrival>) {
-    let (differences, change): (_, MailboxChange) = compare(wanted, mailbox);
+    let (mut differences, mut change): (_, MailboxChange) = compare(wanted, mailbox);
+    if let Some(source) = source.filter(|source| *source != mailbox.auth_source) {
+        let name = |source: &AuthSource| mailboxes::source_name(source).to_owned();
+        let (here, there) = (name(&mailbox.auth_source), name(&source));
+        differences.push(Difference { field: "auth source".to_owned(), here, there });
+        change.auth_source = Some(source);
+    }
     if differences.is_empty() {
         return (Outcome::Unchanged, differences, None);
     }
@@ -211,6 +365,7 @@ fn changed(
 /// The same bounds as for what an administrator types.
 fn check(wanted: &Wanted) -> Result<(), Error> {
     text::label("the display name", wanted.display_name.as_deref().unwrap_or_default())?;
+    text::tags(&wanted.tags)?;
     text::fields(&wanted.extra_fields)?;
     check_places(wanted.uid, wanted.gid, wanted.home.as_deref(), wanted.mail.as_deref())
 }

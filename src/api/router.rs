@@ -70,6 +70,11 @@ pub fn router(state: State) -> Router {
             "/import/mailboxes",
             post(arrivals::take_in).layer(DefaultBodyLimit::max(arrivals::MAX_ARRIVALS_BYTES)),
         )
+        .route(
+            "/import/app-passwords",
+            post(arrivals::take_in_app_passwords)
+                .layer(DefaultBodyLimit::max(arrivals::MAX_ARRIVALS_BYTES)),
+        )
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

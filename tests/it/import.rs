@@ -80,8 +80,8 @@ fn a_passwd_file_is_planned_taken_over_and_found_unchanged() {
     assert_eq!(mailbox(&data, "dan@example.com")["password_scheme"], Value::Null);
 
     let again = json(&data.ok(&import("passwd-file", &path, &["--json"]), ""));
-    assert_eq!(again["counts"]["unchanged"], 4, "{again}");
-    assert_eq!(again["counts"]["created"], 0);
+    assert_eq!(again["mailboxes"]["unchanged"], 4, "{again}");
+    assert_eq!(again["mailboxes"]["created"], 0);
     let explained = data.ok(&["explain", "ann@example.org", "--password-stdin"], "wonderland");
     assert!(explained.contains("ACCEPTED"), "{explained}");
 }
@@ -245,4 +245,99 @@ fn beside_a_running_server_people_log_in_at_once() {
     assert!(again.contains("1200 are there already, and the same."), "{again}");
     daemon.wait_for_log("who imported", |log| log.contains("action=import"));
     assert!(!daemon.log().contains("wonderland"));
+}
+
+/// What `contrib/mailcow/dump.sql` writes, in small. The app password is
+/// `looking-glass`.
+const DUMP: &str = r#"{"table":"identity_provider","settings":{"authsource":"keycloak","server_url":"https://keycloak.example.org","realm":"mail","client_id":"mailcow","client_secret":"s3cret","mailpassword_flow":"1","ignore_ssl_error":"0","import_users":"1","default_template":"Staff","mappers":"[\"it\"]","templates":"[\"Staff\"]","redirect_url":"https://mail.example.org"}}
+{"table":"templates","type":"domain","template":"Default","attributes":"{}"}
+{"table":"templates","type":"mailbox","template":"Staff","attributes":"{\"quota\":\"1073741824\",\"active\":\"1\",\"tags\":[],\"sogo_access\":\"1\"}"}
+{"table":"domain","domain":"example.org","active":1,"mailboxes":10,"defquota":1024,"maxquota":2048,"quota":10240}
+{"table":"mailbox","username":"ann@example.org","password":"{PLAIN}wonderland","name":"Ann","quota":1073741824,"active":1,"authsource":"mailcow","mailbox_path_prefix":"/var/vmail/","attributes":{"imap_access":"0","pop3_access":"1"},"tags":["staff"]}
+{"table":"mailbox","username":"bob@example.org","password":"","name":"","quota":1073741824,"active":2,"authsource":"keycloak","mailbox_path_prefix":"/var/vmail/","attributes":"{}","tags":null}
+{"table":"app_passwd","id":1,"name":"Phone","mailbox":"ann@example.org","password":"{SHA256}AW3dpktpY3c2aUsMuVDcmACiyyx7x4QIIAMhcVo6r/c=","created":1700000000,"active":1,"imap_access":1,"pop3_access":0,"smtp_access":0,"sieve_access":0,"dav_access":0,"eas_access":0}
+{"table":"app_passwd","id":2,"name":"Old","mailbox":"ann@example.org","password":"{PLAIN}x","created":1700000000,"active":0,"imap_access":1,"pop3_access":0,"smtp_access":0,"sieve_access":0,"dav_access":0,"eas_access":0}
+"#;
+
+#[test]
+fn a_mailcow_comes_with_everything_that_logs_in() {
+    let files = Files::new(&[("mailcow.jsonl", DUMP)]);
+    let path = files.path("mailcow.jsonl");
+    let data = Data::new();
+    data.ok(&["domain", "add", "example.net"], "");
+    let refused = data.fails(&import("mailcow", &path, &[]), "", 1);
+    assert!(refused.contains("domain example.org does not exist"), "{refused}");
+
+    let planned = data.ok(&import("mailcow", &path, &["--create-domains", "--dry-run"]), "");
+    let expected = "Would make 2 mailboxes, 1 app passwords, domain example.org, template Staff and \
+                    provider mailcow.";
+    assert!(planned.contains(expected), "{planned}");
+    assert_eq!(data.ok(&["mailbox", "list", "--json"], ""), "[]\n");
+
+    let output = data.run(&import("mailcow", &path, &["--create-domains"]), "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for text in ["\"Old\"", "comes without redirect_url", "none of mailboxes"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains("s3cret") && !said.contains("wonderland"), "{said}");
+
+    let domain = json(&data.ok(&["domain", "show", "example.org", "--json"], ""));
+    assert_eq!((&domain["max_mailboxes"], &domain["provider"]), (&10.into(), &"mailcow".into()));
+    assert_eq!(domain["max_quota_bytes"], 2_u64 << 30);
+    let ann = mailbox(&data, "ann@example.org");
+    assert_eq!(ann["tags"], serde_json::json!(["staff"]));
+    assert_eq!(ann["services"], serde_json::json!(["pop3", "smtp", "sieve", "dav", "eas", "web"]));
+    assert_eq!(ann["app_passwords"], 1);
+    let bob = mailbox(&data, "bob@example.org");
+    assert_eq!((&bob["auth_source"], &bob["state"]), (&"mailcow".into(), &"receive_only".into()));
+    let provider = json(&data.ok(&["provider", "show", "mailcow", "--json"], ""));
+    assert_eq!(provider["attribute_mapping"][0]["template"], "Staff", "{provider}");
+    assert_eq!(provider["import_users"], true);
+    let staff = json(&data.ok(&["template", "show", "Staff", "--json"], ""));
+    assert_eq!(staff["further"]["sogo_access"], "1");
+    let explained = |service: &str, password: &str| {
+        let command = ["explain", "ann@example.org", "--service", service, "--password-stdin"];
+        String::from_utf8(data.run(&command, password).stdout).unwrap()
+    };
+    assert!(explained("imap", "looking-glass").contains("ACCEPTED"));
+    assert!(!explained("pop3", "looking-glass").contains("ACCEPTED"));
+    assert!(explained("pop3", "wonderland").contains("ACCEPTED"));
+    assert!(!explained("imap", "wonderland").contains("ACCEPTED"));
+
+    let again = json(&data.ok(&import("mailcow", &path, &["--json"]), ""));
+    assert_eq!(again["mailboxes"]["unchanged"], 2, "{again}");
+    assert_eq!(again["app_passwords"]["unchanged"], 1, "{again}");
+    for key in ["domains_created", "templates_created", "providers_created"] {
+        assert_eq!(again[key], serde_json::json!([]), "{again}");
+    }
+    data.ok(&["domain", "set", "example.org", "--max-mailboxes", "7"], "");
+    let different = data.ok(&import("mailcow", &path, &[]), "");
+    assert!(different.contains("mailboxes: 7, there 10"), "{different}");
+    data.ok(&import("mailcow", &path, &["--update"]), "");
+    let domain = json(&data.ok(&["domain", "show", "example.org", "--json"], ""));
+    assert_eq!(domain["max_mailboxes"], 10);
+
+    let listed = json(&data.ok(&["app-password", "list", "ann@example.org", "--json"], ""));
+    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(listed[0]["imported"], "SHA256");
+    data.ok(&["app-password", "revoke", "ann@example.org", &id], "");
+    assert!(!explained("imap", "looking-glass").contains("ACCEPTED"));
+}
+
+#[test]
+fn app_passwords_need_their_mailbox_and_are_bounded() {
+    let data = Data::with_ann();
+    let row = |number: u32, mailbox: &str| {
+        format!(
+            r#"{{"table":"app_passwd","id":{number},"name":"P{number}","mailbox":"{mailbox}","password":"{{PLAIN}}p{number}","created":1,"active":1,"imap_access":1}}"#
+        )
+    };
+    let mut lines: Vec<_> = (0..21).map(|number| row(number, "ann@example.org")).collect();
+    lines.push(row(99, "nobody@example.org"));
+    let files = Files::new(&[("dump", &lines.join("\n"))]);
+    let refused = data.fails(&import("mailcow", &files.path("dump"), &[]), "", 1);
+    assert!(refused.contains("dump:21: ann@example.org has more than 20"), "{refused}");
+    assert!(refused.contains("dump:22: there is no mailbox nobody@example.org"), "{refused}");
+    assert_eq!(data.ok(&["app-password", "list", "ann@example.org", "--json"], ""), "[]\n");
 }

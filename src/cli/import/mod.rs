@@ -8,15 +8,20 @@ use std::path::PathBuf;
 
 use axum::http::Method;
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
-use self::{plan::Plan, report::Rows, source::Source};
+use self::{
+    plan::{Counts, Plan, Present},
+    report::Rows,
+    source::Source,
+};
 use super::{Client, Failure, Missing, Output, Result, transfer, with_client};
 use crate::{
-    api::arrivals::{Arrived, Batch, Outcome, Results},
+    api::arrivals::{AppPasswordBatch, Arrived, Batch, Outcome, Results},
     config::Config,
-    mailbox::DomainName,
-    provision::import::Wanted,
+    mailbox::{DomainName, ProviderName},
+    provision::import::{Wanted, WantedAppPassword, mailcow::Item},
 };
 
 #[derive(Args, Debug)]
@@ -30,7 +35,8 @@ use crate::{
         what differs is named, and changed only with --update. So it can be run again and again.",
     after_help = "Examples:\n  dovegate import all.jsonl --dry-run\n  dovegate import < all.jsonl\n  \
         dovegate import --from passwd-file /etc/dovecot/users --create-domains --dry-run\n  \
-        dovegate import --from docker-mailserver ./docker-data/dms/config --create-domains"
+        dovegate import --from docker-mailserver ./docker-data/dms/config --create-domains\n  \
+        dovegate import --from mailcow mailcow.jsonl --create-domains --dry-run"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, as written")]
 pub(super) struct Import {
@@ -46,11 +52,11 @@ pub(super) struct Import {
     #[arg(long, value_name = "ORIGIN")]
     from: Option<Origin>,
 
-    /// Make the domains that are missing, without limits
+    /// Make the domains that are missing: without limits, or with mailcow's
     #[arg(long, requires = "from")]
     create_domains: bool,
 
-    /// Change mailboxes that are there already where they differ
+    /// Change mailboxes, app passwords and domains that are there already where they differ
     #[arg(long, requires = "from")]
     update: bool,
 
@@ -69,6 +75,10 @@ pub(super) struct Import {
     /// Scheme of the passwords of a passwd-file that name none [default: CRYPT]
     #[arg(long, value_name = "SCHEME", requires = "from")]
     scheme: Option<String>,
+
+    /// Name that mailcow's identity provider gets here [default: mailcow]
+    #[arg(long, value_name = "NAME", requires = "from")]
+    provider: Option<ProviderName>,
 }
 
 /// What another mail system writes.
@@ -78,6 +88,8 @@ enum Origin {
     PasswdFile,
     /// docker-mailserver's folder with postfix-accounts.cf and dovecot-quotas.cf
     DockerMailserver,
+    /// What contrib/mailcow/dump.sql writes of mailcow's database
+    Mailcow,
 }
 
 /// Mailboxes of one request, and most bytes of them.
@@ -97,26 +109,35 @@ impl Import {
             .await
     }
 
+    fn provider_name(&self) -> Result<ProviderName> {
+        match &self.provider {
+            Some(name) => Ok(name.clone()),
+            None => "mailcow".parse().map_err(Failure::usage),
+        }
+    }
+
     async fn take_over(&self, source: &Source, client: &Client, output: &Output) -> Result {
         let mut rows = Rows::new(output, self.dry_run);
-        let domains = plan::domains(client).await?;
-        let mut plan = Plan::new(domains, self.create_domains, &source.name);
+        let present = Present::ask(client).await?;
+        let mut plan = Plan::new(present, self.create_domains, self.update, &source.name);
         self.check(source, client, output, &mut plan, &mut rows).await?;
         output.progress_done();
         let stop = !plan.problems.is_empty() && !self.partial;
         if stop && !self.dry_run {
             return Err(plan.failure(false));
         }
-        let mut made = plan.expected();
         if !self.dry_run {
-            self.make_domains(client, &plan).await?;
-            made = self.carry_out(source, client, output, &mut plan, &mut rows).await?;
+            make_the_rest(client, &plan).await?;
+            plan.counts = self.carry_out(source, client, output, &mut plan, &mut rows).await?;
             output.progress_done();
         }
         for note in &plan.notes {
             output.note(note);
         }
-        rows.end(&plan, &made)?;
+        if plan.more_notes > 0 {
+            output.note(format!("and {} more", plan.more_notes));
+        }
+        rows.end(&plan)?;
         if plan.problems.is_empty() { Ok(()) } else { Err(plan.failure(!self.dry_run)) }
     }
 
@@ -136,27 +157,48 @@ impl Import {
         while let Some(batch) = reading.batch(BATCH, BATCH_BYTES)? {
             for (line, why) in batch.bad {
                 plan.problems.add(line, &why)?;
-                if self.dry_run {
-                    rows.bad(line, &why);
-                }
+                rows.add_bad(line, why);
             }
-            let results = self.send(client, batch.mailboxes, true).await?;
-            for (line, quota, mut arrived) in results {
-                plan.judge(line, quota, &mut arrived)?;
+            for (line, item) in batch.others {
+                self.check_other(line, item, plan, rows)?;
+            }
+            for (line, wanted, mut arrived) in self.mailboxes(client, batch.mailboxes, true).await?
+            {
+                plan.judge(line, &wanted, &mut arrived)?;
                 if self.dry_run {
                     rows.add(line, &arrived);
                 }
             }
-            rows.page()?;
+            for (line, name, mut arrived) in
+                self.app_passwords(client, batch.app_passwords, true).await?
+            {
+                plan.judge_app_password(line, &mut arrived)?;
+                if self.dry_run {
+                    rows.add_app_password(line, &name, &arrived);
+                }
+            }
+            if self.dry_run {
+                rows.page()?;
+            }
             output.progress(&format!("{} lines checked", reading.lines()));
         }
-        plan.notes.extend(reading.unclaimed(20));
+        for note in reading.unclaimed(20) {
+            plan.note(note);
+        }
         Ok(())
     }
 
-    async fn make_domains(&self, client: &Client, plan: &Plan) -> Result {
-        for domain in plan.missing_domains() {
-            client.order(Method::POST, &["domains"], Some(json!({ "name": domain }))).await?;
+    fn check_other(&self, line: u64, item: Item, plan: &mut Plan, rows: &mut Rows<'_>) -> Result {
+        match item {
+            Item::Provider(keys, left) => plan.provider(keys, &left),
+            Item::Template(values) => plan.template(values)?,
+            Item::Note(note) => plan.note(format!("line {line}: {note}")),
+            Item::Domain(wanted) => {
+                let name = wanted.name.clone();
+                let (outcome, differences) = plan.domain(line, wanted, &self.provider_name()?)?;
+                rows.add_domain(line, &name, outcome, &differences);
+            }
+            Item::Mailbox(_) | Item::AppPassword(_) => {}
         }
         Ok(())
     }
@@ -169,19 +211,23 @@ impl Import {
         output: &Output,
         plan: &mut Plan,
         rows: &mut Rows<'_>,
-    ) -> Result<plan::Counts> {
+    ) -> Result<[Counts; 2]> {
         let mut reading = source.start()?;
-        let mut counts = plan::Counts::default();
-        while let Some(batch) = reading.batch(BATCH, BATCH_BYTES)? {
-            let good = |line: &u64| !plan.problems.has(*line);
-            let mailboxes = batch.mailboxes.into_iter().filter(|(line, _)| good(line)).collect();
-            for (line, _, arrived) in self.send(client, mailboxes, false).await? {
-                counts.add(arrived.outcome);
-                // Something changed since it was checked.
-                if let Some(why) = &arrived.reason {
-                    plan.problems.add(line, why)?;
-                }
+        let mut counts = [Counts::default(); 2];
+        while let Some(mut batch) = reading.batch(BATCH, BATCH_BYTES)? {
+            batch.mailboxes.retain(|(line, _)| !plan.problems.has(*line));
+            batch.app_passwords.retain(|(line, _)| !plan.problems.has(*line));
+            for (line, _, arrived) in self.mailboxes(client, batch.mailboxes, false).await? {
+                counts[0].add(arrived.outcome);
+                refused_late(plan, line, &arrived)?;
                 rows.add(line, &arrived);
+            }
+            for (line, name, arrived) in
+                self.app_passwords(client, batch.app_passwords, false).await?
+            {
+                counts[1].add(arrived.outcome);
+                refused_late(plan, line, &arrived)?;
+                rows.add_app_password(line, &name, &arrived);
             }
             rows.page()?;
             output.progress(&format!("{} lines taken over", reading.lines()));
@@ -189,27 +235,75 @@ impl Import {
         Ok(counts)
     }
 
-    /// Hands mailboxes over; each comes back with its line, its quota and what
-    /// became of it.
-    async fn send(
+    /// Hands mailboxes over; each comes back with what became of it.
+    async fn mailboxes(
         &self,
         client: &Client,
         mailboxes: Vec<(u64, Wanted)>,
         dry_run: bool,
-    ) -> Result<Vec<(u64, Option<crate::mailbox::Quota>, Arrived)>> {
+    ) -> Result<Vec<(u64, Wanted, Arrived)>> {
         if mailboxes.is_empty() {
             return Ok(Vec::new());
         }
-        let asked: Vec<_> =
-            mailboxes.iter().map(|(line, wanted)| (*line, wanted.quota_bytes)).collect();
-        let mailboxes = mailboxes.into_iter().map(|(_, wanted)| wanted).collect();
-        let batch = Batch { dry_run, update: self.update, mailboxes };
-        let body = serde_json::to_value(&batch)
-            .map_err(|error| Failure::refused(format!("cannot write JSON: {error}")))?;
-        let results: Results = client.call(Method::POST, &["import", "mailboxes"], body).await?;
-        let results = asked.into_iter().zip(results.results);
-        Ok(results.map(|((line, quota), arrived)| (line, quota, arrived)).collect())
+        let wanted = mailboxes.iter().map(|(_, wanted)| wanted.clone()).collect();
+        let batch = Batch { dry_run, update: self.update, mailboxes: wanted };
+        let results: Results =
+            client.call(Method::POST, &["import", "mailboxes"], to_json(&batch)?).await?;
+        let results = mailboxes.into_iter().zip(results.results);
+        Ok(results.map(|((line, wanted), arrived)| (line, wanted, arrived)).collect())
     }
+
+    /// The same with app passwords, by their names.
+    async fn app_passwords(
+        &self,
+        client: &Client,
+        app_passwords: Vec<(u64, WantedAppPassword)>,
+        dry_run: bool,
+    ) -> Result<Vec<(u64, String, Arrived)>> {
+        if app_passwords.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<_> =
+            app_passwords.iter().map(|(line, wanted)| (*line, wanted.name.clone())).collect();
+        let app_passwords = app_passwords.into_iter().map(|(_, wanted)| wanted).collect();
+        let batch = AppPasswordBatch { dry_run, update: self.update, app_passwords };
+        let results: Results =
+            client.call(Method::POST, &["import", "app-passwords"], to_json(&batch)?).await?;
+        let results = asked.into_iter().zip(results.results);
+        Ok(results.map(|((line, name), arrived)| (line, name, arrived)).collect())
+    }
+}
+
+fn to_json(batch: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(batch)
+        .map_err(|error| Failure::refused(format!("cannot write JSON: {error}")))
+}
+
+/// Notes what has changed since it was checked.
+fn refused_late(plan: &mut Plan, line: u64, arrived: &Arrived) -> Result {
+    match &arrived.reason {
+        Some(why) => plan.problems.add(line, why),
+        None => Ok(()),
+    }
+}
+
+/// Makes what mailboxes need, in the order in which one needs the other.
+async fn make_the_rest(client: &Client, plan: &Plan) -> Result {
+    for template in &plan.templates {
+        client.order(Method::POST, &["templates"], Some(template.clone().into())).await?;
+    }
+    for provider in &plan.providers {
+        client.order(Method::POST, &["providers"], Some(provider.clone().into())).await?;
+    }
+    for (name, made, mut body) in plan.domains() {
+        if made {
+            body["name"] = name.as_str().into();
+            client.order(Method::POST, &["domains"], Some(body)).await?;
+        } else {
+            client.order(Method::PATCH, &["domains", name.as_str()], Some(body)).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Outcome {

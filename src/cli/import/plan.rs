@@ -10,16 +10,20 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
     api::{
         Page,
         arrivals::{Arrived, Outcome},
         domains::View,
+        providers, templates,
     },
     cli::{Client, Failure, Result, text::clean},
     clock::Timestamp,
-    mailbox::{Address, Domain, DomainName, Quota},
+    mailbox::{Address, Domain, DomainName, ProviderName, Quota},
+    provision::import::{Difference, Wanted, mailcow::WantedDomain},
+    store::MAX_IMPORTED_APP_PASSWORDS,
 };
 
 /// Most mailboxes of one file: of each a few bytes are kept.
@@ -31,29 +35,59 @@ const SHOWN_PROBLEMS: usize = 20;
 /// Most domains of one file.
 const MAX_DOMAINS: usize = 100_000;
 
+/// Most templates of one file.
+const MAX_TEMPLATES: usize = 1000;
+/// Remarks that are shown.
+const SHOWN_NOTES: usize = 20;
+
+/// What is there before an import.
+pub(super) struct Present {
+    domains: BTreeMap<DomainName, DomainPlan>,
+    providers: BTreeSet<String>,
+    templates: BTreeSet<String>,
+}
+
 /// What an import would do.
 pub(super) struct Plan {
     pub(super) problems: Problems,
-    /// To be said beside it.
+    /// To be said beside it, and how many more there are.
     pub(super) notes: Vec<String>,
-    /// By domain.
-    pub(super) domains: BTreeMap<DomainName, DomainPlan>,
-    /// Mailboxes by scheme and the setting that this needs.
-    pub(super) schemes: BTreeMap<(String, Option<String>), u64>,
-    counts: Counts,
+    pub(super) more_notes: u64,
+    present: Present,
+    /// Providers and templates to be made, as the API takes them.
+    pub(super) providers: Vec<Map<String, Value>>,
+    pub(super) templates: Vec<Map<String, Value>>,
+    /// Passwords by scheme and the setting that this needs: of mailboxes and of
+    /// their app passwords.
+    pub(super) schemes: BTreeMap<(String, Option<String>), [u64; 2]>,
+    pub(super) counts: [Counts; 2],
     create_domains: bool,
+    update: bool,
+    /// Whose app passwords were looked at last, and how many of them.
+    app_passwords_of: Option<(Address, usize)>,
     /// Digests of addresses, and their lines.
     seen: HashMap<[u8; 16], u64>,
 }
 
 /// What becomes of a domain.
 pub(super) struct DomainPlan {
-    /// As it is, or would be made.
+    /// As it is, or would be.
     domain: Domain,
-    exists: bool,
+    becomes: Becomes,
     mailboxes: u64,
     quota_bytes: u64,
-    pub(super) counts: Counts,
+    in_file: bool,
+}
+
+/// What is to be done with a domain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Becomes {
+    /// Nothing: it is there.
+    Present,
+    /// It is made.
+    Made,
+    /// It is changed.
+    Changed,
 }
 
 /// Mailboxes by what becomes of them.
@@ -79,17 +113,25 @@ impl Counts {
     }
 }
 
-/// The domains that are there.
-pub(super) async fn domains(client: &Client) -> Result<BTreeMap<DomainName, DomainPlan>> {
-    let mut found = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let page: Page<View> = client.page(&["domains"], &[], after).await?;
-        found.extend(page.items.into_iter().map(|view| (view.name.clone(), DomainPlan::of(view))));
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
+impl Present {
+    /// Asks for it.
+    pub(super) async fn ask(client: &Client) -> Result<Self> {
+        let mut domains = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page: Page<View> = client.page(&["domains"], &[], after).await?;
+            let views = page.items.into_iter();
+            domains.extend(views.map(|view| (view.name.clone(), DomainPlan::of(view))));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
+        let providers: Page<providers::View> = client.get(&["providers"], &[]).await?;
+        let providers = providers.items.iter().map(|view| view.name.to_string()).collect();
+        let templates: Page<templates::View> = client.get(&["templates"], &[]).await?;
+        let templates = templates.items.iter().map(|view| view.name.to_string()).collect();
+        Ok(Self { domains, providers, templates })
     }
 }
 
@@ -108,12 +150,17 @@ impl DomainPlan {
             modified: view.modified.0,
         };
         let (mailboxes, quota_bytes) = (view.mailboxes, view.used_quota_bytes);
-        Self { domain, exists: true, mailboxes, quota_bytes, counts: Counts::default() }
+        Self { domain, becomes: Becomes::Present, mailboxes, quota_bytes, in_file: false }
+    }
+
+    /// One that is made.
+    fn made(domain: Domain) -> Self {
+        Self { domain, becomes: Becomes::Made, mailboxes: 0, quota_bytes: 0, in_file: false }
     }
 
     /// One that is not there, and has no limits.
     fn missing(name: DomainName) -> Self {
-        let domain = Domain {
+        Self::made(Domain {
             name,
             active: true,
             generation: 0,
@@ -124,8 +171,39 @@ impl DomainPlan {
             total_quota: Quota::UNLIMITED,
             created: Timestamp(0),
             modified: Timestamp(0),
+        })
+    }
+
+    /// What of it is not as `there`, and what is to be done. A provider that the
+    /// file does not name says nothing.
+    fn compare(&mut self, there: Domain, update: bool) -> (Outcome, Vec<Difference>) {
+        self.in_file = true;
+        let provider = there.provider.clone().or_else(|| self.domain.provider.clone());
+        let there = Domain { provider, ..there };
+        let differences = differences(&self.domain, &there);
+        let outcome = match (differences.is_empty(), update) {
+            (true, _) => Outcome::Unchanged,
+            (false, false) => Outcome::Different,
+            (false, true) => {
+                self.domain = there;
+                self.becomes = Becomes::Changed;
+                Outcome::Updated
+            }
         };
-        Self { domain, exists: false, mailboxes: 0, quota_bytes: 0, counts: Counts::default() }
+        (outcome, differences)
+    }
+
+    /// Whether this auth source may stand in its mailboxes.
+    fn has_source(&self, source: Option<&str>) -> std::result::Result<(), String> {
+        let Some(source) = source.filter(|source| *source != "local") else { return Ok(()) };
+        if self.domain.provider.as_ref().is_some_and(|provider| provider.as_str() == source) {
+            return Ok(());
+        }
+        let name = &self.domain.name;
+        Err(format!(
+            "provider {source} does not speak for domain {name}; \"dovegate domain set {name} \
+             --provider {source}\" says that it does"
+        ))
     }
 
     /// Whether there is room for one more mailbox; if so, it is taken.
@@ -140,46 +218,142 @@ impl DomainPlan {
 }
 
 impl Plan {
-    pub(super) fn new(
-        domains: BTreeMap<DomainName, DomainPlan>,
-        create_domains: bool,
-        file: &str,
-    ) -> Self {
+    pub(super) fn new(present: Present, create_domains: bool, update: bool, file: &str) -> Self {
         Self {
             problems: Problems::new(file),
             notes: Vec::new(),
-            domains,
+            more_notes: 0,
+            present,
+            providers: Vec::new(),
+            templates: Vec::new(),
             schemes: BTreeMap::new(),
-            counts: Counts::default(),
+            counts: [Counts::default(); 2],
             create_domains,
+            update,
+            app_passwords_of: None,
             seen: HashMap::new(),
         }
     }
 
-    /// Counts what the server says of a line, and refuses what it cannot know.
-    pub(super) fn judge(
+    /// Something to be said beside it.
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        if self.notes.len() < SHOWN_NOTES {
+            self.notes.push(clean(&note.into()));
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    /// The identity provider of the file; `left` are settings without a counterpart.
+    pub(super) fn provider(&mut self, keys: Map<String, Value>, left: &[String]) {
+        let name = named(&keys);
+        if !left.is_empty() {
+            self.note(format!("provider {name} comes without {}", left.join(", ")));
+        }
+        if self.present.providers.insert(name.clone()) {
+            self.providers.push(keys);
+        } else {
+            self.note(format!("provider {name} is there already, and stays as it is"));
+        }
+    }
+
+    /// A template of the file.
+    pub(super) fn template(&mut self, values: Map<String, Value>) -> Result {
+        let name = named(&values);
+        if self.templates.len() >= MAX_TEMPLATES {
+            return Err(Failure::usage(format!("more than {MAX_TEMPLATES} templates in one file")));
+        }
+        if self.present.templates.insert(name.clone()) {
+            self.templates.push(values);
+        } else {
+            self.note(format!("template {name} is there already, and stays as it is"));
+        }
+        Ok(())
+    }
+
+    /// A domain of the file, for which `provider` speaks if there is such a one.
+    pub(super) fn domain(
         &mut self,
         line: u64,
-        quota: Option<Quota>,
-        arrived: &mut Arrived,
-    ) -> Result {
-        if let Err(why) = self.fits(line, quota, arrived)? {
+        wanted: WantedDomain,
+        provider: &ProviderName,
+    ) -> Result<(Outcome, Vec<Difference>)> {
+        let known = self.present.providers.contains(provider.as_str());
+        let provider = known.then(|| provider.clone());
+        let made = meant(wanted, provider);
+        let name = made.name.clone();
+        let number = self.present.domains.len();
+        match self.present.domains.get_mut(&name) {
+            Some(plan) if plan.in_file => {
+                self.problems.add(line, &format!("domain {name} stands there twice"))?;
+                Ok((Outcome::Refused, Vec::new()))
+            }
+            Some(plan) => Ok(plan.compare(made, self.update)),
+            None if !self.create_domains => {
+                self.problems.domain_missing = true;
+                self.problems.add(line, &format!("domain {name} does not exist"))?;
+                Ok((Outcome::Refused, Vec::new()))
+            }
+            None if number >= MAX_DOMAINS => {
+                Err(Failure::usage(format!("more than {MAX_DOMAINS} domains in one file")))
+            }
+            None => {
+                let plan = DomainPlan { in_file: true, ..DomainPlan::made(made) };
+                self.present.domains.insert(name, plan);
+                Ok((Outcome::Created, Vec::new()))
+            }
+        }
+    }
+
+    /// Counts what the server says of a mailbox, and refuses what it cannot know.
+    pub(super) fn judge(&mut self, line: u64, wanted: &Wanted, arrived: &mut Arrived) -> Result {
+        if let Err(why) = self.fits(line, wanted, arrived)? {
             arrived.outcome = Outcome::Refused;
             arrived.reason = Some(why);
         }
-        self.counts.add(arrived.outcome);
+        self.count(0, line, arrived)
+    }
+
+    /// The same of an app password. Those of a mailbox stand together.
+    pub(super) fn judge_app_password(&mut self, line: u64, arrived: &mut Arrived) -> Result {
+        if let Some(why) = self.app_password_problem(arrived) {
+            arrived.outcome = Outcome::Refused;
+            arrived.reason = Some(why);
+        }
+        self.count(1, line, arrived)
+    }
+
+    fn app_password_problem(&mut self, arrived: &Arrived) -> Option<String> {
+        let address = arrived.address.clone();
+        let address = address.filter(|_| arrived.outcome != Outcome::Refused)?;
+        let before = self.app_passwords_of.take().filter(|(before, _)| *before == address);
+        let number = before.map_or(0, |(_, number)| number) + 1;
+        let why = if arrived.no_mailbox && !self.seen.contains_key(&digest(&address)) {
+            Some(format!("there is no mailbox {address}"))
+        } else if number > MAX_IMPORTED_APP_PASSWORDS {
+            let most = MAX_IMPORTED_APP_PASSWORDS;
+            Some(format!("{address} has more than {most} app passwords"))
+        } else {
+            None
+        };
+        self.app_passwords_of = Some((address, number));
+        why
+    }
+
+    fn count(&mut self, kind: usize, line: u64, arrived: &Arrived) -> Result {
+        self.counts[kind].add(arrived.outcome);
         if arrived.outcome == Outcome::Refused {
             return self.problems.add(line, arrived.reason.as_deref().unwrap_or("refused"));
         }
         let scheme = arrived.scheme.clone().unwrap_or_else(|| "none".to_owned());
-        *self.schemes.entry((scheme, arrived.needs.clone())).or_default() += 1;
+        self.schemes.entry((scheme, arrived.needs.clone())).or_default()[kind] += 1;
         Ok(())
     }
 
     fn fits(
         &mut self,
         line: u64,
-        quota: Option<Quota>,
+        wanted: &Wanted,
         arrived: &Arrived,
     ) -> Result<std::result::Result<(), String>> {
         let Some(address) =
@@ -191,30 +365,26 @@ impl Plan {
             return Ok(Err(format!("{address} stands in line {before} already")));
         }
         let name = address.domain();
-        let known = self.domains.contains_key(&name);
+        let domains = &mut self.present.domains;
+        let known = domains.contains_key(&name);
         if !known && !self.create_domains {
             self.problems.domain_missing = true;
             return Ok(Err(format!("domain {name} does not exist")));
         }
-        if !known && self.domains.len() >= MAX_DOMAINS {
+        if !known && domains.len() >= MAX_DOMAINS {
             return Err(Failure::usage(format!("more than {MAX_DOMAINS} domains in one file")));
         }
-        let plan =
-            self.domains.entry(name).or_insert_with_key(|name| DomainPlan::missing(name.clone()));
-        if arrived.outcome == Outcome::Created
-            && let Err(why) = plan.take_room(quota)
-        {
-            return Ok(Err(why));
-        }
-        plan.counts.add(arrived.outcome);
-        Ok(Ok(()))
+        let plan = domains.entry(name).or_insert_with_key(|name| DomainPlan::missing(name.clone()));
+        let judged = plan.has_source(wanted.auth_source.as_deref()).and_then(|()| {
+            let new = arrived.outcome == Outcome::Created;
+            if new { plan.take_room(wanted.quota_bytes) } else { Ok(()) }
+        });
+        Ok(judged)
     }
 
     /// The line of the same address further up.
     fn first_line(&mut self, address: &Address, line: u64) -> Result<Option<u64>> {
-        let digest = blake3::hash(address.as_str().as_bytes());
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest.as_bytes()[..16]);
+        let key = digest(address);
         if self.seen.len() >= MAX_MAILBOXES && !self.seen.contains_key(&key) {
             let most = format!("more than {MAX_MAILBOXES} mailboxes in one file");
             return Err(Failure::usage(most).hint("Split the file."));
@@ -223,21 +393,80 @@ impl Plan {
         Ok((first != line).then_some(first))
     }
 
-    /// What the import should come to.
-    pub(super) fn expected(&self) -> Counts {
-        self.counts
+    /// Domains that are to be made (or changed), as the API takes them.
+    pub(super) fn domains(&self) -> impl Iterator<Item = (&DomainName, bool, Value)> {
+        let wanted = self.present.domains.values().filter(|plan| plan.becomes != Becomes::Present);
+        wanted.map(|plan| (&plan.domain.name, plan.becomes == Becomes::Made, body(&plan.domain)))
     }
 
-    /// Domains that mailboxes need and that are not there.
-    pub(super) fn missing_domains(&self) -> impl Iterator<Item = &DomainName> {
-        let missing = self.domains.values().filter(|plan| !plan.exists && plan.counts.created > 0);
-        missing.map(|plan| &plan.domain.name)
+    /// Names of domains that are made.
+    pub(super) fn made_domains(&self) -> Vec<String> {
+        let made = self.domains().filter(|(_, made, _)| *made);
+        made.map(|(name, _, _)| name.to_string()).collect()
     }
 
     /// Why not everything was taken over.
     pub(super) fn failure(&self, some: bool) -> Failure {
         self.problems.failure(some)
     }
+}
+
+/// Sixteen bytes for an address.
+fn digest(address: &Address) -> [u8; 16] {
+    let digest = blake3::hash(address.as_str().as_bytes());
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest.as_bytes()[..16]);
+    key
+}
+
+/// The name of what the API is to make.
+pub(super) fn named(keys: &Map<String, Value>) -> String {
+    keys.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn meant(wanted: WantedDomain, provider: Option<ProviderName>) -> Domain {
+    Domain {
+        name: wanted.name,
+        active: wanted.active,
+        generation: 0,
+        provider,
+        max_mailboxes: wanted.max_mailboxes,
+        default_quota: wanted.default_quota,
+        max_quota: wanted.max_quota,
+        total_quota: wanted.total_quota,
+        created: Timestamp(0),
+        modified: Timestamp(0),
+    }
+}
+
+fn body(domain: &Domain) -> Value {
+    json!({
+        "active": domain.active,
+        "provider": domain.provider,
+        "max_mailboxes": domain.max_mailboxes,
+        "default_quota_bytes": domain.default_quota,
+        "max_quota_bytes": domain.max_quota,
+        "total_quota_bytes": domain.total_quota,
+    })
+}
+
+/// What a domain has otherwise.
+fn differences(here: &Domain, there: &Domain) -> Vec<Difference> {
+    let number =
+        |most: Option<u64>| most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
+    let name = |provider: Option<&ProviderName>| {
+        provider.map_or_else(|| "none".to_owned(), ToString::to_string)
+    };
+    let values = [
+        ("active", here.active.to_string(), there.active.to_string()),
+        ("provider", name(here.provider.as_ref()), name(there.provider.as_ref())),
+        ("mailboxes", number(here.max_mailboxes), number(there.max_mailboxes)),
+        ("default quota", here.default_quota.to_string(), there.default_quota.to_string()),
+        ("largest quota", here.max_quota.to_string(), there.max_quota.to_string()),
+        ("total quota", here.total_quota.to_string(), there.total_quota.to_string()),
+    ];
+    let differ = values.into_iter().filter(|(_, here, there)| here != there);
+    differ.map(|(field, here, there)| Difference { field: field.to_owned(), here, there }).collect()
 }
 
 /// Lines that cannot be taken over.

@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::plan::{Counts, Plan};
+use super::plan::{Counts, Plan, named};
 use crate::{
     api::arrivals::{Arrived, Outcome},
     cli::{Output, Result, table::Table},
+    mailbox::DomainName,
     provision::import::Difference,
 };
 
@@ -23,16 +24,52 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     pub(super) fn new(output: &'a Output, dry_run: bool) -> Self {
-        let table = Table::new(&["LINE", "MAILBOX", "WHAT", "PASSWORD", ""]);
+        let table = Table::new(&["LINE", "NAME", "WHAT", "PASSWORD", ""]);
         Self { output, dry_run, table, elements: Vec::new(), written: 0 }
     }
 
-    /// A mailbox. People want to see what changes, or what did not go as meant.
+    /// A mailbox.
     pub(super) fn add(&mut self, line: u64, arrived: &Arrived) {
+        let address = arrived.address.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.row("mailbox", line, address, arrived, json!(arrived));
+    }
+
+    /// An app password.
+    pub(super) fn add_app_password(&mut self, line: u64, name: &str, arrived: &Arrived) {
+        let address = arrived.address.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut element = json!(arrived);
+        element["app_password"] = json!(name);
+        self.row("app_password", line, format!("{address} \"{name}\""), arrived, element);
+    }
+
+    /// A domain.
+    pub(super) fn add_domain(
+        &mut self,
+        line: u64,
+        name: &DomainName,
+        outcome: Outcome,
+        differences: &[Difference],
+    ) {
+        let differences = differences.to_vec();
+        let refused = Arrived::refused(None, String::new());
+        let arrived = Arrived { outcome, differences, reason: None, ..refused };
+        let mut element = json!(arrived);
+        element["domain"] = json!(name);
+        self.row("domain", line, name.to_string(), &arrived, element);
+    }
+
+    /// A line that says nothing of use.
+    pub(super) fn add_bad(&mut self, line: u64, why: String) {
+        let arrived = Arrived::refused(None, why);
+        self.row("line", line, String::new(), &arrived, json!(arrived));
+    }
+
+    /// People want to see what changes, or what did not go as meant.
+    fn row(&mut self, kind: &str, line: u64, name: String, arrived: &Arrived, mut element: Value) {
         let outcome = arrived.outcome;
         if self.output.json {
-            let mut element = json!(arrived);
             element["line"] = json!(line);
+            element["kind"] = json!(kind);
             self.elements.push(element);
             return;
         }
@@ -43,25 +80,15 @@ impl<'a> Rows<'a> {
         };
         if matters {
             let what = if self.dry_run { outcome.planned() } else { outcome.name() };
-            self.table.row(&[
-                line.to_string(),
-                arrived.address.as_ref().map(ToString::to_string).unwrap_or_default(),
-                what.to_owned(),
-                arrived.scheme.clone().unwrap_or_default(),
-                remark(arrived),
-            ]);
+            let scheme = arrived.scheme.clone().unwrap_or_default();
+            self.table.row(&[line.to_string(), name, what.to_owned(), scheme, remark(arrived)]);
         }
-    }
-
-    /// A line that is no mailbox.
-    pub(super) fn bad(&mut self, line: u64, why: &str) {
-        self.add(line, &Arrived::refused(None, why.to_owned()));
     }
 
     /// Writes the rows so far.
     pub(super) fn page(&mut self) -> Result {
         for element in self.elements.drain(..) {
-            let before = if self.written == 0 { "{\"mailboxes\": [\n  " } else { ",\n  " };
+            let before = if self.written == 0 { "{\"items\": [\n  " } else { ",\n  " };
             self.output.raw(format!("{before}{element}").as_bytes())?;
             self.written += 1;
         }
@@ -69,33 +96,39 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes what they come to.
-    pub(super) fn end(mut self, plan: &Plan, counts: &Counts) -> Result {
+    pub(super) fn end(mut self, plan: &Plan) -> Result {
         self.page()?;
         if self.output.json {
-            return self.end_of_object(plan, counts);
+            return self.end_of_object(plan);
         }
-        let made: Vec<_> = plan.missing_domains().map(ToString::to_string).collect();
-        self.output.done(said(counts, &made, self.dry_run))?;
+        self.output.done(said(plan, self.dry_run))?;
         self.schemes(plan)
     }
 
-    fn end_of_object(&self, plan: &Plan, counts: &Counts) -> Result {
+    fn end_of_object(&self, plan: &Plan) -> Result {
         if self.written == 0 {
-            self.output.raw(b"{\"mailboxes\": [")?;
+            self.output.raw(b"{\"items\": [")?;
         }
         let schemes: Vec<_> = plan
             .schemes
             .iter()
             .map(|((scheme, needs), number)| {
-                json!({ "scheme": scheme, "needs": needs, "mailboxes": number })
+                let [mailboxes, app_passwords] = number;
+                json!({
+                    "scheme": scheme, "needs": needs, "mailboxes": mailboxes,
+                    "app_passwords": app_passwords,
+                })
             })
             .collect();
-        let made: Vec<_> = plan.missing_domains().collect();
+        let names = |all: &[Map<String, Value>]| all.iter().map(named).collect::<Vec<_>>();
         let rest = json!({
             "dry_run": self.dry_run,
-            "counts": counts,
+            "mailboxes": plan.counts[0],
+            "app_passwords": plan.counts[1],
             "problems": plan.problems.len(),
-            "domains_created": made,
+            "domains_created": plan.made_domains(),
+            "templates_created": names(&plan.templates),
+            "providers_created": names(&plan.providers),
             "schemes": schemes,
         });
         let rest = rest.to_string();
@@ -107,10 +140,12 @@ impl<'a> Rows<'a> {
         if self.output.quiet || plan.schemes.is_empty() {
             return Ok(());
         }
-        let mut table = Table::new(&["PASSWORD", "MAILBOXES", "NEEDS IN [passwords]"]);
+        let mut table =
+            Table::new(&["PASSWORD", "MAILBOXES", "APP PASSWORDS", "NEEDS IN [passwords]"]);
         for ((scheme, needs), number) in &plan.schemes {
             let needs = needs.clone().unwrap_or_default();
-            table.row(&[scheme.clone(), number.to_string(), needs]);
+            let [mailboxes, app_passwords] = number.map(|number| number.to_string());
+            table.row(&[scheme.clone(), mailboxes, app_passwords, needs]);
         }
         table.show_page(self.output)?;
         if plan.schemes.keys().any(|(_, needs)| needs.is_some()) {
@@ -136,30 +171,48 @@ fn difference(difference: &Difference) -> String {
     if field == "password" { field.clone() } else { format!("{field}: {here}, there {there}") }
 }
 
-fn said(counts: &Counts, made: &[String], dry_run: bool) -> String {
+fn said(plan: &Plan, dry_run: bool) -> String {
     let verb = |done: &'static str, planned: &'static str| if dry_run { planned } else { done };
-    let mut text = format!("{} {} mailboxes", verb("Made", "Would make"), counts.created);
-    match made {
-        [] => {}
-        [one] => text = format!("{text} and domain {one}"),
-        several => text = format!("{text} and {} domains", several.len()),
+    let [mailboxes, app_passwords] = plan.counts;
+    let sum = |count: fn(Counts) -> u64| count(mailboxes) + count(app_passwords);
+    let mut made = vec![format!("{} mailboxes", mailboxes.created)];
+    if app_passwords.created > 0 {
+        made.push(format!("{} app passwords", app_passwords.created));
     }
-    if counts.updated > 0 {
-        let _ = write!(text, ", {} {}", verb("changed", "would change"), counts.updated);
+    let names = |all: &[Map<String, Value>]| all.iter().map(named).collect::<Vec<_>>();
+    made.extend(counted("domain", &plan.made_domains()));
+    made.extend(counted("template", &names(&plan.templates)));
+    made.extend(counted("provider", &names(&plan.providers)));
+    let last = if made.len() > 1 { made.pop() } else { None };
+    let last = last.map(|last| format!(" and {last}")).unwrap_or_default();
+    let mut text = format!("{} {}{last}", verb("Made", "Would make"), made.join(", "));
+    let updated = sum(|counts| counts.updated);
+    if updated > 0 {
+        let _ = write!(text, ", {} {updated}", verb("changed", "would change"));
     }
     text.push('.');
-    if counts.unchanged > 0 {
-        let _ = write!(text, " {} are there already, and the same.", counts.unchanged);
+    let unchanged = sum(|counts| counts.unchanged);
+    if unchanged > 0 {
+        let _ = write!(text, " {unchanged} are there already, and the same.");
     }
-    if counts.different > 0 {
+    let different = sum(|counts| counts.different);
+    if different > 0 {
         let _ = write!(
             text,
-            " {} are there already and differ; they stay as they are without --update.",
-            counts.different
+            " {different} are there already and differ; they stay as they are without --update."
         );
     }
     if dry_run {
         text.push_str(" Nothing was changed.");
     }
     text
+}
+
+/// One by its name, several by their number.
+fn counted(what: &str, names: &[String]) -> Option<String> {
+    match names {
+        [] => None,
+        [one] => Some(format!("{what} {one}")),
+        several => Some(format!("{} {what}s", several.len())),
+    }
 }

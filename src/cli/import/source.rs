@@ -11,8 +11,9 @@ use super::{Import, Origin};
 use crate::{
     cli::{Failure, Result},
     provision::import::{
-        LeftOut, Lines, Wanted,
+        LeftOut, Lines, Wanted, WantedAppPassword,
         docker_mailserver::{self, Claimed, Quotas},
+        mailcow::{self, Item},
         passwd_file,
     },
 };
@@ -30,6 +31,7 @@ pub(super) struct Source {
 enum Form {
     PasswdFile(passwd_file::Options),
     DockerMailserver { quotas: Quotas, left_out: LeftOut },
+    Mailcow(mailcow::Options),
 }
 
 /// A file being read.
@@ -39,10 +41,27 @@ pub(super) struct Reading<'s> {
     claimed: Claimed,
 }
 
-/// Lines of a file that say something.
+/// Lines of a file that say something, with their numbers.
+#[derive(Default)]
 pub(super) struct Batch {
     pub(super) mailboxes: Vec<(u64, Wanted)>,
+    pub(super) app_passwords: Vec<(u64, WantedAppPassword)>,
+    pub(super) others: Vec<(u64, Item)>,
     pub(super) bad: Vec<(u64, String)>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.mailboxes.len() + self.app_passwords.len() + self.others.len() + self.bad.len()
+    }
+
+    fn add(&mut self, line: u64, item: Item) {
+        match item {
+            Item::Mailbox(wanted) => self.mailboxes.push((line, *wanted)),
+            Item::AppPassword(wanted) => self.app_passwords.push((line, wanted)),
+            other => self.others.push((line, other)),
+        }
+    }
 }
 
 impl Import {
@@ -51,6 +70,7 @@ impl Import {
             return Err(Failure::usage("with --from name a file: it is read twice"));
         }
         let left_out = LeftOut(self.leave_out.clone());
+        self.check_options(origin)?;
         match origin {
             Origin::PasswdFile => {
                 let scheme = self.scheme.clone().unwrap_or_else(|| "CRYPT".to_owned());
@@ -59,17 +79,26 @@ impl Import {
                 Source::open(&self.file, Form::PasswdFile(options))
             }
             Origin::DockerMailserver => self.docker_mailserver(left_out),
+            Origin::Mailcow => {
+                let options = mailcow::Options { provider: self.provider_name()?, left_out };
+                Source::open(&self.file, Form::Mailcow(options))
+            }
+        }
+    }
+
+    fn check_options(&self, origin: Origin) -> Result {
+        let options = [
+            (self.domain.is_some(), "--domain", Origin::PasswdFile),
+            (self.scheme.is_some(), "--scheme", Origin::PasswdFile),
+            (self.provider.is_some(), "--provider", Origin::Mailcow),
+        ];
+        match options.into_iter().find(|(given, _, of)| *given && *of != origin) {
+            Some((_, option, _)) => Err(Failure::usage(format!("{option} is for another origin"))),
+            None => Ok(()),
         }
     }
 
     fn docker_mailserver(&self, left_out: LeftOut) -> Result<Source> {
-        for (given, option) in
-            [(self.domain.is_some(), "--domain"), (self.scheme.is_some(), "--scheme")]
-        {
-            if given {
-                return Err(Failure::usage(format!("{option} is for --from passwd-file")));
-            }
-        }
         let path = self.file.join(docker_mailserver::QUOTAS);
         let mut quotas = Quotas::default();
         let mut problems = Vec::new();
@@ -131,36 +160,37 @@ impl Reading<'_> {
         self.lines.number
     }
 
-    /// The next mailboxes, `most` and as many bytes of them as `bytes` at most;
+    /// The next of them, `most` and as many bytes of them as `bytes` at most;
     /// `None` behind the last line.
     pub(super) fn batch(&mut self, most: usize, bytes: u64) -> Result<Option<Batch>> {
-        let mut batch = Batch { mailboxes: Vec::new(), bad: Vec::new() };
+        let mut batch = Batch::default();
         let start = self.lines.bytes;
-        while batch.mailboxes.len() + batch.bad.len() < most && self.lines.bytes - start < bytes {
+        while batch.len() < most && self.lines.bytes - start < bytes {
             let Some(line) = self.lines.next_line()? else {
-                let nothing = batch.mailboxes.is_empty() && batch.bad.is_empty();
-                return Ok((!nothing).then_some(batch));
+                return Ok((batch.len() > 0).then_some(batch));
             };
             let number = self.lines.number;
             match line.map_err(str::to_owned).and_then(|line| self.parse(&line)) {
                 Ok(None) => {}
-                Ok(Some(wanted)) => batch.mailboxes.push((number, wanted)),
+                Ok(Some(item)) => batch.add(number, item),
                 Err(why) => batch.bad.push((number, why)),
             }
         }
         Ok(Some(batch))
     }
 
-    fn parse(&mut self, line: &str) -> std::result::Result<Option<Wanted>, String> {
+    fn parse(&mut self, line: &str) -> std::result::Result<Option<Item>, String> {
         if line.contains('\0') {
             return Err("has a NUL byte".to_owned());
         }
-        match &self.source.form {
+        let wanted = match &self.source.form {
             Form::PasswdFile(options) => passwd_file::parse(line, options),
             Form::DockerMailserver { quotas, left_out } => {
                 docker_mailserver::parse(line, quotas, &mut self.claimed, left_out)
             }
-        }
+            Form::Mailcow(options) => return mailcow::parse(line, options),
+        };
+        Ok(wanted?.map(|wanted| Item::Mailbox(Box::new(wanted))))
     }
 
     /// What was said of nobody, at the end: `most` lines of it.

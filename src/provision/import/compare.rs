@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use super::Wanted;
+use super::{Wanted, WantedAppPassword};
 use crate::{
-    mailbox::{Mailbox, PasswordHash, SetBy},
+    mailbox::{ImportedAppPassword, Mailbox, PasswordHash, SetBy},
     store::MailboxChange,
 };
 
@@ -37,6 +37,17 @@ pub fn compare(wanted: &Wanted, mailbox: &Mailbox) -> (Vec<Difference>, MailboxC
     {
         change.state = Some((state, SetBy::Administrator));
     }
+    if let Some(services) = wanted.services
+        && found.differ("services", Some(&mailbox.services), &services)
+    {
+        change.services = Some(services);
+    }
+    let missing = |tag: &&String| !mailbox.tags.contains(tag);
+    let missing: Vec<_> = wanted.tags.iter().filter(missing).cloned().collect();
+    if !missing.is_empty() {
+        found.differ("tags", Some(&mailbox.tags.join(" ")), &missing.join(" "));
+        change.tags = Some(mailbox.tags.iter().cloned().chain(missing).collect());
+    }
     if let Some(hash) = &wanted.hash
         && mailbox.local_hash.as_ref() != Some(hash)
     {
@@ -56,6 +67,17 @@ pub fn compare(wanted: &Wanted, mailbox: &Mailbox) -> (Vec<Difference>, MailboxC
         }
     }
     (found.0, change)
+}
+
+/// The same of an app password that came along before.
+pub fn compare_app_password(
+    wanted: &WantedAppPassword,
+    here: &ImportedAppPassword,
+) -> Vec<Difference> {
+    let mut found = Found::default();
+    found.differ("name", Some(&here.name), &wanted.name);
+    found.differ("services", Some(&here.services), &wanted.services);
+    found.0
 }
 
 #[derive(Default)]

@@ -9,6 +9,7 @@ mod compare;
 pub mod docker_mailserver;
 mod dovecot_fields;
 mod lines;
+pub mod mailcow;
 pub mod passwd_file;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    compare::{Difference, compare},
+    compare::{Difference, compare, compare_app_password},
     dovecot_fields::LeftOut,
     lines::{Lines, MAX_LINE_BYTES},
 };
-use crate::mailbox::{MailboxState, PasswordHash, Quota};
+use crate::mailbox::{MailboxState, PasswordHash, Quota, Services};
 
 /// A mailbox as another system has it. What it does not say is `None`, and
 /// nothing is changed by it.
@@ -38,6 +39,15 @@ pub struct Wanted {
     /// Whether it logs in and receives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
+    /// Who checks the main password: `local`, or the name of a provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_source: Option<String>,
+    /// Services of the main password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+    /// Labels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Storage limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<Quota>,
@@ -56,4 +66,20 @@ pub struct Wanted {
     /// Further userdb fields.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_fields: BTreeMap<String, String>,
+}
+
+/// An app password as another system has it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedAppPassword {
+    /// Whose, as written there.
+    pub address: String,
+    /// The owner's name for it.
+    pub name: String,
+    /// `{SCHEME}…`.
+    pub hash: PasswordHash,
+    /// What it opens.
+    pub services: Services,
+    /// When it was made, in milliseconds since 1970.
+    pub created: u64,
 }
