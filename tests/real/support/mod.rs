@@ -10,6 +10,7 @@ pub mod dovegate;
 pub mod http;
 pub mod keycloak;
 pub mod mailboxes;
+pub mod mariadb;
 pub mod oidc;
 pub mod place;
 pub mod postfix;
