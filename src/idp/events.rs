@@ -27,10 +27,6 @@ use crate::clock::Timestamp;
 
 /// Longest poll altogether.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Most entries of a kind in one poll. Who changes more people than that in half a
-/// minute changes them all, as far as we go. All are asked for at once: Keycloak
-/// orders by time alone, and between two pages events of one moment get lost.
-const MOST: usize = 500;
 /// After more than can be read, so that everything is not forgotten every few
 /// seconds while thousands of people are imported.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -247,14 +243,15 @@ impl Provider {
             return Ok((self.anchored(kind, deadline).await?, found));
         }
         let mut read = window.reading(sent, Timestamp::now());
-        let reply = self.newest(kind, read.from(), MOST, deadline).await?;
+        let most = kind.most();
+        let reply = self.newest(kind, read.from(), most, deadline).await?;
         let events = if reply.is_cut { None } else { Some(reply.list()?) };
-        for event in events.iter().flatten().take(MOST) {
+        for event in events.iter().flatten().take(most) {
             if read.is_new(read::key(event), read::time(event)) {
                 kind.note(event, &mut found);
             }
         }
-        if events.is_some_and(|events| events.len() < MOST) {
+        if events.is_some_and(|events| events.len() < most) {
             return Ok((read.whole(), found));
         }
         found.missed = true;

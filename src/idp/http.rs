@@ -155,7 +155,7 @@ impl Http {
         };
         admitted.ended = ended(&result);
         if in_time {
-            admitted.outcome = outcome(&result);
+            admitted.outcome = outcome(request.endpoint, &result);
         }
         self.note(&result);
         result
@@ -394,14 +394,17 @@ fn ended(result: &Result<Reply, Outage>) -> Ended {
 }
 
 /// Only what no token can bring about counts against the provider: otherwise
-/// anybody could close it for all.
-fn outcome(result: &Result<Reply, Outage>) -> Outcome {
+/// anybody could close it for all. Nor does it count that events are slow: a realm
+/// may have millions of them, and no login needs any.
+fn outcome(endpoint: Endpoint, result: &Result<Reply, Outage>) -> Outcome {
+    let failed = if endpoint == Endpoint::Events { Outcome::GivenUp } else { Outcome::Failed };
     match result {
         // Many limit each person apart, so one who asks too often says nothing of
         // the others.
         Ok(reply) if reply.status == 429 => Outcome::GivenUp,
-        Ok(reply) if matches!(reply.status, 502..=504) => Outcome::Failed,
+        Ok(reply) if matches!(reply.status, 502..=504) => failed,
         Ok(_) => Outcome::Answered,
+        Err(outage) if outage.cause == OutageCause::Slow => failed,
         Err(_) => Outcome::Failed,
     }
 }

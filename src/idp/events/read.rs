@@ -110,6 +110,17 @@ impl<'a> Kind<'a> {
         }
     }
 
+    /// Most entries in one poll. Who changes more people than that in half a minute
+    /// changes them all, as far as we go; but anybody can sign in and out all day,
+    /// and must not make us forget all others. All are asked for at once: Keycloak
+    /// orders by time alone, and between two pages events of one moment get lost.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Admin => 500,
+            Self::User(_) => 2500,
+        }
+    }
+
     /// Query that leaves out what is of no use.
     pub(super) fn filter(self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let (name, values): (_, &[&'static str]) = match self {
@@ -150,10 +161,19 @@ pub(super) fn key(event: &Value) -> Key {
 /// `None` where it cannot be read.
 fn user(event: &Value, found: &mut Found) -> Option<()> {
     let name = event.get("type")?.as_str()?;
-    let subject = id(event.get("userId")?.as_str()?)?;
     let known = TYPES.iter().find(|(known, _)| *known == name);
     // Another one was not asked for, and says at least that something happened.
-    found.person(subject, known.map_or(Happening::Changed, |(_, what)| *what));
+    let what = known.map_or(Happening::Changed, |(_, what)| *what);
+    let text = |name: &str| event.get(name).and_then(Value::as_str).and_then(id);
+    match (text("userId"), text("sessionId")) {
+        (Some(subject), _) => found.person(subject, what),
+        // Whoever signs somebody out makes us forget tokens, and nothing besides.
+        (None, Some(session)) if what == Happening::SignedOut => {
+            found.sessions.insert(session.to_owned());
+        }
+        (None, None) if what == Happening::SignedOut => found.everybody_signed_out = true,
+        (None, _) => return None,
+    }
     Some(())
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dovegate::{
-    clock::Timestamp,
-    idp::{EventsState, Happened, Happening, OutageCause, Polled, Provider},
+    clock::{Span, Timestamp},
+    idp::{BreakerState, EventsState, Happened, Happening, OutageCause, Polled, Provider},
 };
 use serde_json::{Value, json};
 
@@ -132,6 +132,21 @@ async fn as_many_as_can_be_read() {
     assert_eq!(poll(&provider).await, nothing());
 }
 
+/// Somebody who signs in and out without end makes us forget nobody else.
+#[tokio::test]
+async fn many_sign_outs_are_read() {
+    let fake = keycloak();
+    let provider = watching(&fake).await;
+    for _ in 0..1200 {
+        fake.user_event(now(), "LOGOUT", "eve");
+    }
+    let polled = poll(&provider).await;
+    assert_eq!(
+        (polled.happened, polled.missed),
+        (vec![happened("eve", Happening::SignedOut)], false)
+    );
+}
+
 /// Beyond five hundred changes anything may have changed, and the next poll goes on
 /// after them. Nobody is asked meanwhile, or all would be forgotten every other
 /// second for as long as an import takes.
@@ -140,7 +155,7 @@ async fn more_than_can_be_read() {
     let fake = keycloak();
     let provider = watching(&fake).await;
     for number in 0..501 {
-        fake.user_event(now(), "UPDATE_PROFILE", &format!("{number}"));
+        fake.admin_event(now(), "UPDATE", "USER", &format!("users/{number}"));
     }
     let polled = poll(&provider).await;
     assert!(polled.missed && polled.happened.len() <= 500, "{}", polled.happened.len());
@@ -281,6 +296,23 @@ async fn whatever_else_comes_is_an_outage() {
         assert_eq!(provider.status().events, EventsState::Failing, "{name}");
         assert!(!format!("{outage:?} {provider:?}").contains(CLIENT_SECRET), "{name}");
     }
+}
+
+/// A realm whose events are slow still has its people asked about.
+#[tokio::test]
+async fn events_that_fail_stop_no_login() {
+    let fake = keycloak();
+    let provider = at(&fake, |provider| {
+        provider.timeout = Some(Span(Duration::from_millis(200)));
+    });
+    for behaviour in [Behaviour::status(504), Behaviour::Hang] {
+        fake.behave(EVENTS_CONFIG, behaviour);
+        for _ in 0..6 {
+            provider.poll_events().await.expect_err("nothing could be read");
+        }
+        assert_eq!(provider.status().breaker, BreakerState::Closed);
+    }
+    assert_eq!(fake.count(EVENTS_CONFIG), 12);
 }
 
 /// Whatever stands in a list, the rest of it counts, and the next poll goes on.

@@ -71,6 +71,19 @@ fn what_people_do_themselves() {
     }
 }
 
+/// Nobody makes us forget people by signing out as nobody.
+#[test]
+fn a_sign_out_of_nobody_is_about_tokens() {
+    for user in [json!(null), json!(""), json!(7)] {
+        let event = json!({ "type": "LOGOUT", "userId": user, "sessionId": "9" });
+        let polled = noted(Kind::User(&[]), &event).polled();
+        assert_eq!((polled.sessions, polled.missed), (vec!["9".to_owned()], false), "{event}");
+        let event = json!({ "type": "REVOKE_GRANT", "userId": user });
+        let polled = noted(Kind::User(&[]), &event).polled();
+        assert_eq!((polled.everybody_signed_out, polled.missed), (true, false), "{event}");
+    }
+}
+
 /// What cannot be read may be anything.
 #[test]
 fn hostile_events() {
@@ -96,9 +109,9 @@ fn hostile_events() {
     }
     for event in [
         json!(null),
-        json!({ "type": "LOGOUT" }),
-        json!({ "type": "LOGOUT", "userId": null }),
-        json!({ "type": "LOGOUT", "userId": "" }),
+        json!({ "type": "UPDATE_EMAIL" }),
+        json!({ "type": "DELETE_ACCOUNT", "userId": null, "sessionId": "9" }),
+        json!({ "type": "UPDATE_PROFILE", "userId": "" }),
         json!({ "type": ["LOGOUT"], "userId": "7" }),
         json!({ "userId": "7" }),
     ] {
