@@ -173,6 +173,7 @@ impl Pipeline {
             return Ok(word);
         }
         let turn = self.turn(case, account, provider, case.current.pool.deadline()).await?;
+        let give_up = case.or_from_now(give_up, PATIENCE);
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.
             if let Some(word) = fresh() {

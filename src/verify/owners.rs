@@ -138,8 +138,20 @@ pub(super) struct Owners {
 /// People in a line, each once.
 #[derive(Default)]
 struct Line {
-    order: VecDeque<String>,
     why: HashMap<String, Wanted>,
+    /// To whom something happened: first, whoever else waits.
+    changed: VecDeque<String>,
+    /// Who was here as well is not in `why` any more, or found there as changed.
+    aging: VecDeque<String>,
+}
+
+impl Line {
+    fn of(&mut self, why: Wanted) -> &mut VecDeque<String> {
+        match why {
+            Wanted::Changed => &mut self.changed,
+            Wanted::Ages => &mut self.aging,
+        }
+    }
 }
 
 impl Owners {
@@ -315,19 +327,17 @@ impl Owners {
         }
     }
 
-    /// Puts a person into the line of those who are to be asked about.
+    /// Puts a person into the line of those who are to be asked about. Who finds no
+    /// room is asked about by the next login.
     pub(super) fn want(&self, subject: &str, why: Wanted) {
         let mut line = lock(&self.wanted);
-        if let Some(known) = line.why.get_mut(subject) {
-            if why == Wanted::Changed {
-                *known = why;
-            }
+        if line.why.get(subject).is_some_and(|known| *known == why || *known == Wanted::Changed) {
             return;
         }
-        if line.order.len() >= MAX_WANTED {
+        if line.of(why).len() >= MAX_WANTED {
             return;
         }
-        line.order.push_back(subject.to_owned());
+        line.of(why).push_back(subject.to_owned());
         line.why.insert(subject.to_owned(), why);
         drop(line);
         self.anybody_wanted.notify_one();
@@ -336,8 +346,15 @@ impl Owners {
     /// The next in that line.
     pub(super) fn next_wanted(&self) -> Option<(String, Wanted)> {
         let mut line = lock(&self.wanted);
-        let subject = line.order.pop_front()?;
-        line.why.remove_entry(&subject)
+        for why in [Wanted::Changed, Wanted::Ages] {
+            while let Some(subject) = line.of(why).pop_front() {
+                if line.why.get(&subject) == Some(&why) {
+                    line.why.remove(&subject);
+                    return Some((subject, why));
+                }
+            }
+        }
+        None
     }
 
     /// The next who is disabled or gone since now.

@@ -116,6 +116,8 @@ impl Pipeline {
         let outcome = match connected.provider.check_logout_token(token, now).await {
             Ok(logout) if self.sign_outs.is_new(provider, &logout, now) => {
                 let Logout { subject, session, .. } = &logout;
+                // Another may be in force by now, who was told of the token before it.
+                let connected = self.registry.find(provider).unwrap_or(connected);
                 let tokens = connected.purge_tokens(subject.as_deref(), session.as_deref());
                 tracing::info!(
                     %provider,

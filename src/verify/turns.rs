@@ -49,6 +49,13 @@ pub(super) struct MyTurn {
 }
 
 impl Turns {
+    /// Takes the turns of all.
+    #[cfg(test)]
+    pub(super) async fn crowd(&self) -> OwnedSemaphorePermit {
+        let all = u32::try_from(MAX_OF_ALL).expect("it is small");
+        Arc::clone(&self.all).acquire_many_owned(all).await.expect("gates are never closed")
+    }
+
     /// Forgets who has nothing to ask.
     pub(super) fn prune(&self) {
         self.networks.prune();

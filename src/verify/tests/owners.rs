@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{keycloak::FakeKeycloak, provider::later, *};
 use crate::{
     mailbox::{Binding, OwnerState},
-    verify::owners::Wanted,
+    verify::{bearer::PATIENCE, owners::Wanted},
 };
 
 const ANN: &str = "ann@example.org";
@@ -347,6 +347,41 @@ async fn what_ages_is_put_into_the_line_once() {
     owners.want(ID, Wanted::Ages);
     assert_eq!(owners.next_wanted(), Some((ID.to_owned(), Wanted::Changed)));
     assert_eq!(owners.next_wanted(), None);
+}
+
+/// A crowd whose words age keeps nobody waiting to whom something happened.
+#[tokio::test]
+async fn whoever_changed_is_asked_about_before_those_who_age() {
+    let (rig, _corp, _) = with_phone().await;
+    let owners = &rig.connected("corp").owners;
+    for number in 0..20_000 {
+        owners.want(&number.to_string(), Wanted::Ages);
+    }
+    owners.want("7", Wanted::Changed);
+    owners.want(ID, Wanted::Changed);
+    for subject in ["7", ID] {
+        assert_eq!(owners.next_wanted(), Some((subject.to_owned(), Wanted::Changed)));
+    }
+    let aging: Vec<_> = std::iter::from_fn(|| owners.next_wanted()).collect();
+    assert_eq!(aging.len(), 9_999, "as many as there is room for, and each once");
+    assert!(aging.iter().all(|(subject, why)| subject != "7" && *why == Wanted::Ages));
+}
+
+/// That many ask is no outage of the provider.
+#[tokio::test]
+async fn who_waited_for_his_turn_is_asked_about_all_the_same() {
+    let (rig, corp, phone) = with_phone().await;
+    rig.check(password(ANN, &phone), "ok").await;
+    corp.has(ANN, json!({ "enabled": false }));
+    let provider = rig.connected("corp");
+    let crowd = provider.turns.crowd().await;
+    let leaves = async {
+        // Longer than a login without a crowd may take.
+        tokio::time::sleep(PATIENCE + Duration::from_millis(100)).await;
+        drop(crowd);
+    };
+    let login = rig.check(later(CHECK, password(ANN, &phone)), "owner_disabled");
+    tokio::join!(login, leaves);
 }
 
 /// A flood must not keep an app password alive that was stopped.
