@@ -10,7 +10,7 @@
 //! socketmap.rs   what Postfix looks up, with its answers
 //! admin.rs       HTTP for administrators      http.rs    HTTP over TCP
 //! withdrawal.rs  ends open sessions           hub.rs     what all share
-//! tally.rs       counts of logins
+//! lasting.rs     what no fault of ours ends   tally.rs   counts of logins
 //! ```
 
 mod admin;
@@ -20,6 +20,7 @@ mod doors;
 mod http;
 mod hub;
 mod inherited;
+mod lasting;
 mod limits;
 mod listener;
 mod login;

@@ -25,6 +25,7 @@ use super::{
     doors::{DoorList, Doors},
     http::{Http, HttpList, Routers},
     hub::{Core, HAND_OVER, Hub, PULSE},
+    lasting::lasting,
     listener::{Bound, bind},
     settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
@@ -202,13 +203,22 @@ impl<O: Origin> Supervisor<O> {
         let admin = admin.inspect_err(|error| tracing::error!(%error, "no administration"));
         let admin =
             tokio::spawn(async move { admin::serve(hub, admin?, router, stop_admin).await });
-        let maintenance =
-            tokio::spawn(maintain(Arc::clone(&self.hub), Arc::clone(core), stop.clone()));
-        let watch = tokio::spawn(watch(Arc::clone(core), stop.clone()));
-        let withdrawals = core.pipeline.withdrawals();
-        withdrawals.follow(settings.on_withdrawal.is_some());
-        let hub = Arc::clone(&self.hub);
-        let withdrawals = tokio::spawn(withdrawal::attend(hub, withdrawals, stop.clone()));
+        let with = (Arc::clone(&self.hub), Arc::clone(core), stop.clone());
+        let again = with.clone();
+        let maintenance = tokio::spawn(lasting("maintenance", move || {
+            let (hub, core, stop) = again.clone();
+            maintain(hub, core, stop)
+        }));
+        let again = with.clone();
+        let watch = tokio::spawn(lasting("watching providers", move || {
+            let (_, core, stop) = again.clone();
+            watch(core, stop)
+        }));
+        core.pipeline.withdrawals().follow(settings.on_withdrawal.is_some());
+        let withdrawals = tokio::spawn(lasting("on_withdrawal", move || {
+            let (hub, core, stop) = with.clone();
+            withdrawal::attend(hub, core.pipeline.withdrawals(), stop)
+        }));
         let pulse = tokio::spawn(beat(Arc::clone(&self.hub)));
         Attendants {
             api_settings,
