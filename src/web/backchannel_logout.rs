@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,7 +28,7 @@ use url::form_urlencoded;
 use super::State;
 use crate::{clock::Timestamp, mailbox::ProviderName, secret::Secret, verify::SignOutRefused};
 
-/// How long a provider's turn goes on after a token that was refused: checks run
+/// How long a provider's turn goes on after a token that was not taken: checks run
 /// where logins are served, and this bounds what made-up tokens cost there to a
 /// hundred signatures a second.
 const AFTER_REFUSAL: Duration = Duration::from_millis(10);
@@ -33,17 +36,31 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(10);
 /// Whose token is being checked: one of each provider at a time, so that one
 /// that hangs holds up no other.
 #[derive(Clone, Default)]
-pub(super) struct Checks(Arc<Mutex<BTreeMap<ProviderName, Arc<Semaphore>>>>);
+pub(super) struct Checks(Arc<Mutex<BTreeMap<ProviderName, Arc<Turns>>>>);
+
+/// The turns of one provider's tokens.
+struct Turns {
+    one: Arc<Semaphore>,
+    /// The log has it that they cannot be checked: anybody can bring that about by
+    /// the name of a key, and it is said once until one is good.
+    is_said: AtomicBool,
+}
 
 impl Checks {
-    /// Waits for the turn. Called for providers that there are.
-    async fn turn(&self, provider: &ProviderName) -> OwnedSemaphorePermit {
-        let turns = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let turns = all.entry(provider.clone()).or_insert_with(|| Semaphore::new(1).into());
-            Arc::clone(turns)
-        };
-        turns.acquire_owned().await.expect("the semaphores are never closed")
+    /// Called for providers that there are.
+    fn of(&self, provider: &ProviderName) -> Arc<Turns> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = all.entry(provider.clone()).or_insert_with(|| {
+            Turns { one: Semaphore::new(1).into(), is_said: AtomicBool::new(false) }.into()
+        });
+        Arc::clone(turns)
+    }
+}
+
+impl Turns {
+    async fn next(&self) -> OwnedSemaphorePermit {
+        let one = Arc::clone(&self.one).acquire_owned().await;
+        one.expect("the semaphores are never closed")
     }
 }
 
@@ -82,7 +99,8 @@ async fn check(
     if !state.pipeline.has_provider(&provider) {
         return Err(SignOutRefused::UnknownProvider);
     }
-    let turn = state.checks.turn(&provider).await;
+    let turns = state.checks.of(&provider);
+    let turn = turns.next().await;
     let pipeline = Arc::clone(&state.pipeline);
     let name = provider.clone();
     let task = async move { pipeline.sign_out(&name, &token, Timestamp::now()).await };
@@ -91,17 +109,21 @@ async fn check(
         Err(SignOutRefused::Unavailable(String::new()))
     });
     match &outcome {
-        Ok(_) | Err(SignOutRefused::UnknownProvider) => {}
-        Err(SignOutRefused::Bad(why)) => {
-            tracing::debug!(%provider, why, "logout token refused");
-            tokio::spawn(async move {
-                sleep(AFTER_REFUSAL).await;
-                drop(turn);
-            });
+        Ok(_) => turns.is_said.store(false, Ordering::Relaxed),
+        Err(SignOutRefused::UnknownProvider) => {}
+        Err(SignOutRefused::Bad(why)) => tracing::debug!(%provider, why, "logout token refused"),
+        Err(SignOutRefused::Unavailable(why)) if turns.is_said.swap(true, Ordering::Relaxed) => {
+            tracing::debug!(%provider, why, "a logout token could not be checked");
         }
         Err(SignOutRefused::Unavailable(why)) => {
             tracing::warn!(%provider, why, "a logout token could not be checked");
         }
+    }
+    if outcome.is_err() {
+        tokio::spawn(async move {
+            sleep(AFTER_REFUSAL).await;
+            drop(turn);
+        });
     }
     outcome
 }

@@ -163,5 +163,7 @@ fn made_up_tokens_are_no_questions_to_the_provider() {
         assert!([400, 503].contains(&sign_out(address, "corp", &token).status));
     }
     assert!(corp.count(JWKS) <= 3, "{}", corp.count(JWKS));
+    let said = world.daemon.log().matches("a logout token could not be checked").count();
+    assert_eq!(said, 1, "once, however many come");
     assert_eq!(sign_out(address, "corp", &logout_token(corp, "2", json!({}))).status, 200);
 }
