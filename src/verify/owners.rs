@@ -314,6 +314,12 @@ impl Owners {
         self.is_to_be_written(subject);
     }
 
+    /// To whom something happened, and nobody has been asked since.
+    pub(super) fn doubted(&self) -> Vec<String> {
+        let doubted = self.known.iter().filter(|(_, known)| known.state == OwnerState::Unknown);
+        doubted.map(|(subject, _)| (*subject).clone()).collect()
+    }
+
     /// Everybody is to be asked about again.
     pub(super) fn doubt_all(&self) {
         let number = count(&mut self.next());
@@ -362,7 +368,8 @@ impl Owners {
         lock(&self.fallen).pop_front()
     }
 
-    fn falls(&self, subject: &str, state: OwnerState) {
+    /// Notes who is disabled or gone since now.
+    pub(super) fn falls(&self, subject: &str, state: OwnerState) {
         let mut fallen = lock(&self.fallen);
         if fallen.len() < MAX_WAITING {
             fallen.push_back(Fallen { subject: subject.to_owned(), state });

@@ -172,6 +172,7 @@ impl Pipeline {
         for old in connected(&before) {
             if !connected(&known).any(|one| Arc::ptr_eq(one, old)) {
                 old.purge_all();
+                self.take_over_doubts(old).await;
             }
         }
         Ok(())

@@ -133,6 +133,19 @@ impl Pipeline {
         }
     }
 
+    /// To whom something happened at a provider that has other settings by now, is
+    /// asked about by these.
+    pub(super) async fn take_over_doubts(&self, old: &Connected) {
+        let Ok(by_now) = self.registry.find(&old.settings.name) else { return };
+        while let Some(Fallen { subject, state }) = old.owners.next_fallen() {
+            by_now.owners.falls(&subject, state);
+        }
+        for subject in old.owners.doubted() {
+            by_now.owners.doubt(&subject, Timestamp::now());
+            self.want_if_owner(&by_now, subject).await;
+        }
+    }
+
     /// Whoever has a mailbox here is asked about at once.
     async fn want_if_owner(&self, provider: &Arc<Connected>, subject: String) {
         let person = Binding { provider: provider.settings.name.clone(), subject };
@@ -170,15 +183,16 @@ impl Pipeline {
 
     async fn withdraw_fallen(&self, provider: &Arc<Connected>) {
         loop {
-            while let Some(Fallen { subject, state }) = provider.owners.next_fallen() {
-                // A whole staff may be switched off at once: they wait, none is dropped.
-                self.withdrawals.room().await;
-                let person = Binding { provider: provider.settings.name.clone(), subject };
-                if let Err(error) = self.withdraw_person(&person, state).await {
-                    tracing::error!(%error, "it is not known whose mailboxes are withdrawn");
-                }
+            // A whole staff may be switched off at once: they wait, none is dropped.
+            self.withdrawals.room().await;
+            let Some(Fallen { subject, state }) = provider.owners.next_fallen() else {
+                provider.owners.anybody_fallen.notified().await;
+                continue;
+            };
+            let person = Binding { provider: provider.settings.name.clone(), subject };
+            if let Err(error) = self.withdraw_person(&person, state).await {
+                tracing::error!(%error, "it is not known whose mailboxes are withdrawn");
             }
-            provider.owners.anybody_fallen.notified().await;
         }
     }
 }

@@ -179,6 +179,27 @@ async fn what_happened_is_found_out_however_long_it_takes() {
     .await;
 }
 
+/// Nor does it get lost by other settings.
+#[tokio::test]
+async fn what_happened_is_found_out_over_a_reload() {
+    let (rig, corp, phone) = with_two().await;
+    rig.check(password(ANN, &phone), "ok").await;
+    corp.says(Some(503));
+    corp.has(ANN, json!({ "enabled": false }));
+    rig.hears(said(Happening::Changed)).await;
+    let mut other = corp.named("corp");
+    other.provider.recheck_interval = Some("1s".parse().unwrap());
+    rig.connect(other).await;
+    let answer = rig.decide(password(ANN, &phone)).await.verdict;
+    assert!(matches!(answer, Verdict::Unavailable(_)), "an old word counts: {answer:?}");
+    corp.says(None);
+    rig.watching(Box::pin(async {
+        let withdrawals = rig.pipeline.withdrawals();
+        rig.until("both wait", || withdrawals.figures().waiting == 2).await;
+    }))
+    .await;
+}
+
 #[tokio::test]
 async fn what_ages_is_asked_about_beside_the_logins() {
     let (rig, corp, phone) = with_two().await;
