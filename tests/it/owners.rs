@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     client::Client,
-    provider::{Behaviour, CLIENT_ID, CLIENT_SECRET, FakeProvider},
+    provider::{Behaviour, CLIENT_ID, CLIENT_SECRET, FakeProvider, merge},
     world::{ANN, BOB, World},
 };
 
@@ -31,8 +31,7 @@ fn person(changes: Value) -> Value {
         "id": "a7feeb0e", "email": ANN, "emailVerified": true, "enabled": true,
         "attributes": { "mailcow_password": ["{PLAIN}kept elsewhere"] },
     });
-    let changes = changes.as_object().expect("an object").clone();
-    person.as_object_mut().expect("an object").extend(changes);
+    merge(&mut person, changes);
     person
 }
 
