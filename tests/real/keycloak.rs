@@ -17,6 +17,7 @@ mod outages;
 mod refusals;
 mod sending;
 mod sign_out;
+mod sync;
 mod tls;
 mod withdrawal;
 
