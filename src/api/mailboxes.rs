@@ -156,6 +156,10 @@ pub struct Detail {
     pub effective_quota_bytes: Quota,
     /// Number of app passwords.
     pub app_passwords: usize,
+    /// What its template, as it is now, says for other programs: mailcow's further
+    /// fields. Empty where it has none.
+    #[serde(default)]
+    pub handed_out: BTreeMap<String, String>,
     /// What is known of the person to whom it belongs; null where it is nobody's.
     #[serde(default)]
     pub owner: Option<OwnerView>,
@@ -343,12 +347,17 @@ pub(super) async fn show(
             |owner| OwnerView { state: owner.state, asked: Some(owner.asked.into()) },
         )),
     };
+    let template = match &mailbox.template {
+        Some(applied) => state.store.template(&applied.name).await?,
+        None => None,
+    };
     Ok(Json(Detail {
         mailbox: mailbox.into(),
         domain_active: account.domain.active,
         effective_quota_bytes: mailbox.quota.unwrap_or(account.domain.default_quota),
         app_passwords: state.store.app_passwords(mailbox.id).await?.len()
             + state.store.imported_app_passwords(mailbox.id).await?.len(),
+        handed_out: template.map(|template| template.handed_out()).unwrap_or_default(),
         owner,
     }))
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{MailboxState, Quota, Services, Template, TemplateName},
+    mailbox::{MailboxState, Quota, Services, Template, TemplateName, template::check_further},
 };
 
 /// A template as the API shows it.
@@ -34,8 +34,11 @@ pub struct View {
     pub app_passwords_allowed: bool,
     /// Whether a local password must be changed at the next sign-in on the web.
     pub force_password_change: bool,
-    /// Further fields, handed out as they are.
+    /// Further fields that were set.
     pub further: BTreeMap<String, String>,
+    /// Every further field, mailcow's with their defaults where nothing was set.
+    #[serde(default)]
+    pub handed_out: BTreeMap<String, String>,
     /// When it was made.
     pub created: Moment,
     /// When it was changed last.
@@ -54,6 +57,7 @@ impl From<&Template> for View {
             app_passwords_allowed: template.app_passwords_allowed,
             force_password_change: template.force_password_change,
             further: template.further.clone(),
+            handed_out: template.handed_out(),
             created: template.created.into(),
             modified: template.modified.into(),
         }
@@ -134,7 +138,11 @@ impl Change {
         }
         for (key, value) in self.further.unwrap_or_default() {
             match value {
-                Some(value) => template.further.insert(key, value),
+                Some(value) => {
+                    check_further(&key, &value)
+                        .map_err(|why| Error::bad_request(format!("further: {why}")))?;
+                    template.further.insert(key, value)
+                }
                 None => template.further.remove(&key),
             };
         }

@@ -202,10 +202,26 @@ fn template_from_beginning_to_end() {
     let changed = api.must(Method::PATCH, "/templates/staff", change);
     assert_eq!(changed["quota_bytes"], Value::Null);
     assert_eq!(changed["further"], json!({"sogo_access": "1", "c": "d"}));
+    // Programs read every field, whether it was set or not.
+    let handed_out = &changed["handed_out"];
+    for (field, value) in
+        [("sogo_access", "1"), ("c", "d"), ("quarantine_category", "reject"), ("acl_syncjobs", "0")]
+    {
+        assert_eq!(handed_out[field], value, "{field}");
+    }
+    for (field, value) in [("sogo_access", "yes"), ("rl_frame", "w"), ("imap_access", "1")] {
+        let wrong = json!({ "further": { field: value } });
+        api.check_refused(Method::PATCH, "/templates/staff", wrong, 400, field);
+    }
     assert_eq!(changed["revision"], 2);
     api.check_refused(Method::POST, "/templates", json!({"name": "x", "odd": 1}), 400, "odd");
     api.check_refused(Method::POST, "/templates", json!({"name": ""}), 400, "name");
+    api.must(Method::POST, "/domains", json!({"name": "example.org"}));
+    let bob = json!({"address": "bob@example.org", "template": "staff"});
+    api.must(Method::POST, "/mailboxes", bob);
+    assert_eq!(api.get("/mailboxes/bob@example.org")["handed_out"]["c"], "d");
     api.must(Method::DELETE, "/templates/staff", Value::Null);
+    assert_eq!(api.get("/mailboxes/bob@example.org")["handed_out"], json!({}));
     api.check_refused(Method::DELETE, "/templates/staff", Value::Null, 404, "staff");
 }
 
