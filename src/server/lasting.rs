@@ -13,13 +13,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn lasting<F: Future>(what: &'static str, begin: impl Fn() -> F) -> F::Output {
     loop {
         // Each shares nothing with the next but what bears a panic anywhere.
-        match AssertUnwindSafe(begin()).catch_unwind().await {
-            Ok(end) => return end,
-            Err(_) => {
-                tracing::error!(what, "broken off by a fault of ours, and begun anew");
-                sleep(PAUSE).await;
-            }
+        if let Ok(end) = AssertUnwindSafe(begin()).catch_unwind().await {
+            return end;
         }
+        tracing::error!(what, "broken off by a fault of ours, and begun anew");
+        sleep(PAUSE).await;
     }
 }
 
