@@ -19,6 +19,7 @@ mod mailcow;
 mod oidc;
 mod passwords;
 mod postfix;
+mod prometheus;
 mod roundcube;
 mod support;
 mod systemd;
