@@ -13,11 +13,13 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPasswordId, AuthSource, ImportedAppPassword, Mailbox, PasswordHash, SetBy,
+        Address, AppPasswordId, AuthSource, ImportedAppPassword, Mailbox, MailboxState,
+        PasswordHash, SetBy,
     },
     password::{self, Caps, Stored},
     provision::import::{Difference, Wanted, WantedAppPassword, compare, compare_app_password},
     store::{Arrival, MailboxChange, NewMailbox},
+    verify::WithdrawnFor,
 };
 
 /// Most mailboxes of one request: they are written in one transaction.
@@ -188,7 +190,10 @@ impl State {
         let mut number = 0;
         for (place, taken) in places.into_iter().zip(taken) {
             match taken {
-                Ok(_) => number += 1,
+                Ok(account) => {
+                    number += 1;
+                    self.follow_up(&results[place], &account.mailbox);
+                }
                 Err(refusal) => {
                     let address = results[place].address.clone();
                     results[place] = Arrived::refused(address, refusal.to_string());
@@ -197,6 +202,17 @@ impl State {
         }
         caller.changed("import", &format_args!("{number} {what}"));
         Ok(Json(Results { results }))
+    }
+
+    /// Who was switched off by it is withdrawn, as when an administrator types it.
+    fn follow_up(&self, arrived: &Arrived, mailbox: &Mailbox) {
+        let active = MailboxState::Active.name();
+        let mut differences = arrived.differences.iter();
+        if differences.any(|one| one.field == "state" && one.here == active)
+            && let Some(why) = WithdrawnFor::by_state(mailbox.state)
+        {
+            self.pipeline.withdraw(&mailbox.address, why);
+        }
     }
 
     async fn judge_app_password(

@@ -243,6 +243,11 @@ fn beside_a_running_server_people_log_in_at_once() {
     }
     let again = daemon.cli(&import("passwd-file", &path, &["--domain", "example.org"]), "");
     assert!(again.contains("1200 are there already, and the same."), "{again}");
+    fs::write(&path, format!("u0:{PLAIN}::::::nologin\n")).unwrap();
+    daemon.cli(&import("passwd-file", &path, &["--domain", "example.org", "--update"]), "");
+    daemon.wait_for_log("who was switched off", |log| {
+        log.lines().any(|line| line.contains("withdrawn") && line.contains("u0@example.org"))
+    });
     daemon.wait_for_log("who imported", |log| log.contains("action=import"));
     assert!(!daemon.log().contains("wonderland"));
 }
