@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::Read as _,
+    net::TcpListener,
     os::{
         fd::OwnedFd,
         unix::net::{UnixListener, UnixStream},
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use super::launch::{Launch, PATIENCE, Process, configure, high};
 use crate::support::{
     client::{Client, Master, Target},
+    http::get,
     world::{ANN, ANN_PASSWORD, World},
 };
 
@@ -282,7 +284,8 @@ fn reload_of_dovecot_loses_no_login() {
 
 #[test]
 fn ten_reloads_of_dovecot_under_logins() {
-    let (folder, target) = prepared("");
+    let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (folder, target) = prepared(&format!("http.internal.address = \"{http}\""));
     let master = dovecot(&target, true);
     let mut running = master.start(folder.path(), "", "0.log");
     running.process.wait_for("ready");
@@ -298,8 +301,11 @@ fn ten_reloads_of_dovecot_under_logins() {
         }
         assert!(running.process.wait().success(), "{}", running.process.log());
         running = next;
+        // The port went from process to process as the store did.
+        running.process.wait_for("ready");
+        assert!(!running.process.log().contains("cannot listen"), "{}", running.process.log());
+        assert_eq!(get(http, "/ready").status, 200);
     }
-    running.process.wait_for("ready");
 }
 
 #[test]
