@@ -30,6 +30,8 @@ use crate::support::{
 const AT_ONCE: usize = 32;
 /// How long a busy machine may take over all of them.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// What is asked is asked for a login.
+const LOGINS_ALONE: &str = "event_interval = \"0s\"\n";
 /// What big sites give Dovecot: login processes that take everybody at once, and
 /// mail processes that serve one after the other.
 const DOVECOT: &str = "service imap-login {
@@ -44,7 +46,8 @@ mail_max_userip_connections = 0
 ";
 
 fn house(between: &Between) -> Option<House> {
-    let corp = corp_at(&between.url(), CROWD_REALM, &[OUR_CLIENT, FLOW, "timeout = \"8s\"\n"]);
+    let keys = [OUR_CLIENT, FLOW, "timeout = \"8s\"\n", LOGINS_ALONE];
+    let corp = corp_at(&between.url(), CROWD_REALM, &keys);
     let extra = Extra { tables: &corp, dovecot: DOVECOT, ..Extra::default() };
     House::start_as(Version::V23, Way::OwnDaemon, extra)
 }

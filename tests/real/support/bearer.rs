@@ -147,9 +147,14 @@ pub struct LogLine(String);
 impl LogLine {
     /// The last one; it is written before the mail server hears of the login.
     pub fn last(folder: &Folder) -> Self {
+        Self::all(folder).pop().expect("somebody has logged in")
+    }
+
+    /// All of them.
+    pub fn all(folder: &Folder) -> Vec<Self> {
         let log = fs::read_to_string(folder.outside("dovegate.log")).unwrap();
-        let mut lines = log.lines().filter(|line| line.contains(" login verdict="));
-        Self(lines.next_back().expect("somebody has logged in").to_owned())
+        let lines = log.lines().filter(|line| line.contains(" login verdict="));
+        lines.map(|line| Self(line.to_owned())).collect()
     }
 
     /// A field; quoted values come without their quotes.
