@@ -74,9 +74,9 @@ fn synced(house: &House, more: &[&str]) -> Value {
     said
 }
 
-fn check(house: &House, done: Value, unchanged: usize) {
+fn check(house: &House, done: &Value, unchanged: usize) {
     let said = synced(house, &[]);
-    assert_eq!((&said["done"], &said["unchanged"]), (&done, &json!(unchanged)), "{said}");
+    assert_eq!((&said["done"], &said["unchanged"]), (done, &json!(unchanged)), "{said}");
 }
 
 /// A run that stops, with this exit code and these words.
@@ -118,9 +118,9 @@ fn ten_thousand_people_come_change_and_leave() {
     let Some(house) = house(&realm, &keys) else { return };
     let plan = house.rig.dovegate(&["sync", "run", "corp", "--dry-run"]);
     assert!(plan.contains("would be created        10,000"), "{plan}");
-    check(&house, json!({ "created": PEOPLE }), 0);
+    check(&house, &json!({ "created": PEOPLE }), 0);
     let before = everything(&house);
-    check(&house, json!({}), PEOPLE);
+    check(&house, &json!({}), PEOPLE);
     assert_eq!(everything(&house), before, "nothing was written");
 
     // They log in, through Dovecot.
@@ -137,9 +137,9 @@ fn ten_thousand_people_come_change_and_leave() {
     }
     delete(&realm, &ids[150..200]);
     let changed = json!({ "updated": 100, "withdrawn": 50, "missing": 50 });
-    check(&house, changed, PEOPLE - 200);
-    check(&house, json!({ "withdrawn": 50 }), PEOPLE - 50);
-    check(&house, json!({}), PEOPLE - 50);
+    check(&house, &changed, PEOPLE - 200);
+    check(&house, &json!({ "withdrawn": 50 }), PEOPLE - 50);
+    check(&house, &json!({}), PEOPLE - 50);
     let states = [99, 100, 149, 150, 199, 200, 9_000].map(|number| state(&house, number));
     let off = "receive_only";
     assert_eq!(states, ["active", off, off, off, off, "active", "disabled"]);
@@ -147,7 +147,7 @@ fn ten_thousand_people_come_change_and_leave() {
     for id in &ids[100..150] {
         realm.change(id, &json!({ "enabled": true }));
     }
-    check(&house, json!({ "restored": 50 }), PEOPLE - 100);
+    check(&house, &json!({ "restored": 50 }), PEOPLE - 100);
     house.opens(&address(120), "mail-of-p00120");
 
     // Too many at once: nobody is switched off.
