@@ -22,6 +22,7 @@ use super::{
     owners::{Known, Looked, Wanted},
     providers::Obstacle,
     trace::Outcome,
+    unbound::is_nobodys,
 };
 use crate::{
     clock::Timestamp,
@@ -123,7 +124,10 @@ impl Pipeline {
         stored: Presented<'_>,
     ) -> Result<Account, Stop> {
         let mailbox = Arc::clone(&account.mailbox);
-        let Some(owner) = owner_of(case, &mailbox) else { return Ok(account) };
+        let Some(owner) = owner_of(case, &mailbox) else {
+            self.want_owner(case, &account);
+            return Ok(account);
+        };
         let provider = match self.registry.find(&owner.provider) {
             Ok(provider) if provider.owners.are_checked() => provider,
             Ok(_) => {
@@ -151,6 +155,15 @@ impl Pipeline {
         let account = self.still_right(case, account, stored, &provider).await?;
         self.go_by(case, owner, &word)?;
         Ok(account)
+    }
+
+    /// Whose a mailbox is that is nobody's yet is found out beside the logins.
+    fn want_owner(&self, case: &Case<'_>, account: &Account) {
+        let AuthSource::Provider(name) = &account.mailbox.auth_source else { return };
+        let Ok(provider) = self.registry.find(name) else { return };
+        if !case.trace.is_on() && provider.owners.are_checked() && is_nobodys(account, &provider) {
+            provider.unbound.want(account.mailbox.id, &account.mailbox.address);
+        }
     }
 
     /// What is known of the owner after waiting for it.
@@ -373,7 +386,7 @@ fn owner_of<'m>(case: &mut Case<'_>, mailbox: &'m Mailbox) -> Option<&'m Binding
     let owner = mailbox.bound.as_ref().filter(|bound| bound.provider == *name);
     if owner.is_none() {
         case.trace.note("owner", Outcome::NotApplicable, || {
-            format!("the mailbox is nobody's at {name}, so nobody is asked about")
+            format!("the mailbox is nobody's at {name} yet, so nobody is asked about")
         });
     }
     owner

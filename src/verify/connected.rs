@@ -14,6 +14,7 @@ use super::{
     rechecks::Rechecks,
     tokens::{Good, Said, TokenCache},
     turns::Turns,
+    unbound::Unbound,
 };
 use crate::{
     clock::Timestamp,
@@ -29,6 +30,7 @@ pub(super) struct Connected {
     pub(super) tokens: Arc<TokenCache>,
     pub(super) people: Arc<PeopleCache>,
     pub(super) owners: Owners,
+    pub(super) unbound: Unbound,
     pub(super) turns: Turns,
     pub(super) rechecks: Rechecks,
 }
@@ -76,6 +78,7 @@ impl Connected {
             tokens: TokenCache::of(&settings, Arc::clone(&counted.tokens)).into(),
             people: PeopleCache::of(&settings, Arc::clone(&counted.people)).into(),
             owners: Owners::new(&settings),
+            unbound: Unbound::new(settings.account_check),
             provider: Arc::new(provider),
             turns: Turns::default(),
             rechecks: Rechecks::default(),

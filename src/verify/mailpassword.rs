@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Cause, Pipeline, Reason, Verified, VerifiedBy,
+    answers::is_younger,
     bearer::{PATIENCE, cause},
     case::{Asking, Case, Stop},
     connected::Connected,
@@ -179,8 +180,13 @@ impl Pipeline {
         let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
         let last = provider.people.last(&key, case.attempt.arrived);
         let hers = |person: &Person| claimed(provider, person).is_bound_to(account);
-        let Some((person, asked)) = last.filter(|(person, _)| person.enabled && hers(person))
-        else {
+        // That we ask enough already says nothing of the provider, and anybody can
+        // bring it about: also he who was disabled a while ago.
+        let limit = provider.settings.account_check.filter(|_| outage.cause == OutageCause::Busy);
+        let counts =
+            |asked| limit.is_none_or(|limit| is_younger(asked, case.attempt.arrived, limit));
+        let last = last.filter(|(person, asked)| person.enabled && hers(person) && counts(*asked));
+        let Some((person, asked)) = last else {
             return Err(outage_of(case, outage));
         };
         let Mailpassword::Hash(hash) = &person.mailpassword else {
@@ -305,7 +311,7 @@ async fn ask(
 }
 
 /// Who has the mailbox by what the provider says.
-fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claimed<'p> {
+pub(super) fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claimed<'p> {
     let settings = &provider.settings;
     Claimed {
         provider: &settings.name,

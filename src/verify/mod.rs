@@ -40,6 +40,7 @@ mod sign_out;
 mod tokens;
 pub mod trace;
 mod turns;
+mod unbound;
 mod upgrade;
 mod watch;
 mod withdrawal;

@@ -9,6 +9,7 @@ use super::{
     trace::Outcome,
 };
 use crate::{
+    clock::Timestamp,
     mailbox::{Binding, ProviderName},
     store::{self, Account},
 };
@@ -48,7 +49,7 @@ impl Claimed<'_> {
         })
     }
 
-    fn person(&self) -> Binding {
+    pub(super) fn person(&self) -> Binding {
         Binding { provider: self.provider.clone(), subject: self.subject.to_owned() }
     }
 
@@ -91,22 +92,28 @@ impl Pipeline {
         if account.mailbox.bound.is_some() || case.trace.is_on() {
             return Ok(account);
         }
-        let (address, id) = (&account.mailbox.address, account.mailbox.id);
-        let person = claimed.person();
-        let bound =
-            self.store.bind_mailbox(address, id, person.clone(), case.attempt.arrived).await;
-        match bound {
-            Ok(account) => {
-                tracing::info!(user = %address, person = id_of(&person), "mailbox bound");
-                if let Ok(provider) = self.registry.find(&person.provider) {
-                    provider.owners.has_one_more(&person.subject);
-                }
-                Ok(account)
-            }
+        match self.bind(&account, claimed.person(), case.attempt.arrived).await {
+            Ok(account) => Ok(account),
             Err(store::Error::Conflict(why)) => Err(reassigned(case, why)),
             Err(store::Error::NotFound { .. }) => Err(Stop::Rejected(Reason::UnknownUser)),
             Err(error) => Err(store_failed(case, &error)),
         }
+    }
+
+    /// Makes a mailbox that is nobody's this person's.
+    pub(super) async fn bind(
+        &self,
+        account: &Account,
+        person: Binding,
+        now: Timestamp,
+    ) -> Result<Account, store::Error> {
+        let (address, id) = (&account.mailbox.address, account.mailbox.id);
+        let bound = self.store.bind_mailbox(address, id, person.clone(), now).await?;
+        tracing::info!(user = %address, person = id_of(&person), "mailbox bound");
+        if let Ok(provider) = self.registry.find(&person.provider) {
+            provider.owners.has_one_more(&person.subject);
+        }
+        Ok(bound)
     }
 }
 

@@ -80,6 +80,7 @@ impl Pipeline {
             self.hear_events(&provider),
             self.ask_about_owners(&provider),
             self.withdraw_fallen(&provider),
+            self.bind_unbound(&provider),
         );
     }
 

@@ -476,7 +476,7 @@ async fn explain_shows_the_owner_and_keeps_nothing() {
     assert_eq!(without().await, expected);
     rig.unbind(ANN).await;
     let owner = without().await;
-    assert_eq!(owner, "the mailbox is nobody's at corp, so nobody is asked about");
+    assert_eq!(owner, "the mailbox is nobody's at corp yet, so nobody is asked about");
 }
 
 #[tokio::test]
@@ -521,4 +521,48 @@ async fn who_falls_is_said_once() {
     let again = rig.restart().await;
     again.check(at(CHECK + 180), "owner_gone").await;
     assert_eq!(again.connected("corp").owners.next_fallen(), None);
+}
+
+/// Somebody who never logs in but by her phone: whose the mailbox is is found out
+/// beside the login, once.
+#[tokio::test]
+async fn a_phone_alone_finds_its_owner() {
+    let (rig, corp) = Rig::with_keycloak().await;
+    let phone = rig.app_password(ANN, 1, |_| ()).await;
+    let provider = rig.connected("corp");
+    let login = || password(ANN, &phone);
+    let finding = async || {
+        let found = rig.pipeline.bind_unbound(&provider);
+        let _ = tokio::time::timeout(Duration::from_millis(300), found).await;
+    };
+    // Nobody has the address: asked once, and not at each login.
+    corp.loses(ANN);
+    corp.has("ben@example.org", json!({}));
+    for _ in 0..3 {
+        rig.check(login(), "ok").await;
+        finding().await;
+    }
+    assert_eq!((corp.look_ups(), rig.bound(ANN).await), (1, None));
+}
+
+#[tokio::test]
+async fn a_disabled_owner_is_found_by_his_phone() {
+    for (changes, bound, then) in [
+        (json!({}), Some("corp/id of ann@example.org"), "ok"),
+        (json!({ "enabled": false }), Some("corp/id of ann@example.org"), "owner_disabled"),
+        (json!({ "emailVerified": false }), None, "ok"),
+    ] {
+        let (rig, corp) = Rig::with_keycloak().await;
+        let phone = rig.app_password(ANN, 1, |_| ()).await;
+        let provider = rig.connected("corp");
+        corp.has(ANN, changes);
+        let (_, trace) = rig.pipeline.explain(password(ANN, &phone)).await;
+        assert!(trace.steps.iter().any(|step| step.detail.contains("nobody's at corp yet")));
+        rig.check(password(ANN, &phone), "ok").await;
+        let found = rig.pipeline.bind_unbound(&provider);
+        let _ = tokio::time::timeout(Duration::from_millis(300), found).await;
+        assert_eq!(rig.bound(ANN).await.as_deref(), bound);
+        rig.check(password(ANN, &phone), then).await;
+        assert_eq!(corp.look_ups(), 1);
+    }
 }
