@@ -58,6 +58,8 @@ const HISTORY: &[u8] = &[keys::OWNER];
 const COUNTERS: &[u8] = &[keys::PENALTY];
 /// How often a folder that is held is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+/// How often it is tried again to read a bulk at the end.
+const LAST_READERS: usize = 25;
 /// So many bytes of changes make a bulk that is read again at the end.
 const BULK_BYTES: u64 = 32 << 20;
 
@@ -203,11 +205,16 @@ impl Engine for Sled {
         open.flush()?;
         let bulk = open.records.bulk();
         drop(open);
-        match bulk.map(|(path, cache_bytes)| Log::open(&path, cache_bytes)) {
-            // A reader is not through yet: then the next start reads it again.
-            None | Some(Ok(_) | Err(Error::Locked { .. })) => Ok(()),
-            Some(Err(error)) => Err(error),
+        let Some((path, cache_bytes)) = bulk else { return Ok(()) };
+        for _ in 0..LAST_READERS {
+            match Log::open(&path, cache_bytes) {
+                // A reader, or sled's own thread, is not through yet.
+                Err(Error::Locked { .. }) => thread::sleep(RETRY),
+                read => return read.map(drop),
+            }
         }
+        // Then the next start reads it again.
+        Ok(())
     }
 }
 
