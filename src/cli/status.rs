@@ -70,7 +70,7 @@ fn caches(caches: &[OneCache]) -> String {
 fn withdrawn(withdrawals: &Withdrawals) -> Option<String> {
     let Withdrawals { withdrawn, waiting, done, failed, dropped } = *withdrawals;
     let followed =
-        [(done, "sessions ended"), (failed, "failed"), (waiting, "waiting"), (dropped, "dropped")];
+        [(done, "followed up"), (failed, "failed"), (waiting, "waiting"), (dropped, "dropped")];
     let followed: Vec<String> = followed
         .into_iter()
         .filter(|(number, _)| *number > 0)

@@ -180,7 +180,7 @@ fn who_is_disabled_is_out_at_once() {
     let shown = house.world.daemon.cli(&["mailbox", "show", ANN], "");
     assert!(shown.contains("owner") && shown.contains("disabled ("), "{shown}");
     let status = house.world.daemon.cli(&["status"], "");
-    assert!(status.contains("1 (1 sessions ended)"), "{status}");
+    assert!(status.contains("1 (1 followed up)"), "{status}");
     let explained = house.world.daemon.try_cli(
         &["explain", ANN, "--service", "imap", "--password-stdin"],
         &format!("{}\n", house.phone),
