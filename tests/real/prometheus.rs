@@ -66,7 +66,10 @@ fn prometheus_scrapes_dovegate_and_runs_alerts_and_dashboard() {
     let ask = |path: &str| http::get(&format!("http://127.0.0.1:{web}/api/v1/{path}"), "").good();
     wait_for("Prometheus", PATIENCE, || {
         assert!(server.runs(), "{}", fs::read_to_string(folder.outside("prometheus.log")).unwrap());
-        std::net::TcpStream::connect(("127.0.0.1", web)).ok()
+        // It listens a moment before it answers.
+        std::net::TcpStream::connect(("127.0.0.1", web)).ok()?;
+        let ready = http::get(&format!("http://127.0.0.1:{web}/-/ready"), "");
+        (ready.status == 200).then_some(())
     });
     let target = wait_for("a scrape", PATIENCE, || {
         let targets = ask("targets");

@@ -212,11 +212,12 @@ fn a_closed_connection_costs_nothing() {
 }
 
 /// While new connections and old ones ask, the settings are read again, and
-/// Dovecot's master replaces the process.
+/// Dovecot's master replaces the process. On a busy machine its socket files are
+/// seen to be away for a moment then: that is a temporary failure, and no refusal.
 #[test]
 fn reloads_are_not_noticed() {
     let Some(site) = Site::start(Way::Unix { chroot: true }, &[]) else { return };
-    under_questions(site.ports.incoming, || {
+    under_questions(site.ports.incoming, false, || {
         for _ in 0..5 {
             site.daemon.reload();
             thread::sleep(Duration::from_millis(300));
@@ -226,18 +227,29 @@ fn reloads_are_not_noticed() {
     rig.dovegate(&["domain", "add", "example.org"]);
     rig.mailbox(ANN, "wonderland", &[]);
     let Some(relay) = Relay::start(&rig) else { return };
-    under_questions(relay.incoming(), || {
+    under_questions(relay.incoming(), true, || {
         for _ in 0..3 {
             assert_eq!(rig.doveadm(&["reload"]).code, 0);
             thread::sleep(Duration::from_secs(2));
         }
     });
+    wait_for("a known recipient after the reloads", Duration::from_secs(30), || {
+        let reply = recipient(&mut Smtp::connect(relay.incoming()), ANN);
+        reply.text.starts_with("250 2.1.5").then_some(())
+    });
 }
 
 /// Asks for somebody and for nobody, on one connection all the time and on new
 /// ones, while `change` goes on; every answer must be right.
-fn under_questions(port: u16, change: impl FnOnce()) {
+///
+/// Where `may_fail`, an answer may be a temporary failure, too.
+fn under_questions(port: u16, may_fail: bool, change: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
+    let expect_of = |reply: &Reply, beginning: &str| {
+        if !may_fail || reply.code != 451 {
+            expect(reply, beginning);
+        }
+    };
     let ask = |renew: bool| {
         let mut client = Smtp::connect(port);
         let mut count = 0;
@@ -247,8 +259,8 @@ fn under_questions(port: u16, change: impl FnOnce()) {
             if renew {
                 client = Smtp::connect(port);
             }
-            expect(&recipient(&mut client, ANN), "250 2.1.5");
-            expect(&recipient(&mut client, "nobody@example.org"), "550 5.1.1");
+            expect_of(&recipient(&mut client, ANN), "250 2.1.5");
+            expect_of(&recipient(&mut client, "nobody@example.org"), "550 5.1.1");
             count += 1;
         }
         count
