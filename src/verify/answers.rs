@@ -252,18 +252,27 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
             }
         };
         let said = self.flights.share((key, question.purges), run).await;
-        let outdated = self.is_outdated(&self.lock(), &said, about, question);
-        (!outdated).then_some(said)
+        (!self.is_purged(question.purges, &said, about)).then_some(said)
+    }
+
+    /// How many purges there were: to be read before an answer is.
+    pub(super) fn purges(&self) -> u64 {
+        self.lock().count()
+    }
+
+    /// Whether a purge since there were `purges` concerned what was said `about` a
+    /// user. For whoever took his time over an answer.
+    pub(super) fn is_purged(&self, purges: u64, said: &Said<G, R>, about: &Address) -> bool {
+        self.is_outdated(&self.lock(), said, about, purges)
     }
 
     /// Whether somebody is asking this at the moment.
     pub(super) fn is_asked(&self, key: Key) -> bool {
-        let purges = self.lock().count();
-        self.flights.has(&(key, purges))
+        self.flights.has(&(key, self.purges()))
     }
 
     fn question(&self, asked: Timestamp) -> Question {
-        let purges = self.lock().count();
+        let purges = self.purges();
         Question { purges, number: self.numbers.fetch_add(1, Ordering::Relaxed), asked }
     }
 
@@ -273,7 +282,7 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
         let there = self.good.get(&key).map(|held| held.value.number);
         let there = there.max(self.refused.get(&key).map(|held| held.value.number));
         let is_older = there.is_some_and(|number| number > question.number);
-        if is_older || self.is_outdated(&purges, said, about, question) {
+        if is_older || self.is_outdated(&purges, said, about, question.purges) {
             return;
         }
         match said {
@@ -297,14 +306,8 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
         }
     }
 
-    fn is_outdated(
-        &self,
-        purges: &Purges,
-        said: &Said<G, R>,
-        about: &Address,
-        question: Question,
-    ) -> bool {
-        if purges.count() == question.purges {
+    fn is_outdated(&self, purges: &Purges, said: &Said<G, R>, about: &Address, since: u64) -> bool {
+        if purges.count() == since {
             return false;
         }
         let (about, marks) = match said {
@@ -315,7 +318,7 @@ impl<G: LetsIn, R: Answer> Answers<G, R> {
             Said::Refused(refused) => (about, self.marks(&**refused, about)),
             Said::Unavailable(_) => (about, self.digests([Mark::User(about.as_str())])),
         };
-        purges.outdate(question.purges, about, &marks)
+        purges.outdate(since, about, &marks)
     }
 
     fn marks(&self, answer: &impl Answer, about: &Address) -> Vec<Key> {

@@ -53,10 +53,13 @@ impl Pipeline {
         password: Option<&Secret>,
     ) -> Result<Account, Stop> {
         let give_up = Instant::now() + PATIENCE;
+        let purges = provider.people.purges();
         if let Some(known) = known(case, &provider, &account) {
             let tried = self.weigh(case, &account, &provider, &known.said, password).await;
+            let user = &account.mailbox.address;
             let final_word = match &tried {
-                Ok(()) => true,
+                // A slow hash takes its time, too.
+                Ok(()) => !provider.people.is_purged(purges, &known.said, user),
                 Err(stop) => {
                     let just_now = known.is_of_just_now(case.attempt.arrived, &provider.settings);
                     just_now || !may_be_mended(*stop)
@@ -69,11 +72,15 @@ impl Pipeline {
                 }
                 return tried.map(|()| account);
             }
-            if let Err(stop) = tried {
-                may_ask_again(case, &account, &provider, stop)?;
-            }
+            let why = match tried {
+                Ok(()) => "was forgotten while the password was checked",
+                Err(stop) => {
+                    may_ask_again(case, &account, &provider, stop)?;
+                    "does not let in"
+                }
+            };
             case.trace.note("asked", Outcome::NotApplicable, || {
-                "what was said before does not let in, so the provider is asked again".to_owned()
+                format!("what was said before {why}, so the provider is asked again")
             });
         }
         self.by_asking(case, account, provider, password, give_up).await
@@ -83,19 +90,19 @@ impl Pipeline {
     async fn by_asking<'a>(
         &'a self,
         case: &mut Case<'a>,
-        account: Account,
+        mut account: Account,
         mut provider: Arc<Connected>,
         password: Option<&Secret>,
         give_up: Instant,
     ) -> Result<Account, Stop> {
-        // Nobody waits for one place while he holds the other.
-        case.gate = None;
-        case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
-        let give_up = case.or_from_now(give_up, PATIENCE);
-        let mut account = self.once_more(case, account, &provider, Self::keeps_password).await?;
         for _ in 0..2 {
+            // Nobody waits for one place while he holds the other.
+            (case.gate, case.turn) = (None, None);
+            case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+            let give_up = case.or_from_now(give_up, PATIENCE);
+            account = self.once_more(case, account, &provider, Self::keeps_password).await?;
             // Who had the turn before us may have asked the same.
-            let now = case.attempt.arrived;
+            let (now, purges) = (case.attempt.arrived, provider.people.purges());
             let just_said = known(case, &provider, &account).filter(|known| {
                 !case.trace.is_on() && known.is_of_just_now(now, &provider.settings)
             });
@@ -116,11 +123,20 @@ impl Pipeline {
                 case.turn = None;
             }
             account = self.once_more(case, account, &provider, Self::keeps_password).await?;
-            if let SaidOf::Unavailable(outage) = &said {
-                self.by_last(case, &account, &provider, outage, password).await?;
-                return Ok(account);
+            let said = match said {
+                SaidOf::Unavailable(outage) => {
+                    self.by_last(case, &account, &provider, &outage, password).await?
+                }
+                said => {
+                    self.weigh(case, &account, &provider, &said, password).await?;
+                    said
+                }
+            };
+            // A slow hash takes its time, too.
+            if provider.people.is_purged(purges, &said, &account.mailbox.address) {
+                provider = self.keeps_password(case, &account)?;
+                continue;
             }
-            self.weigh(case, &account, &provider, &said, password).await?;
             let SaidOf::Good(person) = &said else { return Ok(account) };
             return self.bound(case, account, claimed(&provider, person)).await;
         }
@@ -167,8 +183,8 @@ impl Pipeline {
         Err(case.refused(Reason::WrongPassword, "the password is wrong"))
     }
 
-    /// By the last answer, where the provider cannot be asked: it lets in, and
-    /// for all else it is too old.
+    /// The last answer, where the provider cannot be asked and it lets in: for all
+    /// else it is too old.
     async fn by_last<'a>(
         &'a self,
         case: &mut Case<'a>,
@@ -176,7 +192,7 @@ impl Pipeline {
         provider: &Connected,
         outage: &Outage,
         password: Option<&Secret>,
-    ) -> Result<(), Stop> {
+    ) -> Result<SaidOf, Stop> {
         let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
         let last = provider.people.last(&key, case.attempt.arrived);
         let hers = |person: &Person| claimed(provider, person).is_bound_to(account);
@@ -195,13 +211,14 @@ impl Pipeline {
         case.trace.note("asked", Outcome::NotApplicable, || {
             format!("{outage}; what was said at {asked} still counts")
         });
-        let Some(password) = password else { return Ok(()) };
+        let last = SaidOf::Good(Arc::clone(&person));
+        let Some(password) = password else { return Ok(last) };
         if self.is_right(case, account, hash, password).await? {
             (case.stale, case.cached) = (true, true);
             if !case.trace.is_on() {
                 provider.people.count_stale();
             }
-            return Ok(());
+            return Ok(last);
         }
         // It may be right by now; who tries many of them is guessing all the same.
         case.guessed = true;

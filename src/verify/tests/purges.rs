@@ -10,6 +10,7 @@ use super::{
     keycloak::{FakeKeycloak, hash_of},
     mailpassword::at_home,
     provider::{FakeProvider, bearer, later},
+    slow::blocker,
     *,
 };
 use crate::verify::connected::Connected;
@@ -126,6 +127,40 @@ async fn purge_while_lookup_in_flight_is_not_undone() {
         token_case(purge, concerns).await;
         // They are none of the people's.
         person_case(purge, false).await;
+    }
+}
+
+/// The hash takes its time after the answer came, and what happens meanwhile counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_while_the_password_is_checked_is_not_overtaken() {
+    for (purge, concerns) in
+        OF_ANN.map(|purge| (purge, true)).into_iter().chain(OF_OTHERS.map(|purge| (purge, false)))
+    {
+        // By an answer that is there, and by one that comes.
+        for cold in [false, true] {
+            let (rig, corp) = at_home().await;
+            // No password is known to be right any more.
+            let settings = Settings { hash_threads: 1, verified_cache_entries: 7, ..settings() };
+            rig.pipeline.reload(settings);
+            let pool = Arc::clone(&rig.pipeline.current().pool);
+            let (hash, job) = blocker();
+            let running = tokio::spawn({
+                let pool = Arc::clone(&pool);
+                async move { pool.run(pool.deadline(), job).await }
+            });
+            hash.begun.recv().unwrap();
+            flush(&rig.pipeline, if cold { &[] } else { &[BEN] });
+            let login = start(&rig, password(ANN, "wonderland"));
+            while pool.status().queued == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            corp.has(ANN, hash_of("new"));
+            purge(&rig.pipeline, &rig.connected("corp"));
+            hash.go.send(()).unwrap();
+            running.await.unwrap().unwrap();
+            assert_eq!(word_of(login).await, if concerns { "wrong_password" } else { "ok" });
+            assert_eq!(corp.look_ups(), 1 + usize::from(cold) + usize::from(concerns));
+        }
     }
 }
 

@@ -126,12 +126,12 @@ async fn equal_checks_in_flight_share_one_run() {
 }
 
 /// A job that waits until it is told to go on.
-struct Blocker {
-    go: mpsc::Sender<()>,
-    begun: mpsc::Receiver<()>,
+pub(super) struct Blocker {
+    pub(super) go: mpsc::Sender<()>,
+    pub(super) begun: mpsc::Receiver<()>,
 }
 
-fn blocker() -> (Blocker, impl FnOnce() + Send + 'static) {
+pub(super) fn blocker() -> (Blocker, impl FnOnce() + Send + 'static) {
     let (go, wait) = mpsc::channel();
     let (started, begun) = mpsc::channel();
     let job = move || {
