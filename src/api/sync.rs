@@ -1,6 +1,6 @@
 //! `/providers/{name}/sync`: runs over a provider's people, and their record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     idp::Problem,
-    mailbox::{Address, ProviderName, policy::WithdrawnWhy},
-    provision::{AlreadyRunning, OnWithdrawn, Order, Phase, Progress, Sync},
+    mailbox::{Address, ProviderName},
+    provision::{AlreadyRunning, Order, Phase, Progress},
     store::{SyncLine, SyncOutcome, SyncRun},
-    verify::WithdrawnFor,
 };
 
 /// A run.
@@ -146,40 +145,20 @@ pub(super) async fn start(
     if asked.withdraw_limit.is_some_and(|percent| percent > 100) {
         return Err(Error::bad_request("withdraw_limit: a percentage, 100 at most"));
     }
-    let settings = state.report(&name)?.settings.map_err(|problems| unusable(&name, &problems))?;
-    if settings.admin.is_none() {
+    state.report(&name)?.settings.map_err(|problems| unusable(&name, &problems))?;
+    let work = state.pipeline.sync(&name).ok_or_else(|| {
         let why = format!(
             "provider {name} cannot be asked who its people are: that needs kind keycloak, \
              client_id and client_secret"
         );
-        return Err(Error::new(Code::Conflict, why));
-    }
-    let provider = state.pipeline.provider(&name);
-    let work = Sync {
-        store: state.store.clone(),
-        provider: provider.ok_or_else(|| Error::not_found("provider", name.as_str()))?,
-        names: state.pipeline.names(),
-        userdb: state.settings.load().userdb.clone(),
-        on_withdrawn: on_withdrawn(&state),
-    };
+        Error::new(Code::Conflict, why)
+    })?;
     let order = Order { dry_run: asked.dry_run, withdraw_limit: asked.withdraw_limit };
     let begun = state.syncs.start(work, order).await?;
     if !order.dry_run {
         caller.changed("sync run", &name);
     }
     Ok((StatusCode::ACCEPTED, Json(begun.into())))
-}
-
-/// Whoever is switched off by a sync loses his sessions like anybody else.
-fn on_withdrawn(state: &State) -> OnWithdrawn {
-    let pipeline = Arc::clone(&state.pipeline);
-    Arc::new(move |address, why| {
-        let why = match why {
-            WithdrawnWhy::Missing => WithdrawnFor::OwnerGone,
-            WithdrawnWhy::Disabled => WithdrawnFor::OwnerDisabled,
-        };
-        pipeline.withdraw(address, why);
-    })
 }
 
 fn unusable(name: &ProviderName, problems: &[Problem]) -> Error {

@@ -210,6 +210,18 @@ pub(super) struct Values {
     #[arg(long, value_name = "BOOL")]
     import_users: Option<bool>,
 
+    /// The first login of somebody who has no mailbox makes one [default: true]
+    #[arg(long, value_name = "BOOL")]
+    login_provisioning: Option<bool>,
+
+    /// Syncs run by themselves, and change mailboxes that exist [default: false]
+    #[arg(long, value_name = "BOOL")]
+    periodic_full_sync: Option<bool>,
+
+    /// How long after one sync the next begins [default: 15]
+    #[arg(long, value_name = "MINUTES")]
+    sync_interval: Option<u32>,
+
     #[arg(
         long,
         value_name = "NAME",
@@ -217,8 +229,9 @@ pub(super) struct Values {
     )]
     template_attribute: Option<String>,
 
-    /// What a value of it stands for (repeatable; the first that fits counts; replaces all)
-    #[arg(long, value_name = "VALUE=TEMPLATE")]
+    /// Template of whom it fits, by a value of that attribute, group:NAME or role:NAME
+    /// (repeatable; the first that fits counts; replaces all)
+    #[arg(long, value_name = "WHOM=TEMPLATE")]
     attribute_mapping: Vec<String>,
 
     /// Template of a new mailbox where no value fits
@@ -277,7 +290,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 42] = [
+const KEYS: [&str; 45] = [
     "kind",
     "server_url",
     "realm",
@@ -305,6 +318,9 @@ const KEYS: [&str; 42] = [
     "mailpassword_flow",
     "password_attribute",
     "import_users",
+    "login_provisioning",
+    "periodic_full_sync",
+    "sync_interval",
     "template_attribute",
     "attribute_mapping",
     "default_template",
@@ -359,6 +375,9 @@ impl Values {
             flag(self.mailpassword_flow),
             text(self.password_attribute),
             flag(self.import_users),
+            flag(self.login_provisioning),
+            flag(self.periodic_full_sync),
+            self.sync_interval.map(Value::from),
             text(self.template_attribute),
             mapping(&self.attribute_mapping)?,
             text(self.default_template),
@@ -383,10 +402,14 @@ impl Values {
 /// A template's name has fewer equals signs than anybody's attribute.
 fn mapping(entries: &[String]) -> Result<Option<Value>> {
     let entry = |text: &String| {
-        let (value, template) = text.rsplit_once('=').ok_or_else(|| {
-            Failure::usage(format!("--attribute-mapping {text}: expected VALUE=TEMPLATE"))
+        let (whom, template) = text.rsplit_once('=').ok_or_else(|| {
+            Failure::usage(format!("--attribute-mapping {text}: expected WHOM=TEMPLATE"))
         })?;
-        Ok(json!({ "value": value, "template": template }))
+        let (by, whom) = match whom.split_once(':') {
+            Some((by @ ("group" | "role"), name)) => (by, name),
+            _ => ("value", whom),
+        };
+        Ok(json!({ by: whom, "template": template }))
     };
     let entries: Vec<Value> = entries.iter().map(entry).collect::<Result<_>>()?;
     Ok((!entries.is_empty()).then(|| entries.into()))

@@ -69,7 +69,7 @@ pub(super) fn mean(mut written: File, source: Source, text: &str) -> Result<Conf
     let names = check.names(&written.names);
     let server = check.server(&written, &source);
     let userdb = check.userdb(&written.userdb);
-    let verify = check.verify(&written, names);
+    let verify = check.verify(&written, names, userdb.home.clone());
     let log = telemetry::Settings { target: written.log.target, level: written.log.level };
     if check.problems.0.is_empty() {
         Ok(Config { source, log, server, verify, userdb, written })
@@ -397,7 +397,7 @@ impl Check<'_> {
         holds.then_some(Endpoint::Tcp(address))
     }
 
-    fn verify(&mut self, written: &File, names: NameRules) -> VerifySettings {
+    fn verify(&mut self, written: &File, names: NameRules, home: String) -> VerifySettings {
         let passwords = &written.passwords;
         let abuse = &written.abuse;
         let caps = Caps {
@@ -425,6 +425,7 @@ impl Check<'_> {
         self.must(!abuse.hold.0.is_zero(), "abuse", "hold", lasts);
         VerifySettings {
             names,
+            home,
             failure_delay: written.login.failure_delay.0,
             default_scheme,
             caps,

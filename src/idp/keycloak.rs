@@ -23,7 +23,7 @@ use super::{
     settings, token,
     words::printable,
 };
-use crate::mailbox::PasswordHash;
+use crate::mailbox::{PasswordHash, Profile};
 
 /// Longest look-up altogether: Postfix gives up after 10 s.
 const LIMIT: Duration = Duration::from_secs(9);
@@ -47,12 +47,8 @@ pub enum LookedUp {
 /// A person.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Person {
-    /// The provider's own id of him: `sub` in his tokens.
-    pub subject: String,
-    /// Whether he may log in at all.
-    pub enabled: bool,
-    /// Whether the address is verified.
-    pub email_is_verified: bool,
+    /// Who he is.
+    pub profile: Profile,
     /// What his password is compared with.
     pub mailpassword: Mailpassword,
 }
@@ -116,12 +112,14 @@ impl Provider {
             return Ok(None);
         }
         self.granted(&reply, &ticket)?;
-        let mut person = read(&reply.object()?, self.attribute(), &reply)?;
-        if person.subject != subject {
+        let mut person = self.person(&reply.object()?, &reply)?;
+        if person.profile.subject != subject {
             return Err(reply.malformed("it answers with another person"));
         }
         ticket.has_seen_people();
-        person.enabled = person.enabled || self.quirk_is_only_locked_out(subject, deadline).await?;
+        if !person.profile.enabled {
+            person.profile.enabled = self.quirk_is_only_locked_out(subject, deadline).await?;
+        }
         Ok(Some(person))
     }
 
@@ -142,7 +140,7 @@ impl Provider {
         let same = people.iter().filter_map(Value::as_object);
         let mut same = same.filter(|person| person.get("id").is_some_and(|id| id == subject));
         match (same.next(), same.next()) {
-            (Some(person), None) => Ok(read(person, None, &reply)?.enabled),
+            (Some(person), None) => is_enabled(person, &reply),
             _ => Ok(false),
         }
     }
@@ -181,7 +179,7 @@ impl Provider {
                 }
                 Ok(LookedUp::Nobody)
             }
-            [person] => Ok(LookedUp::Person(read(person, self.attribute(), &reply)?)),
+            [person] => Ok(LookedUp::Person(self.person(person, &reply)?)),
             _ => Ok(LookedUp::Several),
         }
     }
@@ -304,9 +302,15 @@ impl Provider {
         self.settings().admin.as_ref().ok_or_else(no_client)
     }
 
-    /// Where nobody asks for the hash, none is found.
-    fn attribute(&self) -> Option<&str> {
-        self.settings().password_attribute.as_deref()
+    fn person(&self, person: &Map<String, Value>, reply: &Reply) -> Result<Person, Outage> {
+        let settings = self.settings();
+        let mailpassword = match &settings.password_attribute {
+            Some(attribute) => mailpassword(person, attribute, reply)?,
+            // Where nobody asks for the hash, none is found.
+            None => Mailpassword::Missing,
+        };
+        let profile = profile(person, &settings.provisioning.template_attribute, reply)?;
+        Ok(Person { profile, mailpassword })
     }
 
     pub(super) fn clean(&self, outage: Outage) -> Outage {
@@ -356,22 +360,34 @@ fn no_token(reply: &Reply) -> Outage {
     Outage::new(OutageCause::Credentials, detail)
 }
 
-fn read(
+/// Who somebody is; `attribute` names his template.
+pub(super) fn profile(
     person: &Map<String, Value>,
-    attribute: Option<&str>,
+    attribute: &str,
     reply: &Reply,
-) -> Result<Person, Outage> {
+) -> Result<Profile, Outage> {
     let subject = text(person, "id", reply)?;
-    Ok(Person {
-        subject: subject.ok_or_else(|| reply.malformed("a person without an id"))?.to_owned(),
-        enabled: flag(person, "enabled", reply)?
-            .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
+    let fit =
+        |id: &&str| !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control);
+    let subject = subject.filter(fit).ok_or_else(|| reply.malformed("a person without an id"))?;
+    let names = [text(person, "firstName", reply)?, text(person, "lastName", reply)?];
+    let names: Vec<&str> = names.into_iter().flatten().map(str::trim).collect();
+    let values = attribute_values(person, attribute, reply)?;
+    Ok(Profile {
+        subject: subject.to_owned(),
+        enabled: is_enabled(person, reply)?,
+        email: text(person, "email", reply)?.map(str::to_owned),
         email_is_verified: flag(person, "emailVerified", reply)?.unwrap_or(false),
-        mailpassword: match attribute {
-            Some(attribute) => mailpassword(person, attribute, reply)?,
-            None => Mailpassword::Missing,
-        },
+        name: names.join(" ").trim().to_owned(),
+        template_values: values.into_iter().map(str::to_owned).collect(),
+        groups: None,
+        roles: None,
     })
+}
+
+fn is_enabled(person: &Map<String, Value>, reply: &Reply) -> Result<bool, Outage> {
+    let enabled = flag(person, "enabled", reply)?;
+    enabled.ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))
 }
 
 fn mailpassword(
@@ -379,21 +395,28 @@ fn mailpassword(
     attribute: &str,
     reply: &Reply,
 ) -> Result<Mailpassword, Outage> {
+    Ok(match attribute_values(person, attribute, reply)?[..] {
+        [] | [""] => Mailpassword::Missing,
+        [text] if text.len() > MAX_HASH_BYTES => Mailpassword::TooLong,
+        [text] => Mailpassword::Hash(text.to_owned().into()),
+        _ => Mailpassword::Several,
+    })
+}
+
+fn attribute_values<'a>(
+    person: &'a Map<String, Value>,
+    attribute: &str,
+    reply: &Reply,
+) -> Result<Vec<&'a str>, Outage> {
     let wrong = || reply.malformed("attributes are no lists of texts");
     // Without any, the member is missing.
     let attributes = match person.get("attributes") {
-        None | Some(Value::Null) => return Ok(Mailpassword::Missing),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(attributes) => attributes.as_object().ok_or_else(wrong)?,
     };
-    let Some(values) = attributes.get(attribute) else { return Ok(Mailpassword::Missing) };
-    match values.as_array().ok_or_else(wrong)?.as_slice() {
-        [] => Ok(Mailpassword::Missing),
-        [Value::String(text)] if text.is_empty() => Ok(Mailpassword::Missing),
-        [Value::String(text)] if text.len() > MAX_HASH_BYTES => Ok(Mailpassword::TooLong),
-        [Value::String(text)] => Ok(Mailpassword::Hash(text.clone().into())),
-        [_] => Err(wrong()),
-        _ => Ok(Mailpassword::Several),
-    }
+    let Some(values) = attributes.get(attribute) else { return Ok(Vec::new()) };
+    let values = values.as_array().ok_or_else(wrong)?.iter();
+    values.map(|value| value.as_str().ok_or_else(wrong)).collect()
 }
 
 pub(super) fn flag(

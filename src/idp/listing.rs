@@ -15,8 +15,9 @@ use serde_json::Value;
 use super::{
     Outage, OutageCause, Provider,
     http::{Endpoint, Reply},
-    keycloak::{MAX_ID_BYTES, flag, text, with_query},
+    keycloak::{profile, with_query},
 };
+use crate::mailbox::Profile;
 
 /// People of one page. Keycloak 26.2.5 takes 24 s for 17,000 by a hundred, 20 s by
 /// five hundred, and 55 s by two thousand.
@@ -25,23 +26,6 @@ const PAGE: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often one listing goes back.
 const MAX_STEPS_BACK: u32 = 1000;
-
-/// A person as listed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Listed {
-    /// The provider's own id of him: `sub` in his tokens.
-    pub subject: String,
-    /// Whether he may log in at all.
-    pub enabled: bool,
-    /// His address as it came; not canonical.
-    pub email: Option<String>,
-    /// Whether it is verified.
-    pub email_is_verified: bool,
-    /// First and last name, as far as there are any.
-    pub name: String,
-    /// Values of the attribute that names his template.
-    pub template_values: Vec<String>,
-}
 
 /// How far a listing is.
 #[derive(Clone, Debug)]
@@ -93,8 +77,8 @@ impl Provider {
     pub async fn list_people(
         &self,
         listing: &mut Listing,
-        seen: impl Fn(&str) -> bool,
-    ) -> Result<Option<Vec<Listed>>, Outage> {
+        seen: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Option<Vec<Profile>>, Outage> {
         loop {
             match self.people_page(listing.first, listing.size).await {
                 // What cannot be read or waited for at once may be in pieces.
@@ -134,7 +118,7 @@ impl Provider {
         counted.await.map_err(|outage| self.clean(outage))
     }
 
-    async fn people_page(&self, first: usize, size: usize) -> Result<Vec<Listed>, Outage> {
+    async fn people_page(&self, first: usize, size: usize) -> Result<Vec<Profile>, Outage> {
         let deadline = Instant::now() + PATIENCE;
         let page = async {
             let (first, size) = (first.to_string(), size.to_string());
@@ -153,37 +137,7 @@ impl Provider {
     }
 }
 
-fn read(person: &Value, attribute: &str, reply: &Reply) -> Result<Listed, Outage> {
+fn read(person: &Value, attribute: &str, reply: &Reply) -> Result<Profile, Outage> {
     let person = person.as_object().ok_or_else(|| reply.malformed("no list of people"))?;
-    let subject = text(person, "id", reply)?;
-    let fit =
-        |id: &&str| !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control);
-    let subject = subject.filter(fit).ok_or_else(|| reply.malformed("a person without an id"))?;
-    let names = [text(person, "firstName", reply)?, text(person, "lastName", reply)?];
-    let names: Vec<&str> = names.into_iter().flatten().map(str::trim).collect();
-    Ok(Listed {
-        subject: subject.to_owned(),
-        enabled: flag(person, "enabled", reply)?
-            .ok_or_else(|| reply.malformed("it does not say whether the person is enabled"))?,
-        email: text(person, "email", reply)?.map(str::to_owned),
-        email_is_verified: flag(person, "emailVerified", reply)?.unwrap_or(false),
-        name: names.join(" ").trim().to_owned(),
-        template_values: values(person.get("attributes"), attribute, reply)?,
-    })
-}
-
-fn values(
-    attributes: Option<&Value>,
-    attribute: &str,
-    reply: &Reply,
-) -> Result<Vec<String>, Outage> {
-    let wrong = || reply.malformed("attributes are no lists of texts");
-    // Without any, the member is missing.
-    let attributes = match attributes {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(attributes) => attributes.as_object().ok_or_else(wrong)?,
-    };
-    let Some(values) = attributes.get(attribute) else { return Ok(Vec::new()) };
-    let values = values.as_array().ok_or_else(wrong)?.iter();
-    values.map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+    profile(person, attribute, reply)
 }

@@ -42,7 +42,7 @@ pub use self::{
     events::{EventsState, Happened, Happening, Polled},
     figures::{BUCKETS_MILLIS, Figures, Times},
     keycloak::{LookedUp, Mailpassword, Person},
-    listing::{Listed, Listing},
+    listing::Listing,
     logout::{Logout, LogoutRefused},
     provider::{Provider, Status},
     settings::{Problem, Settings},

@@ -9,8 +9,9 @@ use super::tls::certificates;
 use crate::{
     clock::Span,
     mailbox::{
-        DomainName, NamedProvider, Provider, ProviderName, TemplateName,
-        provider::{ClientAuth, Kind, MappedTemplate, Method, Renames, UnverifiedEmail},
+        DomainName, NamedProvider, Provider, ProviderName, Provisioning,
+        provider::{ClientAuth, Kind, MappedTemplate, Method, UnverifiedEmail},
+        provisioning::{Mapped, MappedBy},
     },
     secret::Secret,
 };
@@ -19,6 +20,8 @@ use crate::{
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Postfix waits 10 s for a verdict, and a login may need two requests.
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest time between two syncs, in minutes.
+const MAX_SYNC_INTERVAL: u32 = 7 * 24 * 60;
 
 /// One thing that is wrong with a provider as written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,25 +93,6 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Longest wait for a whole answer.
     pub timeout: Duration,
-}
-
-/// How a provider's people become mailboxes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Provisioning {
-    /// A sync makes mailboxes for people who have none.
-    pub import_users: bool,
-    /// Attribute that names a person's template.
-    pub template_attribute: String,
-    /// What its values stand for, the first that fits.
-    pub mapping: Vec<MappedTemplate>,
-    /// Template of a new mailbox where none fits.
-    pub default_template: Option<TemplateName>,
-    /// It is applied also to mailboxes that exist.
-    pub default_template_updates: bool,
-    /// What becomes of a mailbox whose person has another address now.
-    pub renames: Renames,
-    /// Percentage of its mailboxes that one sync may switch off.
-    pub withdraw_limit: u8,
 }
 
 /// Endpoints as configured.
@@ -564,13 +548,13 @@ impl Check {
         if provider.import_users {
             self.needs_admin("import_users", provider);
         }
-        let mapping = &provider.attribute_mapping;
-        for (place, MappedTemplate { value, .. }) in mapping.iter().enumerate() {
-            if value.is_empty() {
-                self.problem("attribute_mapping", "an entry has an empty value");
-            } else if mapping[..place].iter().any(|before| before.value == *value) {
-                self.problem("attribute_mapping", format!("\"{value}\" stands there twice"));
-            }
+        if provider.periodic_full_sync {
+            self.needs_admin("periodic_full_sync", provider);
+        }
+        let sync_interval = provider.sync_interval.unwrap_or(15);
+        if !(1..=MAX_SYNC_INTERVAL).contains(&sync_interval) {
+            let reason = format!("minutes: 1 at least, {MAX_SYNC_INTERVAL} (a week) at most");
+            self.problem("sync_interval", reason);
         }
         if provider.default_template_updates && provider.default_template.is_none() {
             self.problem("default_template_updates", "there is no default_template");
@@ -581,13 +565,40 @@ impl Check {
         }
         Provisioning {
             import_users: provider.import_users,
+            login_provisioning: provider.login_provisioning.unwrap_or(true),
+            periodic_full_sync: provider.periodic_full_sync,
+            sync_interval: Duration::from_secs(60 * u64::from(sync_interval)),
             template_attribute: attribute.to_owned(),
-            mapping: mapping.clone(),
+            mapping: self.mapping(&provider.attribute_mapping),
             default_template: provider.default_template.clone(),
             default_template_updates: provider.default_template_updates,
             renames: provider.renames,
             withdraw_limit,
         }
+    }
+
+    fn mapping(&mut self, written: &[MappedTemplate]) -> Vec<Mapped> {
+        let mut mapping: Vec<Mapped> = Vec::with_capacity(written.len());
+        for MappedTemplate { value, group, role, template } in written {
+            let by = match (value, group, role) {
+                (Some(value), None, None) => MappedBy::Value(value.clone()),
+                (None, Some(group), None) => MappedBy::Group(group.clone()),
+                (None, None, Some(role)) => MappedBy::Role(role.clone()),
+                _ => {
+                    let reason = "each entry has one of value, group and role";
+                    self.problem("attribute_mapping", reason);
+                    continue;
+                }
+            };
+            let (MappedBy::Value(text) | MappedBy::Group(text) | MappedBy::Role(text)) = &by;
+            if text.is_empty() {
+                self.problem("attribute_mapping", "an entry has an empty text");
+            } else if mapping.iter().any(|before| before.by == by) {
+                self.problem("attribute_mapping", format!("\"{text}\" stands there twice"));
+            }
+            mapping.push(Mapped { by, template: template.clone() });
+        }
+        mapping
     }
 
     fn needs_admin(&mut self, key: &'static str, provider: &Provider) {

@@ -8,7 +8,9 @@ pub mod limits;
 pub mod owner;
 pub mod password_hash;
 pub mod policy;
+pub mod profile;
 pub mod provider;
+pub mod provisioning;
 pub mod service;
 pub mod state;
 pub mod template;
@@ -26,7 +28,9 @@ pub use self::{
     owner::{Owner, OwnerState},
     password_hash::PasswordHash,
     policy::Policy,
+    profile::Profile,
     provider::{NamedProvider, Provider, ProviderName},
+    provisioning::Provisioning,
     service::{Service, Services},
     state::{MailboxState, SetBy},
     template::{Template, TemplateName},

@@ -139,12 +139,19 @@ pub enum Renames {
     Follow,
 }
 
-/// Which template a value of the person's attribute stands for.
+/// Which template whoever it fits gets: one of `value`, `group` and `role`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MappedTemplate {
-    /// The value, compared as it is.
-    pub value: String,
+    /// A value of the person's attribute, compared as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// A group that the person is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// A role that the person has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The template.
     pub template: TemplateName,
 }
@@ -291,6 +298,16 @@ pub struct Provider {
     /// A sync makes mailboxes for people who have none.
     #[serde(default)]
     pub import_users: bool,
+    /// A first login makes one; yes where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_provisioning: Option<bool>,
+    /// Syncs run by themselves and change mailboxes that exist. With
+    /// `import_users` alone they run and only make new ones.
+    #[serde(default)]
+    pub periodic_full_sync: bool,
+    /// Minutes from the end of such a sync to the next; 15 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_interval: Option<u32>,
     /// Attribute that names a person's template; `mailcow_template` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_attribute: Option<String>,
@@ -376,6 +393,9 @@ impl Provider {
             mailpassword_flow: false,
             password_attribute: None,
             import_users: false,
+            login_provisioning: None,
+            periodic_full_sync: false,
+            sync_interval: None,
             template_attribute: None,
             attribute_mapping: Vec::new(),
             default_template: None,

@@ -11,13 +11,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::mapping;
+use super::{Source, mapping};
 use crate::{
     clock::Timestamp,
-    idp::{self, Listed},
     mailbox::{
-        Address, AppliedTemplate, AuthSource, Binding, Domain, DomainName, Mailbox, MailboxState,
-        NameRules, SetBy, Template, TemplateName,
+        Address, AppliedTemplate, AuthSource, Domain, DomainName, Mailbox, MailboxState, NameRules,
+        Profile, SetBy, Template, TemplateName,
         policy::{self, Field, Missing, Withdrawn, WithdrawnWhy},
         provider::{Renames, UnverifiedEmail},
         userdb,
@@ -32,14 +31,14 @@ const MAX_NAME_CHARS: usize = 200;
 
 /// By which rules people become mailboxes.
 pub struct Rules {
-    /// Settings of the provider.
-    pub provider: Arc<idp::Settings>,
+    /// Whose people.
+    pub source: Arc<Source>,
     /// All templates.
     pub templates: BTreeMap<TemplateName, Arc<Template>>,
     /// How texts become addresses.
     pub names: NameRules,
     /// Pattern of a new mailbox's home.
-    pub userdb: userdb::Settings,
+    pub home: String,
 }
 
 /// What a provider's word on somebody comes to, for one mailbox.
@@ -160,7 +159,7 @@ impl Refusal {
         )
     }
 
-    fn found(self, address: Option<&Address>, person: &Listed) -> Finding {
+    fn found(self, address: Option<&Address>, person: &Profile) -> Finding {
         if self.is_only_counted() {
             return Finding::Counted(self);
         }
@@ -194,9 +193,9 @@ impl Rules {
     pub async fn person(
         &self,
         store: &dyn Store,
-        person: &Listed,
+        person: &Profile,
     ) -> Result<Vec<Finding>, store::Error> {
-        let mine = store.mailboxes_of(&self.binding(&person.subject)).await?;
+        let mine = store.mailboxes_of(&self.source.binding(&person.subject)).await?;
         let mut accounts = Vec::new();
         for address in &mine {
             accounts.extend(store.account(address).await?);
@@ -216,22 +215,7 @@ impl Rules {
         }
     }
 
-    /// Whether the mailbox follows this provider.
-    pub fn follows(&self, mailbox: &Mailbox) -> bool {
-        mailbox.auth_source == AuthSource::Provider(self.provider.name.clone())
-    }
-
-    /// Whether the provider speaks for the domain.
-    pub fn speaks_for(&self, domain: &Domain) -> bool {
-        domain.provider.as_ref() == Some(&self.provider.name)
-    }
-
-    /// The person of this id at the provider.
-    pub fn binding(&self, subject: &str) -> Binding {
-        Binding { provider: self.provider.name.clone(), subject: subject.to_owned() }
-    }
-
-    fn address(&self, person: &Listed) -> Result<Address, Refusal> {
+    fn address(&self, person: &Profile) -> Result<Address, Refusal> {
         let email = person.email.as_deref().filter(|email| !email.is_empty());
         let email = email.ok_or(Refusal::NoAddress)?;
         self.names
@@ -239,22 +223,22 @@ impl Rules {
             .map_err(|why| Refusal::BadAddress(format!("{} is no address: {why}", shown(email))))
     }
 
-    fn may_bind(&self, person: &Listed) -> bool {
-        person.email_is_verified || self.provider.unverified_email == UnverifiedEmail::Accept
+    fn may_bind(&self, person: &Profile) -> bool {
+        person.email_is_verified || self.source.unverified_email == UnverifiedEmail::Accept
     }
 
     async fn of_the_bound(
         &self,
         store: &dyn Store,
-        person: &Listed,
+        person: &Profile,
         accounts: &[Account],
     ) -> Result<Vec<Finding>, store::Error> {
         let mut findings = Vec::new();
         for account in accounts {
             let mailbox = &account.mailbox;
-            if !self.speaks_for(&account.domain) {
+            if !self.source.speaks_for(&account.domain) {
                 findings.push(Finding::Counted(Refusal::DomainElsewhere));
-            } else if !self.follows(mailbox) {
+            } else if !self.source.is_followed_by(mailbox) {
                 findings.push(Finding::Counted(Refusal::SourceElsewhere));
             } else if person.enabled {
                 let renamed = match accounts {
@@ -274,7 +258,7 @@ impl Rules {
     async fn renamed(
         &self,
         store: &dyn Store,
-        person: &Listed,
+        person: &Profile,
         mailbox: &Mailbox,
     ) -> Result<Result<Option<Address>, Refusal>, store::Error> {
         // Whoever lost his address keeps his mailbox.
@@ -282,7 +266,7 @@ impl Rules {
         if address == mailbox.address {
             return Ok(Ok(None));
         }
-        Ok(if self.provider.provisioning.renames == Renames::Report {
+        Ok(if self.source.provisioning.renames == Renames::Report {
             Err(Refusal::Renamed(address))
         } else if address.domain() != mailbox.address.domain() {
             Err(Refusal::RenameElsewhere(address))
@@ -297,7 +281,7 @@ impl Rules {
 
     fn updated(
         &self,
-        person: &Listed,
+        person: &Profile,
         old: &Arc<Mailbox>,
         renamed: Result<Option<Address>, Refusal>,
     ) -> Vec<Finding> {
@@ -305,8 +289,8 @@ impl Rules {
         let mut refuse = |refusal: Refusal| {
             findings.push(refusal.found(Some(&old.address), person));
         };
-        let rules = &self.provider.provisioning;
-        let template = mapping::template(rules, &person.template_values, false);
+        let rules = &self.source.provisioning;
+        let template = mapping::template(rules, person, false);
         let template = template.and_then(|name| {
             let template = self.templates.get(name);
             if template.is_none() {
@@ -320,7 +304,7 @@ impl Rules {
         });
         let mut new = self.following(old);
         new.address = renamed.unwrap_or_else(|| old.address.clone());
-        new.bound = Some(self.binding(&person.subject));
+        new.bound = Some(self.source.binding(&person.subject));
         show(&mut new, &person.name);
         restore(&mut new);
         if let Some(template) = template {
@@ -345,21 +329,21 @@ impl Rules {
     async fn by_address(
         &self,
         store: &dyn Store,
-        person: &Listed,
+        person: &Profile,
         address: &Address,
     ) -> Result<Vec<Finding>, Stop> {
         let refused = |refusal| Err(Stop::Refused(refusal));
         let Some(domain) = store.domain(&address.domain()).await? else {
             return refused(Refusal::DomainUnknown);
         };
-        if !self.speaks_for(&domain) {
+        if !self.source.speaks_for(&domain) {
             return refused(Refusal::DomainElsewhere);
         }
         let Some(account) = store.account(address).await? else {
             let created = self.created(person, address, &domain);
             return created.map(|finding| vec![finding]).map_err(Stop::Refused);
         };
-        if !self.follows(&account.mailbox) {
+        if !self.source.is_followed_by(&account.mailbox) {
             return refused(Refusal::SourceElsewhere);
         }
         if account.mailbox.bound.is_some() {
@@ -372,18 +356,18 @@ impl Rules {
             return Ok(self.updated(person, &account.mailbox, Ok(None)));
         }
         let old = &account.mailbox;
-        let bound = Some(self.binding(&person.subject));
+        let bound = Some(self.source.binding(&person.subject));
         let new = Mailbox { bound, ..Mailbox::clone(old) };
         Ok(vec![replaced(old, new, &person.subject), disabled(old)])
     }
 
     fn created(
         &self,
-        person: &Listed,
+        person: &Profile,
         address: &Address,
         domain: &Domain,
     ) -> Result<Finding, Refusal> {
-        let rules = &self.provider.provisioning;
+        let rules = &self.source.provisioning;
         if !rules.import_users {
             return Err(Refusal::NotImported);
         }
@@ -397,7 +381,7 @@ impl Rules {
             return Err(Refusal::Unverified);
         }
         let values = &person.template_values;
-        let name = mapping::template(rules, values, true)
+        let name = mapping::template(rules, person, true)
             .ok_or_else(|| Refusal::NoTemplate(values.clone()))?;
         if !self.templates.contains_key(name) {
             return Err(Refusal::TemplateMissing(name.clone()));
@@ -408,13 +392,13 @@ impl Rules {
             template: Some(name.clone()),
             state: None,
             set_by: SetBy::Provider,
-            auth_source: AuthSource::Provider(self.provider.name.clone()),
-            bound: Some(self.binding(&person.subject)),
+            auth_source: AuthSource::Provider(self.source.name.clone()),
+            bound: Some(self.source.binding(&person.subject)),
             local_hash: None,
             services: None,
             quota: None,
             tags: Vec::new(),
-            home: Some(userdb::expand(&self.userdb.home, address)),
+            home: Some(userdb::expand(&self.home, address)),
             uid: None,
             gid: None,
             mail: None,

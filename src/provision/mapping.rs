@@ -1,18 +1,24 @@
-//! Which template a person gets: by the values of one attribute.
+//! Which template a person gets: by the values of one attribute, his groups and
+//! his roles.
 
-use crate::{idp::settings::Provisioning, mailbox::TemplateName};
+use crate::mailbox::{Profile, Provisioning, TemplateName, provisioning::MappedBy};
 
-/// The template that these values of the attribute name. Values are compared as
-/// they are. Somebody may have several; the first entry of the mapping that fits
-/// one of them counts, so that the mapping's order says what goes before what.
-/// Where none fits, the default stands in for somebody who has no mailbox yet, and
-/// for others only if the settings say so.
+/// The template that what is told of a person names. Texts are compared as they
+/// are. Several entries of the mapping may fit; the first of them counts, so that
+/// the mapping's order says what goes before what. Where none fits, the default
+/// stands in for somebody who has no mailbox yet, and for others only if the
+/// settings say so.
 pub fn template<'a>(
     rules: &'a Provisioning,
-    values: &[String],
+    person: &Profile,
     is_new: bool,
 ) -> Option<&'a TemplateName> {
-    let fits = rules.mapping.iter().find(|entry| values.contains(&entry.value));
+    let has = |all: &Option<Vec<String>>, one| all.as_ref().is_some_and(|all| all.contains(one));
+    let fits = rules.mapping.iter().find(|entry| match &entry.by {
+        MappedBy::Value(value) => person.template_values.contains(value),
+        MappedBy::Group(group) => has(&person.groups, group),
+        MappedBy::Role(role) => has(&person.roles, role),
+    });
     let default = rules.default_template.as_ref();
     let default = default.filter(|_| is_new || rules.default_template_updates);
     fits.map(|entry| &entry.template).or(default)
@@ -20,16 +26,21 @@ pub fn template<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::mailbox::provider::{MappedTemplate, Renames};
+    use crate::mailbox::{provider::Renames, provisioning::Mapped};
 
     fn rules(default: Option<&str>, updates: bool) -> Provisioning {
-        let entry = |value: &str, template: &str| MappedTemplate {
-            value: value.to_owned(),
+        let entry = |value: &str, template: &str| Mapped {
+            by: MappedBy::Value(value.to_owned()),
             template: template.parse().unwrap(),
         };
         Provisioning {
             import_users: true,
+            login_provisioning: true,
+            periodic_full_sync: false,
+            sync_interval: Duration::from_secs(900),
             template_attribute: "mailcow_template".to_owned(),
             mapping: vec![entry("boss", "Gold"), entry("staff", "Silver"), entry("1", "One")],
             default_template: default.map(|name| name.parse().unwrap()),
@@ -40,8 +51,17 @@ mod tests {
     }
 
     fn check(rules: &Provisioning, values: &[&str], is_new: bool, expected: Option<&str>) {
-        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-        let found = template(rules, &values, is_new).map(TemplateName::as_str);
+        let person = Profile {
+            subject: "id".to_owned(),
+            enabled: true,
+            email: None,
+            email_is_verified: false,
+            name: String::new(),
+            template_values: values.iter().map(|value| (*value).to_owned()).collect(),
+            groups: None,
+            roles: None,
+        };
+        let found = template(rules, &person, is_new).map(TemplateName::as_str);
         assert_eq!(found, expected, "{values:?}");
     }
 

@@ -11,10 +11,12 @@ pub mod apply;
 pub mod import;
 pub mod mapping;
 mod record;
+pub mod source;
 pub mod sync;
 mod syncs;
 
 pub use self::{
+    source::{Domains, People, ProvidersPeople, Source, Unheard},
     sync::{OnWithdrawn, Order, Phase, Progress, Sync},
     syncs::{AlreadyRunning, Syncs},
 };

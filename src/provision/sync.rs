@@ -20,13 +20,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    People, Source, Unheard,
     apply::{self, Finding, Rules},
     record::Record,
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, Listing, Outage},
-    mailbox::{Address, DomainName, NameRules, policy::WithdrawnWhy, userdb},
+    mailbox::{Address, DomainName, NameRules, policy::WithdrawnWhy},
     store::{self, MailboxFilter, Store, SyncAction, SyncLine, SyncOutcome, SyncRun},
 };
 
@@ -43,11 +43,13 @@ pub struct Sync {
     /// The state.
     pub store: Arc<dyn Store>,
     /// Whose people.
-    pub provider: Arc<idp::Provider>,
+    pub source: Arc<Source>,
+    /// They themselves.
+    pub people: Box<dyn People>,
     /// How names become addresses.
     pub names: Arc<NameRules>,
     /// Pattern of a new mailbox's home.
-    pub userdb: userdb::Settings,
+    pub home: String,
     /// Told of each mailbox that was switched off: its sessions may still be open.
     pub on_withdrawn: OnWithdrawn,
 }
@@ -95,15 +97,15 @@ pub enum Phase {
 /// Why a run ends before its end.
 enum Stop {
     Cancelled,
-    Provider(Outage),
+    Source(Unheard),
     Store(store::Error),
     TooMany,
     Brake(String),
 }
 
-impl From<Outage> for Stop {
-    fn from(outage: Outage) -> Self {
-        Self::Provider(outage)
+impl From<Unheard> for Stop {
+    fn from(unheard: Unheard) -> Self {
+        Self::Source(unheard)
     }
 }
 
@@ -117,7 +119,7 @@ impl From<Stop> for SyncOutcome {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Cancelled => Self::Cancelled,
-            Stop::Provider(outage) => Self::Failed(outage.to_string()),
+            Stop::Source(unheard) => Self::Failed(unheard.to_string()),
             Stop::Store(error) => Self::Failed(error.to_string()),
             Stop::TooMany => Self::Failed(format!("there are more than {MAX_PEOPLE} people")),
             Stop::Brake(why) => Self::Braked(why),
@@ -127,7 +129,7 @@ impl From<Stop> for SyncOutcome {
 
 /// One run under way.
 struct Run<'a> {
-    sync: &'a Sync,
+    sync: &'a mut Sync,
     rules: Rules,
     record: Record,
     percent: u8,
@@ -164,7 +166,7 @@ impl Seen {
 /// The store failed.
 pub(super) async fn begin(sync: &Sync, order: Order) -> Result<Begun, store::Error> {
     let (store, now) = (Arc::clone(&sync.store), Timestamp::now());
-    let name = sync.provider.settings().name.clone();
+    let name = sync.source.name.clone();
     let record = if order.dry_run {
         Record::planned(store, name, now)
     } else {
@@ -194,7 +196,7 @@ impl Begun {
     /// Goes to the end, and says how far it is.
     pub(super) async fn run(
         self,
-        sync: &Sync,
+        sync: &mut Sync,
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) {
@@ -215,21 +217,21 @@ impl Begun {
 
     async fn try_run(
         self,
-        sync: &Sync,
+        sync: &mut Sync,
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<(SyncRun, Vec<SyncLine>), store::Error> {
-        let provider = Arc::new(sync.provider.settings().clone());
+        let source = Arc::clone(&sync.source);
         let templates = sync.store.templates().await?.into_iter();
-        let percent = self.order.withdraw_limit.unwrap_or(provider.provisioning.withdraw_limit);
+        let percent = self.order.withdraw_limit.unwrap_or(source.provisioning.withdraw_limit);
         let rules = Rules {
             names: NameRules {
-                default_domain: provider.default_domain.clone(),
+                default_domain: source.default_domain.clone(),
                 further_local_bytes: sync.names.further_local_bytes.clone(),
             },
-            provider,
+            source,
             templates: templates.map(|one| (one.name.clone(), one)).collect::<BTreeMap<_, _>>(),
-            userdb: sync.userdb.clone(),
+            home: sync.home.clone(),
         };
         let mut run = Run {
             sync,
@@ -266,9 +268,21 @@ fn summarise(run: &SyncRun, dry_run: bool) {
     }
 }
 
+/// What `asked` comes to, unless somebody breaks the run off.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    asked: impl Future<Output = T>,
+) -> Result<T, Stop> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Stop::Cancelled),
+        answer = asked => Ok(answer),
+    }
+}
+
 impl Run<'_> {
     async fn all(&mut self) -> Result<(), Stop> {
-        let expected = self.unless_stopped(self.sync.provider.count_people()).await?.ok();
+        let expected = unless_stopped(self.stop, self.sync.people.count()).await?;
         self.progress.send_modify(|progress| progress.expected = expected);
         self.people().await?;
         self.enter(Phase::Missing);
@@ -277,21 +291,11 @@ impl Run<'_> {
         self.withdraw(&missing, following).await
     }
 
-    /// What `asked` comes to, unless somebody breaks the run off.
-    async fn unless_stopped<T>(&self, asked: impl Future<Output = T>) -> Result<T, Stop> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => Err(Stop::Cancelled),
-            answer = asked => Ok(answer),
-        }
-    }
-
     async fn people(&mut self) -> Result<(), Stop> {
-        let mut listing = Listing::default();
         loop {
-            let page =
-                self.sync.provider.list_people(&mut listing, |subject| self.seen.has(subject));
-            let Some(page) = self.unless_stopped(page).await?? else { return Ok(()) };
+            let seen = |subject: &str| self.seen.has(subject);
+            let page = unless_stopped(self.stop, self.sync.people.next_page(&seen)).await?;
+            let Some(page) = page? else { return Ok(()) };
             let mut steps = Vec::new();
             for person in &page {
                 if !self.seen.add(&person.subject) {
@@ -336,8 +340,8 @@ impl Run<'_> {
                 let page = store.mailboxes(&filter, after.as_ref(), AT_A_TIME).await?;
                 for mailbox in &page {
                     let Some(bound) = &mailbox.bound else { continue };
-                    let ours = self.rules.follows(mailbox)
-                        && bound.provider == self.rules.provider.name
+                    let ours = self.rules.source.is_followed_by(mailbox)
+                        && bound.provider == self.rules.source.name
                         && mailbox.policy.withdrawn.is_none();
                     following += usize::from(ours);
                     let unseen_now = ours && !self.seen.has(&bound.subject);
@@ -350,11 +354,11 @@ impl Run<'_> {
                 if after.is_none() {
                     break;
                 }
-                self.unless_stopped(tokio::task::yield_now()).await?;
+                unless_stopped(self.stop, tokio::task::yield_now()).await?;
             }
         }
         let limit = self.limit(following);
-        let missing = self.unless_stopped(self.asked_for(unseen, limit)).await??;
+        let missing = unless_stopped(self.stop, self.asked_for(unseen, limit)).await??;
         Ok((missing, following))
     }
 
@@ -364,12 +368,10 @@ impl Run<'_> {
         &self,
         unseen: Vec<(Address, String)>,
         limit: usize,
-    ) -> Result<Vec<Address>, Outage> {
-        let provider = &self.sync.provider;
-        let answers = stream::iter(unseen).map(async |(address, subject)| {
-            let person = provider.look_up_by_id(&subject).await?;
-            Ok(person.is_none().then_some(address))
-        });
+    ) -> Result<Vec<Address>, Unheard> {
+        let people = &self.sync.people;
+        let answers = stream::iter(unseen)
+            .map(async |(address, subject)| Ok(people.is_gone(&subject).await?.then_some(address)));
         let answers = answers.buffer_unordered(LOOK_UPS);
         let gone = answers.try_filter_map(async |gone| Ok(gone));
         gone.take(limit.saturating_add(1)).try_collect().await
@@ -380,7 +382,7 @@ impl Run<'_> {
         let mut after = None;
         loop {
             let page = self.sync.store.domains(after.as_ref(), AT_A_TIME).await?;
-            let ours = page.iter().filter(|domain| self.rules.speaks_for(domain));
+            let ours = page.iter().filter(|domain| self.rules.source.speaks_for(domain));
             found.extend(ours.map(|domain| domain.name.clone()));
             let full = page.len() == AT_A_TIME;
             after = page.last().filter(|_| full).map(|last| last.name.clone());
@@ -413,13 +415,13 @@ impl Run<'_> {
         let disabled = disabled.iter().map(|address| (address, WithdrawnWhy::Disabled));
         let all: Vec<_> = missing.chain(disabled).collect();
         for page in all.chunks(AT_A_TIME) {
-            self.unless_stopped(tokio::task::yield_now()).await?;
+            unless_stopped(self.stop, tokio::task::yield_now()).await?;
             let mut steps = Vec::new();
             for (address, why) in page {
                 let account = self.sync.store.account(address).await?;
                 let mailbox = account.map(|account| account.mailbox);
                 let mailbox = mailbox.filter(|mailbox| {
-                    self.rules.follows(mailbox) && apply::can_be_withdrawn(mailbox)
+                    self.rules.source.is_followed_by(mailbox) && apply::can_be_withdrawn(mailbox)
                 });
                 let now = Timestamp::now();
                 steps.extend(mailbox.map(|mailbox| apply::withdrawn(&mailbox, *why, now)));

@@ -47,8 +47,8 @@ impl Syncs {
     ///
     /// # Errors
     /// One is under way, or the store failed.
-    pub async fn start(&self, work: Sync, order: Order) -> Result<Progress, AlreadyRunning> {
-        let name = work.provider.settings().name.clone();
+    pub async fn start(&self, mut work: Sync, order: Order) -> Result<Progress, AlreadyRunning> {
+        let name = work.source.name.clone();
         let _only_us = self.beginning.lock().await;
         if self.progress(&name).is_some_and(|progress| progress.phase != Phase::Ended) {
             return Err(AlreadyRunning::Running(name));
@@ -61,7 +61,7 @@ impl Syncs {
         let (sender, progress) = watch::channel(first.clone());
         let stop = self.ending.child_token();
         let stopped = stop.clone();
-        let task = tokio::spawn(async move { begun.run(&work, &sender, &stopped).await });
+        let task = tokio::spawn(async move { begun.run(&mut work, &sender, &stopped).await });
         self.runs().insert(name, Running { progress, stop, task });
         Ok(first)
     }

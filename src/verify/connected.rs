@@ -120,7 +120,7 @@ impl Connected {
                 let number = own.owners.question();
                 let said = own.look_up(&address, &names).await;
                 if let SaidOf::Good(person) = &said {
-                    own.owners.learn(&person.subject, state_of(person), now, number);
+                    own.owners.learn(&person.profile.subject, state_of(person), now, number);
                 }
                 said
             }
@@ -211,7 +211,7 @@ impl Connected {
 
 /// How a person stands who is there.
 pub(super) fn state_of(person: &Person) -> OwnerState {
-    if person.enabled { OwnerState::Enabled } else { OwnerState::Disabled }
+    if person.profile.enabled { OwnerState::Enabled } else { OwnerState::Disabled }
 }
 
 /// The beginning of a foreign text, printable.

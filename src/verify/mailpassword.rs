@@ -165,11 +165,11 @@ impl Pipeline {
             }
             SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
         };
-        if let Some(why) = unfit_subject(&person.subject) {
+        if let Some(why) = unfit_subject(&person.profile.subject) {
             case.trace.note("account", Outcome::Refused, || why.to_owned());
             return Err(case.unavailable(Cause::ProviderMalformed, why));
         }
-        if !person.enabled {
+        if !person.profile.enabled {
             return Err(refused(case, Reason::DisabledAtProvider, "disabled"));
         }
         let name = &provider.settings.name;
@@ -201,7 +201,8 @@ impl Pipeline {
         let limit = provider.settings.account_check.filter(|_| outage.cause == OutageCause::Busy);
         let counts =
             |asked| limit.is_none_or(|limit| is_younger(asked, case.attempt.arrived, limit));
-        let last = last.filter(|(person, asked)| person.enabled && hers(person) && counts(*asked));
+        let last =
+            last.filter(|(person, asked)| person.profile.enabled && hers(person) && counts(*asked));
         let Some((person, asked)) = last else {
             return Err(outage_of(case, outage));
         };
@@ -332,8 +333,9 @@ pub(super) fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claime
     let settings = &provider.settings;
     Claimed {
         provider: &settings.name,
-        subject: &person.subject,
-        may_bind: person.email_is_verified || settings.unverified_email == UnverifiedEmail::Accept,
+        subject: &person.profile.subject,
+        may_bind: person.profile.email_is_verified
+            || settings.unverified_email == UnverifiedEmail::Accept,
         by: "the answer",
     }
 }

@@ -37,6 +37,7 @@ mod sentence;
 mod settings;
 mod settle;
 mod sign_out;
+mod syncing;
 mod tokens;
 pub mod trace;
 mod turns;

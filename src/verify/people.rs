@@ -50,7 +50,7 @@ impl From<Result<LookedUp, Outage>> for SaidOf {
 
 impl Answer for Person {
     fn marks(&self) -> Vec<Mark<'_>> {
-        vec![Mark::Person(&self.subject)]
+        vec![Mark::Person(&self.profile.subject)]
     }
 
     fn bytes(&self) -> usize {
@@ -58,7 +58,7 @@ impl Answer for Person {
             Mailpassword::Hash(hash) => hash.as_str().len(),
             _ => 0,
         };
-        size_of::<Self>() + self.subject.len() + hash
+        size_of::<Mailpassword>() + self.profile.bytes() + hash
     }
 }
 

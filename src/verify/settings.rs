@@ -18,6 +18,8 @@ pub const MAX_DELAY: Duration = Duration::from_secs(4);
 pub struct Settings {
     /// How names become addresses.
     pub names: NameRules,
+    /// Pattern of the home of a mailbox that is made.
+    pub home: String,
     /// Earliest answer to a refusal, counted from its arrival; at most
     /// [`MAX_DELAY`].
     pub failure_delay: Duration,
@@ -50,6 +52,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             names: NameRules::default(),
+            home: "/var/vmail/%d/%n".to_owned(),
             failure_delay: Duration::from_secs(2),
             default_scheme: NewScheme::default(),
             caps: Caps::default(),

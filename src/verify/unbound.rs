@@ -99,7 +99,7 @@ impl Pipeline {
         let said = provider.ask_about(address, self.names(), now).await;
         let Some(SaidOf::Good(person)) = said else { return Ok(()) };
         let claimed = claimed(provider, &person);
-        if !claimed.may_bind || unfit_subject(&person.subject).is_some() {
+        if !claimed.may_bind || unfit_subject(&person.profile.subject).is_some() {
             return Ok(());
         }
         // It took its time.

@@ -77,7 +77,10 @@ const TABLE: &[Room] = &[
             All("telemetry"),
         ],
     },
-    Room { name: "provision", may: &[All("store"), All("idp"), All("mailbox"), All("telemetry")] },
+    Room {
+        name: "provision",
+        may: &[All("store"), All("idp"), All("directory"), All("mailbox"), All("telemetry")],
+    },
     Room {
         name: "web",
         may: &[
@@ -100,6 +103,7 @@ const TABLE: &[Room] = &[
         may: &[
             Only("sasl", &["Credentials"]),
             All("password"),
+            All("provision"),
             All("store"),
             All("idp"),
             All("directory"),
@@ -118,10 +122,12 @@ const TABLE: &[Room] = &[
             Only("session", &["Settings"]),
             Only("verify", &["Settings", "penalty"]),
             Only("idp", &["Settings", "Problem"]),
+            Only("directory", &["Settings", "Problem"]),
             Only("store", &["Settings"]),
             Only("password", &["Caps", "NewScheme"]),
         ],
     },
+    Room { name: "directory", may: &[All("telemetry"), All("mailbox")] },
     Room {
         name: "idp",
         may: &[
@@ -132,10 +138,12 @@ const TABLE: &[Room] = &[
                     "DomainName",
                     "NamedProvider",
                     "PasswordHash",
+                    "Profile",
                     "Provider",
                     "ProviderName",
-                    "TemplateName",
+                    "Provisioning",
                     "provider",
+                    "provisioning",
                 ],
             ),
         ],

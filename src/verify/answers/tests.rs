@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     idp::{Mailpassword, Person, Refusal, Refused, Token},
+    mailbox::Profile,
     verify::{
         people::{NoPerson, PeopleCache, SaidOf},
         tokens::{self, TokenCache},
@@ -34,8 +35,17 @@ fn tokens() -> Arc<TokenCache> {
 
 fn person(subject: &str) -> SaidOf {
     let mailpassword = Mailpassword::Hash("{PLAIN}tea".to_owned().into());
-    let subject = subject.to_owned();
-    Said::Good(Person { subject, enabled: true, email_is_verified: true, mailpassword }.into())
+    let profile = Profile {
+        subject: subject.to_owned(),
+        enabled: true,
+        email: None,
+        email_is_verified: true,
+        name: String::new(),
+        template_values: Vec::new(),
+        groups: None,
+        roles: None,
+    };
+    Said::Good(Person { profile, mailpassword }.into())
 }
 
 fn nobody() -> SaidOf {

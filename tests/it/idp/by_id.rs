@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     impatient,
-    keycloak::{USERS, ann, at, gives_token, keycloak, query},
+    keycloak::{USERS, ann, at, gives_token, keycloak, query, who_ann_is},
 };
 use crate::support::provider::{Behaviour, FakeProvider, merge};
 
@@ -31,9 +31,7 @@ async fn one_request_says_how_it_goes_with_a_person() {
     fake.behave(ANN, ann_with(json!({})));
     let provider = at(&fake, |_| {});
     let expected = Person {
-        subject: "a7feeb0e".to_owned(),
-        enabled: true,
-        email_is_verified: true,
+        profile: who_ann_is(),
         mailpassword: Mailpassword::Hash("{PLAIN}tea".to_owned().into()),
     };
     assert_eq!(provider.look_up_by_id("a7feeb0e").await, Ok(Some(expected)));
@@ -57,7 +55,7 @@ async fn who_is_locked_out_for_a_while_is_not_disabled() {
     ] {
         fake.behave(USERS, Behaviour::json(&found));
         let person = provider.look_up_by_id("a7feeb0e").await.unwrap().unwrap();
-        assert_eq!(person.enabled, expected, "{found}");
+        assert_eq!(person.profile.enabled, expected, "{found}");
     }
     let asked = ("search".to_owned(), "id:a7feeb0e".to_owned());
     assert!(query(&fake.seen(USERS)[0]).contains(&asked));
@@ -136,6 +134,6 @@ async fn ids_lead_nowhere_else() {
         let path = format!("{USERS}/{path}");
         fake.behave(&path, Behaviour::json(&json!({ "id": subject, "enabled": true })));
         let person = provider.look_up_by_id(subject).await.unwrap().unwrap();
-        assert_eq!((person.subject.as_str(), fake.count(&path)), (subject, 1));
+        assert_eq!((person.profile.subject.as_str(), fake.count(&path)), (subject, 1));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dovegate::{
     idp::{LookedUp, Mailpassword, Outage, OutageCause, Person},
-    mailbox::{Provider, provider::Kind},
+    mailbox::{Profile, Provider, provider::Kind},
 };
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -69,14 +69,26 @@ fn bearers(fake: &FakeProvider) -> Vec<String> {
     fake.seen(USERS).iter().map(|seen| seen.headers["authorization"].clone()).collect()
 }
 
+/// Ann, as [`keycloak`] tells of her.
+pub(super) fn who_ann_is() -> Profile {
+    Profile {
+        subject: "a7feeb0e".to_owned(),
+        enabled: true,
+        email: Some(ANN.to_owned()),
+        email_is_verified: true,
+        name: String::new(),
+        template_values: vec!["Default".to_owned()],
+        groups: None,
+        roles: None,
+    }
+}
+
 #[tokio::test]
 async fn one_request_says_who_has_an_address() {
     let fake = keycloak();
     let provider = at(&fake, |_| {});
     let expected = Person {
-        subject: "a7feeb0e".to_owned(),
-        enabled: true,
-        email_is_verified: true,
+        profile: who_ann_is(),
         mailpassword: Mailpassword::Hash("{PLAIN}tea".to_owned().into()),
     };
     for _ in 0..3 {
@@ -136,7 +148,7 @@ async fn what_is_found_counts_only_with_the_address_that_was_asked_for() {
     ] {
         fake.behave(USERS, Behaviour::json(&people));
         let found = match look_up(&provider).await.unwrap() {
-            LookedUp::Person(person) => person.subject,
+            LookedUp::Person(person) => person.profile.subject,
             LookedUp::Nobody => "nobody".to_owned(),
             LookedUp::Several => "several".to_owned(),
         };

@@ -20,9 +20,8 @@ use dovegate::{
         Address, AuthSource, Binding, Domain, DomainName, Mailbox, MailboxState, NameRules,
         NamedProvider, Provider, Quota, Services, SetBy, Template,
         provider::{Kind, MappedTemplate},
-        userdb,
     },
-    provision::{Order, Phase, Progress, Sync, Syncs},
+    provision::{Order, Phase, Progress, ProvidersPeople, Source, Sync, Syncs},
     store::{MailboxChange, MailboxFilter, MemoryStore, NewMailbox, Store, SyncLine, SyncOutcome},
 };
 use serde_json::{Value, json};
@@ -46,7 +45,9 @@ struct Realm {
 fn written(fake: &FakeProvider) -> Provider {
     let template = |name: &str| name.parse().unwrap();
     let entry = |value: &str, name: &str| MappedTemplate {
-        value: value.to_owned(),
+        value: Some(value.to_owned()),
+        group: None,
+        role: None,
         template: template(name),
     };
     Provider {
@@ -159,15 +160,10 @@ impl Realm {
     fn work(&self) -> Sync {
         Sync {
             store: Arc::clone(&self.store),
-            provider: Arc::clone(&self.provider),
+            source: Source::of_provider(self.provider.settings()).into(),
+            people: Box::new(ProvidersPeople::of(Arc::clone(&self.provider))),
             names: Arc::new(NameRules::default()),
-            userdb: userdb::Settings {
-                uid: 5000,
-                gid: 5000,
-                home: "/var/vmail/%d/%n".to_owned(),
-                mail: "maildir:~/Maildir".to_owned(),
-                fields: BTreeMap::new(),
-            },
+            home: "/var/vmail/%d/%n".to_owned(),
             on_withdrawn: {
                 let withdrawn = Arc::clone(&self.withdrawn);
                 Arc::new(move |address, why| {

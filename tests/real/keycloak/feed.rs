@@ -78,7 +78,7 @@ impl<'k> Wire<'k> {
 
     fn is_enabled(&self, id: &str) -> Option<bool> {
         let person = self.runtime.block_on(self.provider.look_up_by_id(id));
-        person.unwrap_or_else(|outage| panic!("{outage}")).map(|person| person.enabled)
+        person.unwrap_or_else(|outage| panic!("{outage}")).map(|person| person.profile.enabled)
     }
 
     fn act(&self, method: Method, path: &str, body: &Value) {
