@@ -28,6 +28,10 @@ pub(super) const SYNC_RUN: u8 = 4;
 /// Lists of [`super::SyncLine`] by provider, a zero byte, number of the run and
 /// of the list's first line.
 pub(super) const SYNC_LINES: u8 = 5;
+/// Lines outside of syncs by provider, a zero byte, place in their ring.
+pub(super) const SYNC_NOTE: u8 = 6;
+/// How many of them there ever were, by provider.
+pub(super) const SYNC_NOTES_HEAD: u8 = 7;
 /// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
 pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
@@ -126,6 +130,21 @@ pub(super) fn sync_lines(provider: &ProviderName, run: u64) -> Vec<u8> {
 pub(super) fn sync_lines_from(provider: &ProviderName, run: u64, line: u64) -> Vec<u8> {
     let run = run.to_be_bytes();
     key(SYNC_LINES, &[provider.as_str().as_bytes(), &[0], &run, &line.to_be_bytes()])
+}
+
+/// What the keys of all lines outside of syncs begin with.
+pub(super) fn sync_notes(provider: &ProviderName) -> Vec<u8> {
+    key(SYNC_NOTE, &[provider.as_str().as_bytes(), &[0]])
+}
+
+/// Key of the line at this place of the ring.
+pub(super) fn sync_note(provider: &ProviderName, place: u64) -> Vec<u8> {
+    key(SYNC_NOTE, &[provider.as_str().as_bytes(), &[0], &place.to_be_bytes()])
+}
+
+/// Key of the ring's head.
+pub(super) fn sync_notes_head(provider: &ProviderName) -> Vec<u8> {
+    key(SYNC_NOTES_HEAD, &[provider.as_str().as_bytes()])
 }
 
 /// The number of the first line in the key of lines.

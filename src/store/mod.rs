@@ -24,6 +24,7 @@ pub mod memory;
 mod records;
 pub mod sled;
 mod sync;
+mod sync_notes;
 mod transfer;
 mod upgrade;
 mod witness;
@@ -53,6 +54,7 @@ pub use self::{
         MAX_SYNC_LINES, MAX_SYNC_RUNS, MailboxWrite, SyncAction, SyncCounts, SyncLine, SyncOutcome,
         SyncRun, SyncStep,
     },
+    sync_notes::{MAX_SYNC_NOTES, SyncNote},
     transfer::EXPORT_SCHEMA,
 };
 
@@ -334,6 +336,18 @@ pub trait Store: Send + Sync + 'static {
         first: u64,
         limit: usize,
     ) -> Result<Vec<SyncLine>, Error>;
+
+    /// Writes down what was done, or refused, by a provider's word outside of a
+    /// sync. The latest [`MAX_SYNC_NOTES`] are kept; the same refusal of the same
+    /// person is written down once in an hour.
+    async fn note_sync_line(
+        &self,
+        provider: &ProviderName,
+        line: SyncLine,
+        now: Timestamp,
+    ) -> Result<(), Error>;
+    /// The lines outside of syncs, latest first.
+    async fn sync_notes(&self, provider: &ProviderName) -> Result<Vec<SyncNote>, Error>;
 
     /// Keeps a new app password. [`Error::Exists`] if its id is taken in this
     /// mailbox (the caller makes another), [`Error::Conflict`] at

@@ -12,11 +12,11 @@ use async_trait::async_trait;
 
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    NewMailbox, Record, Store, SyncLine, SyncRun, SyncStep, UseKey, UseRow,
+    NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseKey, UseRow,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
-    keys, list, sync, transfer,
+    keys, list, sync, sync_notes, transfer,
     write::{self, Holdings},
 };
 use crate::{
@@ -200,7 +200,8 @@ impl<E: Engine> Store for Records<E> {
         self.write(move |draft| {
             let domains = list::values(draft.engine(), keys::DOMAIN, None, usize::MAX)?;
             write::remove_provider(draft, &name, &domains)?;
-            sync::forget_all(draft, &name)
+            sync::forget_all(draft, &name)?;
+            sync_notes::forget(draft, &name)
         })
         .await
     }
@@ -366,6 +367,21 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Vec<SyncLine>, Error> {
         let provider = provider.clone();
         self.blocking(move |inner| sync::lines(&inner.engine, &provider, run, first, limit)).await
+    }
+
+    async fn note_sync_line(
+        &self,
+        provider: &ProviderName,
+        line: SyncLine,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let provider = provider.clone();
+        self.write(move |draft| sync_notes::note(draft, &provider, line, now)).await
+    }
+
+    async fn sync_notes(&self, provider: &ProviderName) -> Result<Vec<SyncNote>, Error> {
+        let provider = provider.clone();
+        self.blocking(move |inner| sync_notes::notes(&inner.engine, &provider)).await
     }
 
     async fn add_app_password(

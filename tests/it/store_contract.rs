@@ -26,9 +26,9 @@ use dovegate::{
         TemplateName, domain::LimitError,
     },
     store::{
-        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_RUNS, MailboxChange,
-        MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings, SledStore, Store,
-        SyncAction, SyncLine, SyncOutcome, SyncStep, UseKey, UseRow,
+        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_NOTES, MAX_SYNC_RUNS,
+        MailboxChange, MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings,
+        SledStore, Store, SyncAction, SyncLine, SyncOutcome, SyncStep, UseKey, UseRow,
     },
 };
 
@@ -109,6 +109,8 @@ contract! {
         a_rename_takes_everything_along
         runs_are_numbered_and_the_oldest_go
         lines_are_read_from_anywhere
+        lines_outside_of_syncs_are_kept_in_bounds
+        a_refusal_is_noted_once_in_an_hour
     }
     app_passwords {
         app_passwords_are_kept_listed_and_revoked

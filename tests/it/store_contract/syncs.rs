@@ -162,3 +162,57 @@ pub(super) async fn lines_are_read_from_anywhere(store: Under) {
     }
     assert!(store.sync_lines(&corp(), run.number + 1, 0, 9).await.unwrap().is_empty());
 }
+
+pub(super) async fn lines_outside_of_syncs_are_kept_in_bounds(store: Under) {
+    let noted = async |name: ProviderName| -> Vec<String> {
+        let notes = store.sync_notes(&name).await.unwrap();
+        notes.into_iter().map(|note| note.line.subject).collect()
+    };
+    let provider = providers::provider("corp");
+    store.create_provider(provider.clone()).await.unwrap();
+    assert!(noted(corp()).await.is_empty());
+    for number in 0..MAX_SYNC_NOTES + 5 {
+        let text = format!("p{number}@example.org");
+        store.note_sync_line(&corp(), line(SyncAction::Created, &text), NOW).await.unwrap();
+    }
+    let found = noted(corp()).await;
+    assert_eq!(found.len(), MAX_SYNC_NOTES);
+    assert_eq!((&found[0][..], &found[999][..]), ("p1004@example.org", "p5@example.org"));
+    assert!(noted("corp-2".parse().unwrap()).await.is_empty());
+    // The next one of the name begins with nothing.
+    store.remove_provider(&corp()).await.unwrap();
+    store.create_provider(provider).await.unwrap();
+    assert!(noted(corp()).await.is_empty());
+    store.note_sync_line(&corp(), line(SyncAction::Updated, "b@example.org"), NOW).await.unwrap();
+    assert_eq!(noted(corp()).await, ["b@example.org"]);
+}
+
+pub(super) async fn a_refusal_is_noted_once_in_an_hour(store: Under) {
+    let refused = |text: &str, cause: &str| SyncLine {
+        cause: Some(cause.to_owned()),
+        ..line(SyncAction::Skipped, text)
+    };
+    let minutes = |number: u64| NOW.after(std::time::Duration::from_secs(number * 60));
+    for (text, cause, at, kept) in [
+        ("ann@example.org", "limit", 0, 1),
+        ("ann@example.org", "limit", 59, 1),
+        ("ann@example.org", "no_template", 59, 2),
+        ("bob@example.org", "limit", 59, 3),
+        ("ann@example.org", "limit", 60, 4),
+        // The clock was set back.
+        ("ann@example.org", "no_template", 10, 5),
+    ] {
+        store.note_sync_line(&corp(), refused(text, cause), minutes(at)).await.unwrap();
+        let notes = store.sync_notes(&corp()).await.unwrap();
+        assert_eq!(notes.len(), kept, "{text} {cause} at {at}");
+        let latest = notes.iter().find(|note| note.at == minutes(at));
+        assert!(at == 59 || latest.is_some(), "{text} {cause} at {at}");
+    }
+    for _ in 0..2 {
+        store
+            .note_sync_line(&corp(), line(SyncAction::Updated, "x@example.org"), NOW)
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.sync_notes(&corp()).await.unwrap().len(), 7);
+}
