@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod sasl;
 pub mod session;
 
+pub mod directory;
 pub mod idp;
 pub mod password;
 pub mod store;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     clock::Span,
+    directory,
     mailbox::{DomainName, Provider, ProviderName, Quota, provider::ClientSecret},
     server::settings::{Kind, TemporaryFailure},
     telemetry::{Level, Target},
@@ -36,6 +37,9 @@ pub(crate) struct File {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(serialize_with = "without_secrets")]
     pub(crate) provider: BTreeMap<ProviderName, Provider>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(serialize_with = "without_passwords")]
+    pub(crate) directory: BTreeMap<ProviderName, directory::Written>,
     pub(crate) listener: Vec<Listener>,
 }
 
@@ -56,6 +60,7 @@ impl Default for File {
             admin: Admin::default(),
             http: Http::default(),
             provider: BTreeMap::new(),
+            directory: BTreeMap::new(),
             listener: Vec::new(),
         }
     }
@@ -270,6 +275,19 @@ fn without_secrets<S: Serializer>(
         let hidden = || ClientSecret::from(NOT_SHOWN.to_owned());
         provider.client_secret = provider.client_secret.map(|_| hidden());
         (name, provider)
+    }))
+}
+
+/// The same of `[directory.NAME]`.
+fn without_passwords<S: Serializer>(
+    directories: &BTreeMap<ProviderName, directory::Written>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(directories.iter().map(|(name, directory)| {
+        let mut directory = directory.clone();
+        let hidden = || ClientSecret::from(NOT_SHOWN.to_owned());
+        directory.bind_password = directory.bind_password.map(|_| hidden());
+        (name, directory)
     }))
 }
 

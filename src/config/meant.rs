@@ -13,6 +13,7 @@ use super::{
     file::{self, File},
 };
 use crate::{
+    directory,
     idp::{Problem as ProviderProblem, Settings as ProviderSettings},
     mailbox::{NameRules, NamedProvider, Provider, ProviderName, userdb},
     password::{Caps, NewScheme},
@@ -444,6 +445,7 @@ impl Check<'_> {
                 trusted_networks: abuse.trusted_networks.iter().map(|network| network.0).collect(),
             },
             providers: self.providers(&written.provider),
+            directories: self.directories(written),
         }
     }
 
@@ -465,6 +467,28 @@ impl Check<'_> {
             }
         }
         providers
+    }
+
+    /// Directories, which share their names with the providers: a mailbox names its
+    /// auth source by that alone.
+    fn directories(&mut self, written: &File) -> Vec<Arc<directory::Settings>> {
+        let mut directories = Vec::new();
+        for (name, directory) in &written.directory {
+            let section = format!("directory.{name}");
+            if written.provider.contains_key(name) {
+                let reason = "a provider has this name: mailboxes name both alike";
+                self.problem(&section, 0, "kind", reason);
+            }
+            match directory::Settings::mean(name, directory) {
+                Ok(settings) => directories.push(Arc::new(settings)),
+                Err(problems) => {
+                    for directory::Problem { key, reason } in problems {
+                        self.problem(&section, 0, key, reason);
+                    }
+                }
+            }
+        }
+        directories
     }
 
     fn mechanisms(&mut self, written: &[String]) -> Vec<String> {

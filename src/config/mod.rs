@@ -57,11 +57,12 @@ impl Config {
     }
 
     /// The settings as somebody needs them who only asks a running server: without
-    /// identity providers, whose secrets need not be his to read, and without the
+    /// identity providers and directories, whose secrets need not be his to read, and without the
     /// command that only the server runs.
     pub fn load_without_providers(source: &Source) -> Result<Self, Error> {
         Self::read(source, |written| {
             written.provider.clear();
+            written.directory.clear();
             written.login.on_withdrawal.clear();
         })
     }

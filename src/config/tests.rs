@@ -259,6 +259,11 @@ fn the_example_lists_every_key() {
         provider.extend(one.as_table().unwrap().clone());
     }
     check_keys(&provider, "provider", "[provider.corp]\nkind = \"oidc\"\n");
+    let mut directory = toml::Table::new();
+    for one in example["directory"].as_table().unwrap().values() {
+        directory.extend(one.as_table().unwrap().clone());
+    }
+    check_keys(&directory, "directory", "[directory.staff]\nkind = \"ldap\"\n");
 }
 
 /// A file with an unknown key is answered with the names of all known ones.
@@ -344,6 +349,51 @@ fn providers_are_checked() {
         &format!("{keycloak}client_id = \"a\"\nclient_secret_file = \"/nowhere/secret\""),
         &["d.toml:7: provider.corp.client_secret_file: /nowhere/secret: No such file"],
     );
+}
+
+#[test]
+fn directories_are_checked() {
+    let file = "[directory.accounts]\nkind = \"passwd-file\"\n";
+    let whole = format!("{file}domains = [\"example.org\"]\npath = \"/etc/dovecot/users\"\n");
+    check(&whole, &[]);
+    check(
+        file,
+        &[
+            "d.toml:2: directory.accounts.domains: name those",
+            "d.toml:2: directory.accounts.path: kind passwd-file needs it",
+        ],
+    );
+    for (line, expected) in [
+        ("quota_path = \"/q\"", "quota_path: goes with format = \"docker-mailserver\""),
+        ("base_dn = \"dc=example\"", "base_dn: kind passwd-file has none: it is for kind ldap"),
+        ("sync_interval = 0", "sync_interval: minutes: 1 at least"),
+        ("default_scheme = \"{PLAIN}\"", "default_scheme: the name of a scheme"),
+        (
+            "attribute_mapping = [{ group = \"g\", template = \"T\" }]",
+            "attribute_mapping: a file knows no groups",
+        ),
+    ] {
+        let expected = format!("d.toml:6: directory.accounts.{expected}");
+        check(&format!("{whole}{line}"), &[&expected]);
+    }
+    check(
+        &format!("{whole}[provider.accounts]\nkind = \"oidc\"\nserver_url = \"https://x.example\""),
+        &["d.toml:3: directory.accounts.kind: a provider has this name"],
+    );
+    let ldap = "[directory.staff]\nkind = \"ldap\"\ndomains = [\"example.org\"]\n\
+                urls = [\"ldaps://ldap.example.org\"]\nbase_dn = \"dc=example,dc=org\"\n";
+    check(ldap, &[]);
+    for (line, expected) in [
+        ("path = \"/x\"", "path: kind ldap has none"),
+        ("bind_dn = \"cn=x\"", "bind_password: bind_dn needs one"),
+        ("bind_password = \"x\"", "bind_dn: there is a password, and no bind_dn"),
+        ("timeout = \"9s\"", "timeout: more than 0s, and at most 8s"),
+    ] {
+        let line_of_it =
+            if line.starts_with("bind_dn") || line.starts_with("bind_p") { 2 } else { 7 };
+        let expected = format!("d.toml:{line_of_it}: directory.staff.{expected}");
+        check(&format!("{ldap}{line}"), &[&expected]);
+    }
 }
 
 #[test]

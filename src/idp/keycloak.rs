@@ -382,6 +382,7 @@ pub(super) fn profile(
         template_values: values.into_iter().map(str::to_owned).collect(),
         groups: None,
         roles: None,
+        own: None,
     })
 }
 

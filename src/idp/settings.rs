@@ -10,8 +10,8 @@ use crate::{
     clock::Span,
     mailbox::{
         DomainName, NamedProvider, Provider, ProviderName, Provisioning,
-        provider::{ClientAuth, Kind, MappedTemplate, Method, UnverifiedEmail},
-        provisioning::{Mapped, MappedBy},
+        provider::{ClientAuth, Kind, Method, UnverifiedEmail},
+        provisioning,
     },
     secret::Secret,
 };
@@ -20,8 +20,6 @@ use crate::{
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Postfix waits 10 s for a verdict, and a login may need two requests.
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
-/// Longest time between two syncs, in minutes.
-const MAX_SYNC_INTERVAL: u32 = 7 * 24 * 60;
 
 /// One thing that is wrong with a provider as written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -541,64 +539,26 @@ impl Check {
     }
 
     fn provisioning(&mut self, provider: &Provider) -> Provisioning {
-        let attribute = provider.template_attribute.as_deref().unwrap_or("mailcow_template");
-        if attribute.is_empty() {
-            self.problem("template_attribute", "is empty");
-        }
         if provider.import_users {
             self.needs_admin("import_users", provider);
         }
         if provider.periodic_full_sync {
             self.needs_admin("periodic_full_sync", provider);
         }
-        let sync_interval = provider.sync_interval.unwrap_or(15);
-        if !(1..=MAX_SYNC_INTERVAL).contains(&sync_interval) {
-            let reason = format!("minutes: 1 at least, {MAX_SYNC_INTERVAL} (a week) at most");
-            self.problem("sync_interval", reason);
-        }
-        if provider.default_template_updates && provider.default_template.is_none() {
-            self.problem("default_template_updates", "there is no default_template");
-        }
-        let withdraw_limit = provider.withdraw_limit.unwrap_or(10);
-        if withdraw_limit > 100 {
-            self.problem("withdraw_limit", "is a percentage: 100 at most");
-        }
-        Provisioning {
+        let written = provisioning::AsWritten {
             import_users: provider.import_users,
             login_provisioning: provider.login_provisioning.unwrap_or(true),
             periodic_full_sync: provider.periodic_full_sync,
-            sync_interval: Duration::from_secs(60 * u64::from(sync_interval)),
-            template_attribute: attribute.to_owned(),
-            mapping: self.mapping(&provider.attribute_mapping),
-            default_template: provider.default_template.clone(),
+            sync_interval: provider.sync_interval,
+            template_attribute: provider.template_attribute.as_deref(),
+            attribute_mapping: &provider.attribute_mapping,
+            default_template: provider.default_template.as_ref(),
             default_template_updates: provider.default_template_updates,
             renames: provider.renames,
-            withdraw_limit,
-        }
-    }
-
-    fn mapping(&mut self, written: &[MappedTemplate]) -> Vec<Mapped> {
-        let mut mapping: Vec<Mapped> = Vec::with_capacity(written.len());
-        for MappedTemplate { value, group, role, template } in written {
-            let by = match (value, group, role) {
-                (Some(value), None, None) => MappedBy::Value(value.clone()),
-                (None, Some(group), None) => MappedBy::Group(group.clone()),
-                (None, None, Some(role)) => MappedBy::Role(role.clone()),
-                _ => {
-                    let reason = "each entry has one of value, group and role";
-                    self.problem("attribute_mapping", reason);
-                    continue;
-                }
-            };
-            let (MappedBy::Value(text) | MappedBy::Group(text) | MappedBy::Role(text)) = &by;
-            if text.is_empty() {
-                self.problem("attribute_mapping", "an entry has an empty text");
-            } else if mapping.iter().any(|before| before.by == by) {
-                self.problem("attribute_mapping", format!("\"{text}\" stands there twice"));
-            }
-            mapping.push(Mapped { by, template: template.clone() });
-        }
-        mapping
+            withdraw_limit: provider.withdraw_limit,
+            template_needed: true,
+        };
+        written.mean(&mut |key, reason| self.problem(key, reason))
     }
 
     fn needs_admin(&mut self, key: &'static str, provider: &Provider) {

@@ -28,7 +28,7 @@ pub use self::{
     owner::{Owner, OwnerState},
     password_hash::PasswordHash,
     policy::Policy,
-    profile::Profile,
+    profile::{OwnValues, Profile},
     provider::{NamedProvider, Provider, ProviderName},
     provisioning::Provisioning,
     service::{Service, Services},

@@ -1,9 +1,13 @@
 //! What a source of people (an identity provider, a directory) says of somebody,
 //! as far as his mailbox follows it.
 
+use std::collections::BTreeMap;
+
+use super::Quota;
+
 /// A person as told. Nothing of it is believed yet: the address is not canonical,
 /// and may be outside the domains for which the source speaks.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Profile {
     /// The source's own id of him; `sub` in his tokens.
     pub subject: String,
@@ -21,6 +25,35 @@ pub struct Profile {
     pub groups: Option<Vec<String>>,
     /// Names of his roles; none where that was not said.
     pub roles: Option<Vec<String>>,
+    /// Values of his mailbox that the source keeps itself; none where it keeps none.
+    pub own: Option<Box<OwnValues>>,
+}
+
+/// Values of a mailbox that its source keeps, for each person apart. They win over
+/// a template's.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct OwnValues {
+    /// Storage limit.
+    pub quota: Option<Quota>,
+    /// Numeric user id.
+    pub uid: Option<u32>,
+    /// Numeric group id.
+    pub gid: Option<u32>,
+    /// Home folder.
+    pub home: Option<String>,
+    /// Mail location, in the form of Dovecot 2.3.
+    pub mail: Option<String>,
+    /// Further userdb fields.
+    pub extra_fields: BTreeMap<String, String>,
+}
+
+impl OwnValues {
+    fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_deref().map_or(0, str::len);
+        let fields = self.extra_fields.iter();
+        let fields = fields.map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len());
+        size_of::<Self>() + text(&self.home) + text(&self.mail) + fields.sum::<usize>()
+    }
 }
 
 impl Profile {
@@ -29,6 +62,7 @@ impl Profile {
         let all = [&self.template_values].into_iter().chain(&self.groups).chain(&self.roles);
         let texts: usize = all.flatten().map(|text| size_of::<String>() + text.len()).sum();
         let email = self.email.as_deref().map_or(0, str::len);
-        size_of::<Self>() + self.subject.len() + email + self.name.len() + texts
+        let own = self.own.as_deref().map_or(0, OwnValues::bytes);
+        size_of::<Self>() + self.subject.len() + email + self.name.len() + texts + own
     }
 }

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use super::{TemplateName, provider::Renames};
+use super::{
+    TemplateName,
+    provider::{MappedTemplate, Renames},
+};
+
+/// Longest time between two syncs, in minutes.
+const MAX_SYNC_INTERVAL: u32 = 7 * 24 * 60;
 
 /// How a source's people become mailboxes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +34,89 @@ pub struct Provisioning {
     pub renames: Renames,
     /// Percentage of its mailboxes that one sync may switch off.
     pub withdraw_limit: u8,
+    /// Nobody gets a mailbox without a template. Where none is needed, and none is
+    /// named at all, a mailbox has its domain's defaults.
+    pub template_needed: bool,
+}
+
+/// The same as an administrator writes it, absent where he has not.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "as in `Provisioning`")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
+pub struct AsWritten<'w> {
+    pub import_users: bool,
+    pub login_provisioning: bool,
+    pub periodic_full_sync: bool,
+    pub sync_interval: Option<u32>,
+    pub template_attribute: Option<&'w str>,
+    pub attribute_mapping: &'w [MappedTemplate],
+    pub default_template: Option<&'w TemplateName>,
+    pub default_template_updates: bool,
+    pub renames: Renames,
+    pub withdraw_limit: Option<u8>,
+    pub template_needed: bool,
+}
+
+impl AsWritten<'_> {
+    /// As meant. What is wrong goes to `problem`: key, and what it is.
+    pub fn mean(&self, problem: &mut dyn FnMut(&'static str, String)) -> Provisioning {
+        let attribute = self.template_attribute.unwrap_or("mailcow_template");
+        if attribute.is_empty() {
+            problem("template_attribute", "is empty".to_owned());
+        }
+        let sync_interval = self.sync_interval.unwrap_or(15);
+        if !(1..=MAX_SYNC_INTERVAL).contains(&sync_interval) {
+            let reason = format!("minutes: 1 at least, {MAX_SYNC_INTERVAL} (a week) at most");
+            problem("sync_interval", reason);
+        }
+        if self.default_template_updates && self.default_template.is_none() {
+            problem("default_template_updates", "there is no default_template".to_owned());
+        }
+        let withdraw_limit = self.withdraw_limit.unwrap_or(10);
+        if withdraw_limit > 100 {
+            problem("withdraw_limit", "is a percentage: 100 at most".to_owned());
+        }
+        Provisioning {
+            import_users: self.import_users,
+            login_provisioning: self.login_provisioning,
+            periodic_full_sync: self.periodic_full_sync,
+            sync_interval: Duration::from_secs(60 * u64::from(sync_interval)),
+            template_attribute: attribute.to_owned(),
+            mapping: mapping(self.attribute_mapping, problem),
+            default_template: self.default_template.cloned(),
+            default_template_updates: self.default_template_updates,
+            renames: self.renames,
+            withdraw_limit,
+            template_needed: self.template_needed,
+        }
+    }
+}
+
+fn mapping(
+    written: &[MappedTemplate],
+    problem: &mut dyn FnMut(&'static str, String),
+) -> Vec<Mapped> {
+    const KEY: &str = "attribute_mapping";
+    let mut mapping: Vec<Mapped> = Vec::with_capacity(written.len());
+    for MappedTemplate { value, group, role, template } in written {
+        let by = match (value, group, role) {
+            (Some(value), None, None) => MappedBy::Value(value.clone()),
+            (None, Some(group), None) => MappedBy::Group(group.clone()),
+            (None, None, Some(role)) => MappedBy::Role(role.clone()),
+            _ => {
+                problem(KEY, "each entry has one of value, group and role".to_owned());
+                continue;
+            }
+        };
+        let (MappedBy::Value(text) | MappedBy::Group(text) | MappedBy::Role(text)) = &by;
+        if text.is_empty() {
+            problem(KEY, "an entry has an empty text".to_owned());
+        } else if mapping.iter().any(|before| before.by == by) {
+            problem(KEY, format!("\"{text}\" stands there twice"));
+        }
+        mapping.push(Mapped { by, template: template.clone() });
+    }
+    mapping
 }
 
 /// An entry of the mapping.
@@ -51,10 +140,19 @@ pub enum MappedBy {
 }
 
 impl Provisioning {
-    /// Whether a first login can make a mailbox at all: without a template it
-    /// makes none.
+    /// Whether a first login can make a mailbox at all: where a template is needed,
+    /// without one it makes none.
     pub fn makes_at_login(&self) -> bool {
-        self.login_provisioning && (!self.mapping.is_empty() || self.default_template.is_some())
+        self.login_provisioning && (self.names_a_template() || !self.template_needed)
+    }
+
+    /// Whether mailboxes are made without a template: none is needed, and none named.
+    pub fn makes_without_template(&self) -> bool {
+        !self.template_needed && !self.names_a_template()
+    }
+
+    fn names_a_template(&self) -> bool {
+        !self.mapping.is_empty() || self.default_template.is_some()
     }
 
     /// Whether syncs run by themselves.

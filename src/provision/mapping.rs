@@ -47,6 +47,7 @@ mod tests {
             default_template_updates: updates,
             renames: Renames::Report,
             withdraw_limit: 10,
+            template_needed: true,
         }
     }
 
@@ -54,12 +55,8 @@ mod tests {
         let person = Profile {
             subject: "id".to_owned(),
             enabled: true,
-            email: None,
-            email_is_verified: false,
-            name: String::new(),
             template_values: values.iter().map(|value| (*value).to_owned()).collect(),
-            groups: None,
-            roles: None,
+            ..Profile::default()
         };
         let found = template(rules, &person, is_new).map(TemplateName::as_str);
         assert_eq!(found, expected, "{values:?}");

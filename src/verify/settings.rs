@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::penalty;
 use crate::{
-    idp,
+    directory, idp,
     mailbox::NameRules,
     password::{Caps, NewScheme},
 };
@@ -43,6 +43,8 @@ pub struct Settings {
     pub abuse: penalty::Settings,
     /// Providers declared in the file: they win over the store's of the same name.
     pub providers: Vec<Arc<idp::Settings>>,
+    /// Directories, all of them declared in the file.
+    pub directories: Vec<Arc<directory::Settings>>,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             verified_cache_time: Duration::from_secs(3600),
             abuse: penalty::Settings::default(),
             providers: Vec::new(),
+            directories: Vec::new(),
         }
     }
 }

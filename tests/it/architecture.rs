@@ -122,7 +122,7 @@ const TABLE: &[Room] = &[
             Only("session", &["Settings"]),
             Only("verify", &["Settings", "penalty"]),
             Only("idp", &["Settings", "Problem"]),
-            Only("directory", &["Settings", "Problem"]),
+            Only("directory", &["Settings", "Problem", "Written"]),
             Only("store", &["Settings"]),
             Only("password", &["Caps", "NewScheme"]),
         ],

@@ -44,6 +44,7 @@ fn person(subject: &str) -> SaidOf {
         template_values: Vec::new(),
         groups: None,
         roles: None,
+        own: None,
     };
     Said::Good(Person { profile, mailpassword }.into())
 }

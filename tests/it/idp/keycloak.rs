@@ -80,6 +80,7 @@ pub(super) fn who_ann_is() -> Profile {
         template_values: vec!["Default".to_owned()],
         groups: None,
         roles: None,
+        own: None,
     }
 }
 

@@ -1,0 +1,199 @@
+//! Other sources of people than identity providers: whoever stands in a
+//! passwd-file or in an LDAP server has a mailbox, and his main password is checked
+//! by it. A directory is declared in `dovegate.toml` alone, speaks for the domains
+//! that stand there, and shares its names with the providers.
+//!
+//! [`Directory::find`] and [`Directory::bind`] serve logins, [`Directory::list`] and
+//! [`Directory::is_gone`] syncs.
+
+mod ldap;
+mod passwd_file;
+pub mod settings;
+pub mod written;
+
+use std::fmt;
+
+use self::{ldap::Ldap, passwd_file::PasswdFile, settings::Kind};
+pub use self::{
+    settings::{Problem, Settings},
+    written::Written,
+};
+use crate::{
+    mailbox::{Address, PasswordHash, Profile},
+    secret::Secret,
+};
+
+/// One directory, ready to be asked.
+pub struct Directory {
+    settings: Settings,
+    asked: Asked,
+}
+
+/// Where it keeps its people.
+enum Asked {
+    PasswdFile(PasswdFile),
+    Ldap(Box<Ldap>),
+}
+
+/// Whom an address belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// This person.
+    Entry(Entry),
+    /// Nobody.
+    Nobody,
+    /// More than one: nobody can say whose it is.
+    Several,
+}
+
+/// A person, and how his main password is checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// What is told of him. The address is the one that was asked for, and verified:
+    /// who can write it looks after the directory.
+    pub profile: Profile,
+    /// How his password is checked.
+    pub password: Password,
+}
+
+/// How a main password is checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Password {
+    /// Against this hash.
+    Hash(PasswordHash),
+    /// The directory does it, for this entry of its own.
+    Bind(Dn),
+    /// There is none.
+    Missing,
+}
+
+/// The name of an entry at an LDAP server. Only who was found has one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Dn(String);
+
+/// Why a directory could not be asked, or not say.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Unavailable {
+    /// What is in the way.
+    pub cause: Cause,
+    /// In words, for the log and `explain`; without a secret.
+    pub detail: String,
+}
+
+/// What is in the way.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Cause {
+    /// No connection; a file that cannot be read.
+    Unreachable,
+    /// No TLS.
+    Tls,
+    /// No answer in time.
+    Slow,
+    /// It says that it cannot.
+    Status,
+    /// It says what nobody can read.
+    Malformed,
+    /// It refuses our own account.
+    Credentials,
+    /// We ask enough already.
+    Busy,
+    /// It was down a moment ago, and is left alone.
+    Down,
+}
+
+/// Where somebody is in the list of everybody; begins empty.
+#[derive(Default)]
+pub struct Listing {
+    at: Option<Place>,
+}
+
+enum Place {
+    PasswdFile(passwd_file::Place),
+    Ldap(Box<ldap::Place>),
+}
+
+impl Directory {
+    /// Makes it ready. It need not be there yet: until it is, it is [`Unavailable`].
+    ///
+    /// # Errors
+    /// Settings that only show to be wrong when they are used.
+    pub fn open(settings: Settings) -> Result<Self, Problem> {
+        let asked = match &settings.kind {
+            Kind::PasswdFile(file) => Asked::PasswdFile(PasswdFile::open(file)),
+            Kind::Ldap(ldap) => Asked::Ldap(Ldap::open(&settings, ldap)?.into()),
+        };
+        Ok(Self { settings, asked })
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whose the address is.
+    ///
+    /// # Errors
+    /// It could not say.
+    pub async fn find(&self, address: &Address) -> Result<Found, Unavailable> {
+        match &self.asked {
+            Asked::PasswdFile(file) => file.find(address),
+            Asked::Ldap(ldap) => ldap.find(address).await,
+        }
+    }
+
+    /// Whether the password is that of the entry, by the directory's own word.
+    ///
+    /// # Errors
+    /// It could not say.
+    pub async fn bind(&self, dn: &Dn, password: &Secret) -> Result<bool, Unavailable> {
+        match &self.asked {
+            Asked::PasswdFile(_) => Ok(false),
+            Asked::Ldap(ldap) => ldap.bind(dn, password).await,
+        }
+    }
+
+    /// The next of its people; `None` at the end.
+    ///
+    /// # Errors
+    /// It could not say.
+    pub async fn list(&self, listing: &mut Listing) -> Result<Option<Vec<Profile>>, Unavailable> {
+        match &self.asked {
+            Asked::PasswdFile(file) => {
+                let place = match listing.at.take() {
+                    Some(Place::PasswdFile(place)) => place,
+                    _ => file.begin()?,
+                };
+                let (page, place) = place.next();
+                listing.at = Some(Place::PasswdFile(place));
+                Ok(page)
+            }
+            Asked::Ldap(ldap) => {
+                let mut place = match listing.at.take() {
+                    Some(Place::Ldap(place)) => place,
+                    _ => ldap.begin().await?.into(),
+                };
+                let page = ldap.next(&mut place).await?;
+                listing.at = Some(Place::Ldap(place));
+                Ok(page)
+            }
+        }
+    }
+
+    /// Whether it has nobody of this id.
+    ///
+    /// # Errors
+    /// It could not say.
+    pub async fn is_gone(&self, subject: &str) -> Result<bool, Unavailable> {
+        match &self.asked {
+            Asked::PasswdFile(file) => file.is_gone(subject),
+            Asked::Ldap(ldap) => ldap.is_gone(subject).await,
+        }
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").field("name", &self.settings.name).finish_non_exhaustive()
+    }
+}
