@@ -159,18 +159,14 @@ pub(super) async fn create(
     check_quotas(new.default_quota_bytes, new.max_quota_bytes)?;
     let _providers = providers::unchanged().await;
     new.provider.as_ref().map_or(Ok(()), |provider| state.known_provider(provider))?;
-    let now = Timestamp::now();
     let made = Domain {
-        name: domain(&new.name)?,
         active: new.active,
-        generation: 0,
         provider: new.provider,
         max_mailboxes: new.max_mailboxes,
         default_quota: new.default_quota_bytes,
         max_quota: new.max_quota_bytes,
         total_quota: new.total_quota_bytes,
-        created: now,
-        modified: now,
+        ..Domain::new(domain(&new.name)?, Timestamp::now())
     };
     let view = View::new(&made, DomainUse::default());
     state.store.create_domain(made).await?;

@@ -67,6 +67,22 @@ pub enum LimitError {
 }
 
 impl Domain {
+    /// An active one without provider and limits.
+    pub fn new(name: DomainName, now: Timestamp) -> Self {
+        Self {
+            name,
+            active: true,
+            generation: 0,
+            provider: None,
+            max_mailboxes: None,
+            default_quota: Quota::UNLIMITED,
+            max_quota: Quota::UNLIMITED,
+            total_quota: Quota::UNLIMITED,
+            created: now,
+            modified: now,
+        }
+    }
+
     /// Whether a mailbox with `quota` fits beside `others` that hold
     /// `others_quota_bytes` together. An unlimited mailbox counts as zero bytes
     /// but is refused where a limit stands: mailcow lets it pass, which makes
@@ -98,21 +114,24 @@ impl Domain {
 }
 
 #[cfg(test)]
+impl Domain {
+    /// For tests.
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self::new(DomainName::parse(name).expect("a domain name"), Timestamp(0))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn domain() -> Domain {
         Domain {
-            name: DomainName::parse("example.org").unwrap(),
-            active: true,
-            generation: 0,
-            provider: None,
             max_mailboxes: Some(2),
             default_quota: Quota { bytes: 10 },
             max_quota: Quota { bytes: 50 },
             total_quota: Quota { bytes: 100 },
-            created: Timestamp(0),
-            modified: Timestamp(0),
+            ..Domain::for_test("example.org")
         }
     }
 
@@ -130,12 +149,7 @@ mod tests {
 
     #[test]
     fn without_limits_all_fits() {
-        let open = Domain {
-            max_mailboxes: None,
-            max_quota: Quota::UNLIMITED,
-            total_quota: Quota::UNLIMITED,
-            ..domain()
-        };
+        let open = Domain::for_test("example.org");
         assert_eq!(open.check_limits(1_000_000, u64::MAX, Quota::UNLIMITED), Ok(()));
     }
 }

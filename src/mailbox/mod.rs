@@ -143,6 +143,36 @@ pub struct Mailbox {
     pub policy: Policy,
 }
 
+#[cfg(test)]
+impl Mailbox {
+    /// An active local mailbox with every default, for tests.
+    pub(crate) fn for_test(address: &str) -> Self {
+        Self {
+            id: MailboxId(1),
+            address: Address::parse(address).expect("an address"),
+            display_name: String::new(),
+            state: MailboxState::Active,
+            state_set_by: SetBy::Administrator,
+            auth_source: AuthSource::Local,
+            local_hash: None,
+            generation: 0,
+            bound: None,
+            services: Services::ALL,
+            quota: None,
+            tags: Vec::new(),
+            template: None,
+            uid: None,
+            gid: None,
+            home: None,
+            mail: None,
+            extra_fields: BTreeMap::new(),
+            created: Timestamp(0),
+            modified: Timestamp(0),
+            policy: Policy::default(),
+        }
+    }
+}
+
 /// Which template a mailbox got last, and in which revision.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct AppliedTemplate {

@@ -62,6 +62,30 @@ pub struct NewMailbox {
     pub extra_fields: BTreeMap<String, String>,
 }
 
+impl NewMailbox {
+    /// One of which nothing but its address is said.
+    pub fn at(address: Address) -> Self {
+        Self {
+            address,
+            display_name: String::new(),
+            template: None,
+            state: None,
+            set_by: SetBy::default(),
+            auth_source: AuthSource::Local,
+            bound: None,
+            local_hash: None,
+            services: None,
+            quota: None,
+            tags: Vec::new(),
+            home: None,
+            uid: None,
+            gid: None,
+            mail: None,
+            extra_fields: BTreeMap::new(),
+        }
+    }
+}
+
 /// What an administrator changes about a mailbox; `None` leaves a value alone,
 /// the inner `None` of a double option takes it away. What he sets no provider
 /// changes any more, until it is released.

@@ -190,48 +190,12 @@ impl Verified {
 impl Verified {
     /// A proof of nothing, for tests of rooms that are handed one.
     pub(crate) fn for_test(address: &str, by: VerifiedBy) -> Self {
-        use std::{collections::BTreeMap, sync::Arc};
+        use std::sync::Arc;
 
-        use crate::mailbox::{
-            AuthSource, Domain, Mailbox, MailboxId, MailboxState, Policy, Quota, Services, SetBy,
-        };
+        use crate::mailbox::{Domain, Mailbox};
 
-        let address = Address::parse(address).expect("an address");
-        let domain = Domain {
-            name: address.domain(),
-            active: true,
-            generation: 0,
-            provider: None,
-            max_mailboxes: None,
-            default_quota: Quota::UNLIMITED,
-            max_quota: Quota::UNLIMITED,
-            total_quota: Quota::UNLIMITED,
-            created: Timestamp(0),
-            modified: Timestamp(0),
-        };
-        let mailbox = Mailbox {
-            id: MailboxId(1),
-            address,
-            display_name: String::new(),
-            state: MailboxState::Active,
-            state_set_by: SetBy::Administrator,
-            auth_source: AuthSource::Local,
-            local_hash: None,
-            generation: 0,
-            bound: None,
-            services: Services::ALL,
-            quota: None,
-            tags: Vec::new(),
-            template: None,
-            uid: None,
-            gid: None,
-            home: None,
-            mail: None,
-            extra_fields: BTreeMap::new(),
-            created: Timestamp(0),
-            modified: Timestamp(0),
-            policy: Policy::default(),
-        };
+        let mailbox = Mailbox::for_test(address);
+        let domain = Domain::for_test(mailbox.address.domain_str());
         let account = Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) };
         Self { account, by, cached: false, stale: false }
     }

@@ -22,7 +22,7 @@ use super::*;
 use crate::{
     clock::Timestamp,
     mailbox::{
-        AppPassword, AppPasswordId, AuthSource, Domain, DomainName, MailboxState, Quota, Service,
+        AppPassword, AppPasswordId, AuthSource, Domain, DomainName, MailboxState, Service,
         Services, SetBy,
     },
     password::{AppPasswordText, NewScheme},
@@ -51,40 +51,8 @@ pub(super) fn bcrypt(password: &str) -> String {
     NewScheme::BlfCrypt { cost: 4 }.hash(password.as_bytes(), [7; 16]).unwrap()
 }
 
-pub(super) fn domain(name: &str) -> Domain {
-    Domain {
-        name: DomainName::parse(name).unwrap(),
-        active: true,
-        generation: 0,
-        provider: None,
-        max_mailboxes: None,
-        default_quota: Quota::UNLIMITED,
-        max_quota: Quota::UNLIMITED,
-        total_quota: Quota::UNLIMITED,
-        created: NOW,
-        modified: NOW,
-    }
-}
-
 pub(super) fn mailbox(user: &str, hash: Option<String>) -> NewMailbox {
-    NewMailbox {
-        address: address(user),
-        display_name: String::new(),
-        template: None,
-        state: None,
-        set_by: SetBy::Administrator,
-        auth_source: AuthSource::Local,
-        bound: None,
-        local_hash: hash.map(Into::into),
-        services: None,
-        quota: None,
-        tags: Vec::new(),
-        home: None,
-        uid: None,
-        gid: None,
-        mail: None,
-        extra_fields: std::collections::BTreeMap::new(),
-    }
+    NewMailbox { local_hash: hash.map(Into::into), ..NewMailbox::at(address(user)) }
 }
 
 pub(super) fn password(user: &str, password: &str) -> Attempt {
@@ -115,7 +83,7 @@ impl Rig {
 
     pub(super) async fn with(settings: Settings) -> Self {
         let store = Arc::new(MemoryStore::new());
-        store.create_domain(domain("example.org")).await.unwrap();
+        store.create_domain(Domain::for_test("example.org")).await.unwrap();
         let pipeline = Arc::new(Pipeline::open(settings, store.clone()).await.unwrap());
         let rig = Self { pipeline, store };
         rig.add("ann@example.org", Some(bcrypt("wonderland"))).await;

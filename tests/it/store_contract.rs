@@ -141,18 +141,7 @@ contract! {
 type Under = Arc<dyn Store>;
 
 fn domain(name: &str) -> Domain {
-    Domain {
-        name: DomainName::parse(name).unwrap(),
-        active: true,
-        generation: 0,
-        provider: None,
-        max_mailboxes: None,
-        default_quota: Quota::UNLIMITED,
-        max_quota: Quota::UNLIMITED,
-        total_quota: Quota::UNLIMITED,
-        created: NOW,
-        modified: NOW,
-    }
+    Domain::new(DomainName::parse(name).unwrap(), NOW)
 }
 
 fn address(text: &str) -> Address {
@@ -168,24 +157,7 @@ fn quota(bytes: u64) -> Quota {
 }
 
 fn new_mailbox(text: &str) -> NewMailbox {
-    NewMailbox {
-        address: address(text),
-        display_name: String::new(),
-        template: None,
-        state: None,
-        set_by: SetBy::Administrator,
-        auth_source: AuthSource::Local,
-        bound: None,
-        local_hash: None,
-        services: None,
-        quota: None,
-        tags: Vec::new(),
-        home: None,
-        uid: None,
-        gid: None,
-        mail: None,
-        extra_fields: [].into(),
-    }
+    NewMailbox::at(address(text))
 }
 
 fn template(name: &str) -> Template {

@@ -160,18 +160,7 @@ impl DomainPlan {
 
     /// One that is not there, and has no limits.
     fn missing(name: DomainName) -> Self {
-        Self::made(Domain {
-            name,
-            active: true,
-            generation: 0,
-            provider: None,
-            max_mailboxes: None,
-            default_quota: Quota::UNLIMITED,
-            max_quota: Quota::UNLIMITED,
-            total_quota: Quota::UNLIMITED,
-            created: Timestamp(0),
-            modified: Timestamp(0),
-        })
+        Self::made(Domain::new(name, Timestamp(0)))
     }
 
     /// What of it is not as `there`, and what is to be done. A provider that the
@@ -426,16 +415,13 @@ pub(super) fn named(keys: &Map<String, Value>) -> String {
 
 fn meant(wanted: WantedDomain, provider: Option<ProviderName>) -> Domain {
     Domain {
-        name: wanted.name,
         active: wanted.active,
-        generation: 0,
         provider,
         max_mailboxes: wanted.max_mailboxes,
         default_quota: wanted.default_quota,
         max_quota: wanted.max_quota,
         total_quota: wanted.total_quota,
-        created: Timestamp(0),
-        modified: Timestamp(0),
+        ..Domain::new(wanted.name, Timestamp(0))
     }
 }
 

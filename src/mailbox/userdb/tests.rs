@@ -1,8 +1,4 @@
 use super::*;
-use crate::{
-    clock::Timestamp,
-    mailbox::{AuthSource, DomainName, MailboxId, Policy, Services, SetBy},
-};
 
 fn settings() -> Settings {
     Settings {
@@ -14,45 +10,8 @@ fn settings() -> Settings {
     }
 }
 
-fn mailbox(address: &str) -> Mailbox {
-    Mailbox {
-        id: MailboxId(1),
-        address: Address::parse(address).unwrap(),
-        display_name: String::new(),
-        state: MailboxState::Active,
-        state_set_by: SetBy::Administrator,
-        auth_source: AuthSource::Local,
-        local_hash: None,
-        generation: 0,
-        bound: None,
-        services: Services::ALL,
-        quota: None,
-        tags: Vec::new(),
-        template: None,
-        uid: None,
-        gid: None,
-        home: None,
-        mail: None,
-        extra_fields: BTreeMap::new(),
-        created: Timestamp(0),
-        modified: Timestamp(0),
-        policy: Policy::default(),
-    }
-}
-
 fn domain() -> Domain {
-    Domain {
-        name: DomainName::parse("example.org").unwrap(),
-        active: true,
-        generation: 0,
-        provider: None,
-        max_mailboxes: None,
-        default_quota: Quota { bytes: 5 << 30 },
-        max_quota: Quota::UNLIMITED,
-        total_quota: Quota::UNLIMITED,
-        created: Timestamp(0),
-        modified: Timestamp(0),
-    }
+    Domain { default_quota: Quota { bytes: 5 << 30 }, ..Domain::for_test("example.org") }
 }
 
 fn check(mailbox: &Mailbox, minor: u32, expected: &str) {
@@ -63,7 +22,7 @@ fn check(mailbox: &Mailbox, minor: u32, expected: &str) {
 
 #[test]
 fn both_generations_get_their_own_keys() {
-    let ann = mailbox("ann@example.org");
+    let ann = Mailbox::for_test("ann@example.org");
     let old = "uid=5000 gid=5001 home=/var/vmail/example.org/ann mail=maildir:~/Maildir \
                quota_rule=*:bytes=5368709120";
     let new = "uid=5000 gid=5001 home=/var/vmail/example.org/ann mail_driver=maildir \
@@ -78,7 +37,7 @@ fn both_generations_get_their_own_keys() {
 
 #[test]
 fn a_mailbox_has_its_own_way() {
-    let mut ann = mailbox("ann@example.org");
+    let mut ann = Mailbox::for_test("ann@example.org");
     ann.uid = Some(7);
     ann.gid = Some(8);
     ann.home = Some("/home/%d".to_owned());
@@ -96,7 +55,7 @@ fn a_mailbox_has_its_own_way() {
 
 #[test]
 fn root_and_what_nobody_could_read_are_refused() {
-    let mut ann = mailbox("ann@example.org");
+    let mut ann = Mailbox::for_test("ann@example.org");
     ann.uid = Some(0);
     assert_eq!(fields(&ann, &domain(), &settings(), 3), Err(Error::Root));
     ann.uid = None;
@@ -142,7 +101,7 @@ fn settings_that_cannot_work_are_named() {
 
 #[test]
 fn disabled_is_there_for_those_who_look_after_it() {
-    let mut ann = mailbox("ann@example.org");
+    let mut ann = Mailbox::for_test("ann@example.org");
     for (state, protocol, expected) in [
         (MailboxState::Active, "lmtp", true),
         (MailboxState::ReceiveOnly, "lmtp", true),

@@ -1,32 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::mailbox::{MailboxId, Policy, Quota, Services};
+use crate::mailbox::{Policy, Quota, Services};
 
 fn mailbox() -> Mailbox {
-    Mailbox {
-        id: MailboxId(1),
-        address: Address::parse("ann@example.org").unwrap(),
-        display_name: String::new(),
-        state: MailboxState::Active,
-        state_set_by: SetBy::Provider,
-        auth_source: AuthSource::Local,
-        local_hash: None,
-        generation: 0,
-        bound: None,
-        services: Services::ALL,
-        quota: None,
-        tags: Vec::new(),
-        template: None,
-        uid: None,
-        gid: None,
-        home: None,
-        mail: None,
-        extra_fields: BTreeMap::new(),
-        created: Timestamp(0),
-        modified: Timestamp(0),
-        policy: Policy { adopted: true, ..Policy::default() },
-    }
+    let policy = Policy { adopted: true, ..Policy::default() };
+    Mailbox { state_set_by: SetBy::Provider, policy, ..Mailbox::for_test("ann@example.org") }
 }
 
 fn texts(words: &[&str]) -> Vec<String> {

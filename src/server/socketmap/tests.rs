@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Domain, MailboxState, NameRules, Quota, userdb},
+    mailbox::{Domain, MailboxState, NameRules, userdb},
     store::{DomainChange, MemoryStore, Store},
     verify::{self, Pipeline},
 };
@@ -52,26 +52,11 @@ fn hub(recipient_delimiter: &str) -> Arc<Hub> {
     Arc::new(Hub::new(settings, userdb, Seats::new(1, 1)).unwrap())
 }
 
-fn domain(name: &str) -> Domain {
-    Domain {
-        name: DomainName::parse(name).unwrap(),
-        active: true,
-        generation: 0,
-        provider: None,
-        max_mailboxes: None,
-        default_quota: Quota::UNLIMITED,
-        max_quota: Quota::UNLIMITED,
-        total_quota: Quota::UNLIMITED,
-        created: NOW,
-        modified: NOW,
-    }
-}
-
 /// A hub over a store with some people in it.
 async fn open_hub(recipient_delimiter: &str) -> (Arc<Hub>, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new());
     for name in ["example.org", "off.example", "xn--bcher-kva.example"] {
-        store.create_domain(domain(name)).await.unwrap();
+        store.create_domain(Domain::for_test(name)).await.unwrap();
     }
     for (name, state) in [
         ("ann@example.org", MailboxState::Active),

@@ -38,13 +38,8 @@ fn person(subject: &str) -> SaidOf {
     let profile = Profile {
         subject: subject.to_owned(),
         enabled: true,
-        email: None,
         email_is_verified: true,
-        name: String::new(),
-        template_values: Vec::new(),
-        groups: None,
-        roles: None,
-        own: None,
+        ..Profile::default()
     };
     Said::Good(Person { profile, mailpassword }.into())
 }

@@ -232,7 +232,7 @@ impl Rig {
         let mut lax = settings();
         (lax.abuse.account_limit, lax.abuse.network_limit) = (0, 0);
         let rig = Self::with(lax).await;
-        rig.store.create_domain(domain("example.net")).await.unwrap();
+        rig.store.create_domain(Domain::for_test("example.net")).await.unwrap();
         rig.connect(corp.named("corp")).await;
         rig.connect(other.named("other")).await;
         rig.speaks("corp", "example.org").await;

@@ -109,42 +109,15 @@ impl Realm {
     }
 
     async fn domain(&self, name: &str, provider: Option<&str>, change: impl Fn(&mut Domain)) {
-        let mut domain = Domain {
-            name: DomainName::parse(name).unwrap(),
-            active: true,
-            generation: 0,
-            provider: provider.map(|name| name.parse().unwrap()),
-            max_mailboxes: None,
-            default_quota: Quota::UNLIMITED,
-            max_quota: Quota::UNLIMITED,
-            total_quota: Quota::UNLIMITED,
-            created: Timestamp(0),
-            modified: Timestamp(0),
-        };
+        let mut domain = Domain::new(DomainName::parse(name).unwrap(), Timestamp(0));
+        domain.provider = provider.map(|name| name.parse().unwrap());
         change(&mut domain);
         self.store.create_domain(domain).await.unwrap();
     }
 
     /// A mailbox by an administrator's hand.
     async fn mailbox(&self, text: &str, source: AuthSource) {
-        let new = NewMailbox {
-            address: address(text),
-            display_name: String::new(),
-            template: None,
-            state: None,
-            set_by: SetBy::Administrator,
-            auth_source: source,
-            bound: None,
-            local_hash: None,
-            services: None,
-            quota: None,
-            tags: Vec::new(),
-            home: None,
-            uid: None,
-            gid: None,
-            mail: None,
-            extra_fields: BTreeMap::new(),
-        };
+        let new = NewMailbox { auth_source: source, ..NewMailbox::at(address(text)) };
         self.store.create_mailbox_within_limits(new, Timestamp(1)).await.unwrap();
     }
 

@@ -20,7 +20,7 @@ async fn a_token_opens_the_mailbox_of_its_user() {
 async fn the_provider_is_chosen_by_the_login_names_domain_before_the_token_is_read() {
     let (rig, corp) = ann().await;
     let other = FakeProvider::start().await;
-    rig.store.create_domain(domain("example.net")).await.unwrap();
+    rig.store.create_domain(Domain::for_test("example.net")).await.unwrap();
     rig.connect(other.named("other")).await;
     rig.speaks("other", "example.net").await;
     rig.add("bob@example.net", None).await;
@@ -47,7 +47,7 @@ async fn the_provider_is_chosen_by_the_login_names_domain_before_the_token_is_re
 async fn a_hanging_provider_holds_up_no_other() {
     let (rig, corp) = ann().await;
     let other = FakeProvider::start().await;
-    rig.store.create_domain(domain("example.net")).await.unwrap();
+    rig.store.create_domain(Domain::for_test("example.net")).await.unwrap();
     rig.connect(other.named("other")).await;
     rig.speaks("other", "example.net").await;
     rig.add("bob@example.net", None).await;
@@ -127,7 +127,7 @@ async fn a_claim_without_a_domain_belongs_into_the_providers_default_domain() {
 #[tokio::test]
 async fn what_a_provider_says_of_addresses_outside_its_domains_is_refused() {
     let (rig, corp) = ann().await;
-    rig.store.create_domain(domain("example.net")).await.unwrap();
+    rig.store.create_domain(Domain::for_test("example.net")).await.unwrap();
     rig.add("ann@example.net", None).await;
     corp.gives("afar", "ann@example.net", json!({}));
     let detail = rig.refuses(bearer("ann@example.org", "afar"), "token_user").await;
