@@ -36,7 +36,7 @@ impl Ldap {
         match self.0 {}
     }
 
-    pub(super) async fn is_gone(&self, _subject: &str) -> Result<bool, Unavailable> {
+    pub(super) async fn look_up(&self, _subject: &str) -> Result<Option<Profile>, Unavailable> {
         match self.0 {}
     }
 }

@@ -4,7 +4,8 @@
 //! that stand there, and shares its names with the providers.
 //!
 //! [`Directory::find`] and [`Directory::bind`] serve logins, [`Directory::list`] and
-//! [`Directory::is_gone`] syncs.
+//! [`Directory::look_up`] syncs; the latter app passwords as well, which go by whether
+//! their owner is there and enabled.
 
 mod ldap;
 mod passwd_file;
@@ -180,14 +181,14 @@ impl Directory {
         }
     }
 
-    /// Whether it has nobody of this id.
+    /// The person of this id, if there is one.
     ///
     /// # Errors
     /// It could not say.
-    pub async fn is_gone(&self, subject: &str) -> Result<bool, Unavailable> {
+    pub async fn look_up(&self, subject: &str) -> Result<Option<Profile>, Unavailable> {
         match &self.asked {
-            Asked::PasswdFile(file) => file.is_gone(subject),
-            Asked::Ldap(ldap) => ldap.is_gone(subject).await,
+            Asked::PasswdFile(file) => file.look_up(subject),
+            Asked::Ldap(ldap) => ldap.look_up(subject).await,
         }
     }
 }

@@ -24,7 +24,7 @@ impl PasswdFile {
         Err(self.not_read())
     }
 
-    pub(super) fn is_gone(&self, _subject: &str) -> Result<bool, Unavailable> {
+    pub(super) fn look_up(&self, _subject: &str) -> Result<Option<Profile>, Unavailable> {
         Err(self.not_read())
     }
 
