@@ -379,7 +379,7 @@ pub(super) fn profile(
         email: text(person, "email", reply)?.map(str::to_owned),
         email_is_verified: flag(person, "emailVerified", reply)?.unwrap_or(false),
         name: names.join(" ").trim().to_owned(),
-        template_values: values.into_iter().map(str::to_owned).collect(),
+        template_values: Some(values.into_iter().map(str::to_owned).collect()),
         groups: None,
         roles: None,
         own: None,

@@ -35,10 +35,12 @@ pub struct Domain {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LimitError {
     /// The domain is full.
-    #[error("domain {domain} has {limit} mailboxes and may have no more (max_mailboxes)")]
+    #[error("domain {domain} has {taken} of {limit} mailboxes (max_mailboxes)")]
     Mailboxes {
         /// The domain.
         domain: DomainName,
+        /// How many it has.
+        taken: u64,
         /// Its limit.
         limit: u64,
     },
@@ -95,7 +97,7 @@ impl Domain {
     ) -> Result<(), LimitError> {
         let domain = || self.name.clone();
         if let Some(limit) = self.max_mailboxes.filter(|limit| others >= *limit) {
-            return Err(LimitError::Mailboxes { domain: domain(), limit });
+            return Err(LimitError::Mailboxes { domain: domain(), taken: others, limit });
         }
         let too_large = |limit: Quota| {
             !limit.is_unlimited() && (quota.is_unlimited() || quota.bytes > limit.bytes)

@@ -19,8 +19,8 @@ pub struct Profile {
     pub email_is_verified: bool,
     /// First and last name, as far as there are any.
     pub name: String,
-    /// Values of the attribute that names his template.
-    pub template_values: Vec<String>,
+    /// Values of the attribute that names his template; none where that was not said.
+    pub template_values: Option<Vec<String>>,
     /// Names of the groups that he is in; none where that was not said.
     pub groups: Option<Vec<String>>,
     /// Names of his roles; none where that was not said.
@@ -59,8 +59,9 @@ impl OwnValues {
 impl Profile {
     /// Roughly what it takes in memory.
     pub fn bytes(&self) -> usize {
-        let all = [&self.template_values].into_iter().chain(&self.groups).chain(&self.roles);
-        let texts: usize = all.flatten().map(|text| size_of::<String>() + text.len()).sum();
+        let all = [&self.template_values, &self.groups, &self.roles];
+        let texts: usize =
+            all.into_iter().flatten().flatten().map(|text| size_of::<String>() + text.len()).sum();
         let email = self.email.as_deref().map_or(0, str::len);
         let own = self.own.as_deref().map_or(0, OwnValues::bytes);
         size_of::<Self>() + self.subject.len() + email + self.name.len() + texts + own

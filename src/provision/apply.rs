@@ -39,6 +39,8 @@ pub struct Rules {
     pub names: NameRules,
     /// Pattern of a new mailbox's home.
     pub home: String,
+    /// Whether mailboxes are made for people who have none.
+    pub makes: bool,
 }
 
 /// What a provider's word on somebody comes to, for one mailbox.
@@ -48,8 +50,8 @@ pub enum Finding {
     Unchanged,
     /// There is something to write.
     Step(SyncStep),
-    /// Something is left out.
-    Skipped(SyncLine),
+    /// Something is left out, and why.
+    Skipped(Refusal, SyncLine),
     /// Something is left out that needs no line of its own.
     Counted(Refusal),
     /// The mailbox is to be switched off, since the person is.
@@ -163,13 +165,14 @@ impl Refusal {
         if self.is_only_counted() {
             return Finding::Counted(self);
         }
-        Finding::Skipped(SyncLine {
+        let line = SyncLine {
             action: SyncAction::Skipped,
             cause: Some(self.name().to_owned()),
             address: address.cloned(),
             subject: person.subject.clone(),
             detail: self.detail(),
-        })
+        };
+        Finding::Skipped(self, line)
     }
 }
 
@@ -186,6 +189,27 @@ impl From<store::Error> for Stop {
 }
 
 impl Rules {
+    /// The rules of `source` as they are now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn of(
+        source: Arc<Source>,
+        store: &dyn Store,
+        names: &NameRules,
+        home: String,
+        makes: bool,
+    ) -> Result<Self, store::Error> {
+        let templates = store.templates().await?.into_iter();
+        // An address there is a whole one, or in its own default domain.
+        let names = NameRules {
+            default_domain: source.default_domain.clone(),
+            further_local_bytes: names.further_local_bytes.clone(),
+        };
+        let templates = templates.map(|one| (one.name.clone(), one)).collect();
+        Ok(Self { source, templates, names, home, makes })
+    }
+
     /// What the provider's word on `person` means.
     ///
     /// # Errors
@@ -368,7 +392,7 @@ impl Rules {
         domain: &Domain,
     ) -> Result<Finding, Refusal> {
         let rules = &self.source.provisioning;
-        if !rules.import_users {
+        if !self.makes {
             return Err(Refusal::NotImported);
         }
         if !person.enabled {
@@ -380,9 +404,9 @@ impl Rules {
         if !self.may_bind(person) {
             return Err(Refusal::Unverified);
         }
-        let values = &person.template_values;
-        let name = mapping::template(rules, person, true)
-            .ok_or_else(|| Refusal::NoTemplate(values.clone()))?;
+        let name = mapping::template(rules, person, true).ok_or_else(|| {
+            Refusal::NoTemplate(person.template_values.clone().unwrap_or_default())
+        })?;
         if !self.templates.contains_key(name) {
             return Err(Refusal::TemplateMissing(name.clone()));
         }

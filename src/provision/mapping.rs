@@ -4,24 +4,44 @@
 use crate::mailbox::{Profile, Provisioning, TemplateName, provisioning::MappedBy};
 
 /// The template that what is told of a person names. Texts are compared as they
-/// are. Several entries of the mapping may fit; the first of them counts, so that
-/// the mapping's order says what goes before what. Where none fits, the default
-/// stands in for somebody who has no mailbox yet, and for others only if the
-/// settings say so.
+/// are, but for the slash at the beginning of a group's path: Keycloak writes it or
+/// not, as the client's mapper likes. Several entries of the mapping may fit; the
+/// first of them counts, so that the mapping's order says what goes before what.
+/// Where none fits, the default stands in for somebody who has no mailbox yet, and
+/// for others only if the settings say so.
+///
+/// An entry by something that was not said (a token need not show groups) may fit
+/// or not. Who has no mailbox yet goes by what is known; for others, nothing behind
+/// such an entry is judged, or a token would take away what a sync gives.
 pub fn template<'a>(
     rules: &'a Provisioning,
     person: &Profile,
     is_new: bool,
 ) -> Option<&'a TemplateName> {
-    let has = |all: &Option<Vec<String>>, one| all.as_ref().is_some_and(|all| all.contains(one));
-    let fits = rules.mapping.iter().find(|entry| match &entry.by {
-        MappedBy::Value(value) => person.template_values.contains(value),
-        MappedBy::Group(group) => has(&person.groups, group),
-        MappedBy::Role(role) => has(&person.roles, role),
-    });
-    let default = rules.default_template.as_ref();
-    let default = default.filter(|_| is_new || rules.default_template_updates);
-    fits.map(|entry| &entry.template).or(default)
+    for entry in &rules.mapping {
+        match fits(&entry.by, person) {
+            Some(true) => return Some(&entry.template),
+            None if !is_new => return None,
+            Some(false) | None => {}
+        }
+    }
+    rules.default_template.as_ref().filter(|_| is_new || rules.default_template_updates)
+}
+
+/// Whether he is one of those, as far as that was said.
+fn fits(by: &MappedBy, person: &Profile) -> Option<bool> {
+    let is_among = |all: &Option<Vec<String>>, same: &dyn Fn(&str) -> bool| {
+        all.as_ref().map(|all| all.iter().any(|one| same(one)))
+    };
+    match by {
+        MappedBy::Value(value) => is_among(&person.template_values, &|one| one == value),
+        MappedBy::Group(group) => is_among(&person.groups, &|one| is_same_group(one, group)),
+        MappedBy::Role(role) => is_among(&person.roles, &|one| one == role),
+    }
+}
+
+fn is_same_group(one: &str, other: &str) -> bool {
+    one.strip_prefix('/').unwrap_or(one) == other.strip_prefix('/').unwrap_or(other)
 }
 
 #[cfg(test)]
@@ -51,11 +71,15 @@ mod tests {
         }
     }
 
+    fn texts(all: &[&str]) -> Vec<String> {
+        all.iter().map(|one| (*one).to_owned()).collect()
+    }
+
     fn check(rules: &Provisioning, values: &[&str], is_new: bool, expected: Option<&str>) {
         let person = Profile {
             subject: "id".to_owned(),
             enabled: true,
-            template_values: values.iter().map(|value| (*value).to_owned()).collect(),
+            template_values: Some(texts(values)),
             ..Profile::default()
         };
         let found = template(rules, &person, is_new).map(TemplateName::as_str);
@@ -98,5 +122,49 @@ mod tests {
             check(&rules, &[], is_new, expected);
             check(&rules, &["staff"], is_new, Some("Silver"));
         }
+    }
+
+    /// By groups and roles: "Gold" for the board, "Silver" by value, "Team" by role.
+    fn mixed(default: Option<&str>) -> Provisioning {
+        let entry = |by, template: &str| Mapped { by, template: template.parse().unwrap() };
+        Provisioning {
+            mapping: vec![
+                entry(MappedBy::Value("boss".to_owned()), "Boss"),
+                entry(MappedBy::Group("/board".to_owned()), "Gold"),
+                entry(MappedBy::Value("staff".to_owned()), "Silver"),
+                entry(MappedBy::Role("team".to_owned()), "Team"),
+            ],
+            ..rules(default, true)
+        }
+    }
+
+    type Told<'a> = Option<&'a [&'a str]>;
+
+    fn check_told(told: [Told<'_>; 3], expected: [Option<&str>; 2]) {
+        let [template_values, groups, roles] = told.map(|all| all.map(texts));
+        let person = Profile { template_values, groups, roles, ..Profile::default() };
+        let rules = mixed(Some("Plain"));
+        let found = [true, false].map(|is_new| template(&rules, &person, is_new));
+        assert_eq!(found.map(|name| name.map(TemplateName::as_str)), expected, "{person:?}");
+    }
+
+    #[test]
+    fn what_was_not_said_takes_nothing_away() {
+        let (none, staff, boss): (Told<'_>, _, _) = (Some(&[]), &["staff"], &["boss"]);
+        let same = |name| [Some(name), Some(name)];
+        check_told([none, Some(&["board"]), none], same("Gold"));
+        check_told([none, Some(&["/board"]), none], same("Gold"));
+        check_told([none, Some(&["/a/board", "Board", "//board"]), none], same("Plain"));
+        check_told([none, none, Some(&["team"])], same("Team"));
+        check_told([none, none, Some(&["/team"])], same("Plain"));
+        check_told([Some(staff), Some(&["board"]), Some(&["team"])], same("Gold"));
+        check_told([none, none, none], same("Plain"));
+        // An entry before what was not said fits all the same.
+        check_told([Some(boss), None, None], same("Boss"));
+        check_told([Some(staff), None, None], [Some("Silver"), None]);
+        check_told([Some(staff), none, None], same("Silver"));
+        check_told([none, none, None], [Some("Plain"), None]);
+        check_told([None, Some(&["board"]), None], [Some("Gold"), None]);
+        check_told([None, None, None], [Some("Plain"), None]);
     }
 }

@@ -10,10 +10,7 @@
 //! Everything that a run does is so already for the next one: a run that was
 //! broken off, in whatever way, is finished by the next.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::watch;
@@ -222,17 +219,10 @@ impl Begun {
         stop: &CancellationToken,
     ) -> Result<(SyncRun, Vec<SyncLine>), store::Error> {
         let source = Arc::clone(&sync.source);
-        let templates = sync.store.templates().await?.into_iter();
         let percent = self.order.withdraw_limit.unwrap_or(source.provisioning.withdraw_limit);
-        let rules = Rules {
-            names: NameRules {
-                default_domain: source.default_domain.clone(),
-                further_local_bytes: sync.names.further_local_bytes.clone(),
-            },
-            source,
-            templates: templates.map(|one| (one.name.clone(), one)).collect::<BTreeMap<_, _>>(),
-            home: sync.home.clone(),
-        };
+        let makes = source.provisioning.import_users;
+        let rules =
+            Rules::of(source, sync.store.as_ref(), &sync.names, sync.home.clone(), makes).await?;
         let mut run = Run {
             sync,
             rules,
@@ -318,7 +308,7 @@ impl Run<'_> {
         match finding {
             Finding::Unchanged => self.record.run.counts.unchanged += 1,
             Finding::Step(step) => steps.push(step),
-            Finding::Skipped(line) => steps.push(store::SyncStep { write: None, line }),
+            Finding::Skipped(_, line) => steps.push(store::SyncStep { write: None, line }),
             Finding::Counted(refusal) => {
                 let skipped = &mut self.record.run.counts.skipped;
                 *skipped.entry(refusal.name().to_owned()).or_default() += 1;

@@ -145,6 +145,17 @@ pub struct Account {
     pub domain: Arc<Domain>,
 }
 
+/// What came of a write to a mailbox.
+#[derive(Debug)]
+pub struct Written {
+    /// The mailbox as it is now.
+    pub account: Account,
+    /// Whether anything was written.
+    pub changed: bool,
+    /// What of it could not be done: a quota that does not fit.
+    pub refused: Option<Error>,
+}
+
 /// How full a domain is.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DomainUse {
@@ -307,6 +318,14 @@ pub trait Store: Send + Sync + 'static {
     /// What was kept of a mailbox's owner: perhaps of one whose it is no more. May
     /// wait: after a crash this is read beside the start.
     async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error>;
+    /// Carries out one write outside of a run, in one transaction, by the rules of
+    /// [`Store::sync_page`]: within the domain's limits, only of the mailbox that was
+    /// looked at, and for nobody who has a mailbox already. Refused is what cannot be
+    /// done as things stand.
+    async fn carry_out(&self, write: MailboxWrite, now: Timestamp) -> Result<Written, Error>;
+    /// What [`Store::carry_out`] would come to now. Nothing is written; the id of a
+    /// mailbox that would be made is none that it will have.
+    async fn rehearse(&self, write: MailboxWrite, now: Timestamp) -> Result<Written, Error>;
     /// Takes a mailbox away with its app passwords and history.
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error>;
 

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseKey, UseRow,
+    MailboxWrite, NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseKey, UseRow,
+    Written,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -327,6 +328,18 @@ impl<E: Engine> Store for Records<E> {
     async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error> {
         // Beside the logins: the history's log may still be opening.
         self.blocking(move |inner| engine::get(&inner.engine, &keys::owner(mailbox))).await
+    }
+
+    async fn carry_out(&self, write: MailboxWrite, now: Timestamp) -> Result<Written, Error> {
+        self.write(move |draft| sync::carry_out(draft, write, &mut new_id, now)).await
+    }
+
+    async fn rehearse(&self, write: MailboxWrite, now: Timestamp) -> Result<Written, Error> {
+        self.blocking(move |inner| {
+            let mut draft = Draft::new(&inner.engine);
+            sync::carry_out(&mut draft, write, &mut new_id, now)
+        })
+        .await
     }
 
     async fn remove_mailbox(&self, address: &Address) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, NewMailbox,
+    Account, Error, NewMailbox, Written,
     apply::{self, Tally},
     engine::{self, Draft, Engine, end_of},
     keys,
@@ -218,14 +218,12 @@ pub(super) fn page(
             Some(write) => {
                 let subject = line.subject.clone();
                 let address = line.address.clone();
-                let Carried { written, refused } = match carry_out(draft, write, ids, now) {
-                    Ok(carried) => carried,
-                    Err(refused) if refused.is_refusal() => {
-                        Carried { written: false, refused: Some(refused) }
-                    }
+                let (changed, refused) = match carry_out(draft, write, ids, now) {
+                    Ok(Written { changed, refused, .. }) => (changed, refused),
+                    Err(refused) if refused.is_refusal() => (false, Some(refused)),
                     Err(failure) => return Err(failure),
                 };
-                lines.extend(written.then_some(line));
+                lines.extend(changed.then_some(line));
                 lines.extend(refused.map(|error| SyncLine::refused(&error, address, subject)));
             }
         }
@@ -276,25 +274,34 @@ impl SyncLine {
     }
 }
 
-/// What came of a write.
-struct Carried {
-    written: bool,
-    /// What of it could not be done.
-    refused: Option<Error>,
-}
-
 /// A write that fails has drafted nothing.
-fn carry_out(
+pub(super) fn carry_out(
     draft: &mut Draft<impl Engine>,
     write: MailboxWrite,
     ids: &mut impl FnMut() -> Result<MailboxId, Error>,
     now: Timestamp,
-) -> Result<Carried, Error> {
+) -> Result<Written, Error> {
     match write {
-        MailboxWrite::Create(new) => write::create_mailbox(draft, ids()?, *new, now)
-            .map(|_| Carried { written: true, refused: None }),
+        MailboxWrite::Create(new) => create(draft, *new, ids, now),
         MailboxWrite::Replace { old, new } => replace(draft, &old, *new, now),
     }
+}
+
+/// Two logins of one person may be under way by two names of his.
+fn create(
+    draft: &mut Draft<impl Engine>,
+    new: NewMailbox,
+    ids: &mut impl FnMut() -> Result<MailboxId, Error>,
+    now: Timestamp,
+) -> Result<Written, Error> {
+    if let Some(person) = &new.bound {
+        let has: Option<Vec<MailboxId>> = draft.get(&keys::bound(person))?;
+        if has.is_some_and(|has| !has.is_empty()) {
+            return Err(Error::Conflict("the person has a mailbox already".to_owned()));
+        }
+    }
+    let account = write::create_mailbox(draft, ids()?, new, now)?;
+    Ok(Written { account, changed: true, refused: None })
 }
 
 fn replace(
@@ -302,7 +309,7 @@ fn replace(
     old: &Mailbox,
     mut new: Mailbox,
     now: Timestamp,
-) -> Result<Carried, Error> {
+) -> Result<Written, Error> {
     if draft.get::<Mailbox>(&keys::mailbox(&old.address))?.as_ref() != Some(old) {
         return Err(Error::Conflict(format!("mailbox {} was changed meanwhile", old.address)));
     }
@@ -315,8 +322,8 @@ fn replace(
             refused = Some(limit.into());
         }
     }
-    let written = new != *old;
-    if written {
+    let changed = new != *old;
+    if changed {
         new.generation = old.generation + u64::from(apply::outdates_verified(old, &new));
         new.modified = now;
         if new.address == old.address {
@@ -325,7 +332,8 @@ fn replace(
             rename(draft, old, &new)?;
         }
     }
-    Ok(Carried { written, refused })
+    let account = Account { mailbox: Arc::new(new), domain: Arc::new(domain) };
+    Ok(Written { account, changed, refused })
 }
 
 /// Everything else lies under the id, and stays.

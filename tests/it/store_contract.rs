@@ -21,9 +21,9 @@ use std::{
 use dovegate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, AuthSource, Domain, DomainName, ImportedAppPassword,
-        MailboxId, MailboxState, ProviderName, Quota, Service, Services, SetBy, Template,
-        TemplateName, domain::LimitError,
+        Address, AppPassword, AppPasswordId, AuthSource, Binding, Domain, DomainName,
+        ImportedAppPassword, MailboxId, MailboxState, ProviderName, Quota, Service, Services,
+        SetBy, Template, TemplateName, domain::LimitError,
     },
     store::{
         Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_NOTES, MAX_SYNC_RUNS,
@@ -107,6 +107,9 @@ contract! {
         a_page_is_carried_out_as_far_as_it_can_be
         a_mailbox_that_was_changed_meanwhile_stays
         a_rename_takes_everything_along
+        a_write_outside_of_a_run_keeps_the_same_rules
+        a_change_outside_of_a_run_is_of_what_was_looked_at
+        of_twenty_who_make_a_mailbox_at_once_one_does
         runs_are_numbered_and_the_oldest_go
         lines_are_read_from_anywhere
         lines_outside_of_syncs_are_kept_in_bounds

@@ -77,7 +77,7 @@ pub(super) fn who_ann_is() -> Profile {
         email: Some(ANN.to_owned()),
         email_is_verified: true,
         name: String::new(),
-        template_values: vec!["Default".to_owned()],
+        template_values: Some(vec!["Default".to_owned()]),
         groups: None,
         roles: None,
         own: None,

@@ -97,6 +97,83 @@ pub(super) async fn a_mailbox_that_was_changed_meanwhile_stays(store: Under) {
     assert_eq!(ann.display_name, "ours");
 }
 
+fn bound_to(text: &str, subject: &str) -> MailboxWrite {
+    let person = Binding { provider: corp(), subject: subject.to_owned() };
+    MailboxWrite::Create(Box::new(NewMailbox { bound: Some(person), ..new_mailbox(text) }))
+}
+
+pub(super) async fn a_write_outside_of_a_run_keeps_the_same_rules(store: Under) {
+    with_ann(&store).await;
+    let limit = DomainChange { max_mailboxes: Some(Some(2)), ..DomainChange::default() };
+    let name = DomainName::parse("example.org").unwrap();
+    store.update_domain(&name, limit, NOW).await.unwrap();
+
+    let rehearsed = store.rehearse(bound_to("bob@example.org", "2"), NOW).await.unwrap();
+    assert!(rehearsed.changed && rehearsed.refused.is_none());
+    assert!(store.account(&address("bob@example.org")).await.unwrap().is_none());
+    assert_eq!(used_up(&store).await.mailboxes, 1);
+    let made = store.carry_out(bound_to("bob@example.org", "2"), NOW).await.unwrap();
+    let found = store.account(&address("bob@example.org")).await.unwrap().unwrap();
+    assert_eq!((made.account.mailbox, made.account.domain), (found.mailbox, found.domain));
+
+    for (write, expected) in [
+        (bound_to("bob@example.org", "3"), "mailbox bob@example.org exists already"),
+        (bound_to("bobby@example.org", "2"), "the person has a mailbox already"),
+        (
+            bound_to("cleo@example.org", "4"),
+            "domain example.org has 2 of 2 mailboxes (max_mailboxes)",
+        ),
+        (bound_to("cleo@nowhere.example", "4"), "domain nowhere.example does not exist"),
+    ] {
+        let refused = store.rehearse(write.clone(), NOW).await.unwrap_err();
+        assert_eq!(refused.to_string(), expected);
+        let refused = store.carry_out(write, NOW).await.unwrap_err();
+        assert!(refused.is_refusal() && refused.to_string() == expected);
+    }
+    assert_eq!(used_up(&store).await.mailboxes, 2);
+}
+
+pub(super) async fn a_change_outside_of_a_run_is_of_what_was_looked_at(store: Under) {
+    with_ann(&store).await;
+    let small = DomainChange { max_quota: Some(quota(5)), ..DomainChange::default() };
+    let name = DomainName::parse("example.org").unwrap();
+    store.update_domain(&name, small, NOW).await.unwrap();
+    let old = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
+    let mut new = (*old).clone();
+    "Ann".clone_into(&mut new.display_name);
+    new.quota = Some(quota(9));
+    new.services = Services::NONE;
+    let write = MailboxWrite::Replace { old: Arc::clone(&old), new: Box::new(new) };
+    let written = store.carry_out(write.clone(), NOW).await.unwrap();
+    let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
+    assert_eq!(written.account.mailbox, ann);
+    assert_eq!((&ann.display_name[..], ann.quota), ("Ann", old.quota), "the rest is done");
+    assert_eq!(ann.generation, old.generation + 1);
+    assert!(matches!(written.refused, Some(Error::Limit(LimitError::MailboxQuota { .. }))));
+    // It is another one by now.
+    let refused = store.carry_out(write, NOW).await.unwrap_err();
+    assert_eq!(refused.to_string(), "mailbox ann@example.org was changed meanwhile");
+    let same = MailboxWrite::Replace { old: Arc::clone(&ann), new: Box::new((*ann).clone()) };
+    assert!(!store.carry_out(same, NOW).await.unwrap().changed);
+}
+
+/// Whoever logs in for the first time does so with every program at once.
+pub(super) async fn of_twenty_who_make_a_mailbox_at_once_one_does(store: Under) {
+    with_ann(&store).await;
+    let tries = (0..20).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.carry_out(bound_to("bob@example.org", "2"), NOW).await })
+    });
+    let mut made = 0;
+    for one in tries.collect::<Vec<_>>() {
+        match one.await.unwrap() {
+            Ok(written) => made += u32::from(written.changed),
+            Err(error) => assert!(error.is_refusal(), "{error}"),
+        }
+    }
+    assert_eq!((made, used_up(&store).await.mailboxes), (1, 2));
+}
+
 pub(super) async fn a_rename_takes_everything_along(store: Under) {
     let ann = fill(&store).await;
     let to = |text: &'static str| {
