@@ -19,6 +19,8 @@ pub mod protocol;
 pub mod sasl;
 pub mod session;
 
+pub mod remote;
+
 pub mod directory;
 pub mod idp;
 pub mod password;

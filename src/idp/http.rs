@@ -39,6 +39,8 @@ use super::{
 };
 pub(super) use message::{Endpoint, Reply, Request};
 
+/// What is spoken there, for TLS.
+pub(super) const HTTP: &[&str] = &["http/1.1"];
 /// Requests to one provider at the same time.
 const MAX_CONCURRENT: usize = 32;
 /// Shorter than servers and proxies keep a connection that nobody uses.
@@ -69,7 +71,7 @@ impl Http {
     /// A client by these settings, which counts its requests there.
     pub(super) fn new(settings: &Settings, figures: Arc<Figures>) -> Result<Self, Outage> {
         let no_client = |what: String| Outage::new(OutageCause::Tls, what);
-        let tls = tls::client_config(&settings.tls)
+        let tls = tls::client_config(&settings.tls, HTTP)
             .map_err(|error| no_client(format!("ca_file: {error}")))?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)

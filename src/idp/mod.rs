@@ -8,7 +8,6 @@
 //! it, or it cannot be asked. What is slow, down, malformed or our own fault is
 //! never a refusal.
 
-mod breaker;
 mod challenge;
 mod check;
 mod claims;
@@ -30,15 +29,12 @@ mod provider;
 mod service_token;
 pub mod settings;
 mod signature;
-mod tls;
 mod token;
 mod userinfo;
-mod words;
 
 use std::fmt;
 
 pub use self::{
-    breaker::BreakerState,
     events::{EventsState, Happened, Happening, Polled},
     figures::{BUCKETS_MILLIS, Figures, Times},
     keycloak::{LookedUp, Mailpassword, Person},
@@ -47,7 +43,11 @@ pub use self::{
     provider::{Provider, Status},
     settings::{Problem, Settings},
 };
-use crate::clock::Timestamp;
+pub use crate::remote::breaker::BreakerState;
+use crate::{
+    clock::Timestamp,
+    remote::{breaker, tls, words},
+};
 
 /// What asking about a token came to, and what was seen on the way.
 #[derive(Clone, Debug)]

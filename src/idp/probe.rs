@@ -23,13 +23,14 @@ use super::{
     introspection::{self, without_secret},
     json::Object,
     jwks::KeySet,
-    settings::{Endpoints, Tls, same_issuer},
+    settings::{Endpoints, same_issuer},
     tls, userinfo,
     words::printable,
 };
 use crate::{
     clock::Timestamp,
     mailbox::provider::{Kind, Method},
+    remote::{Tls, connect::connect},
     secret::Secret,
 };
 
@@ -171,7 +172,7 @@ impl<'a> Probe<'a> {
         let detail = format!("{} → {}", place.host(), all.join(", "));
         self.tried.push(Tried::new("resolve", TriedOutcome::Ok, detail).since(began));
         let began = Instant::now();
-        let (stream, address) = match connection::connect(&addresses, until()).await {
+        let (stream, address) = match connect(&addresses, until()).await {
             Ok(connected) => connected,
             Err((error, address)) => {
                 let at = address.map_or_else(|| place.host(), |address| address.ip().to_string());
@@ -228,7 +229,7 @@ impl<'a> Probe<'a> {
         };
         // Once more, to see the certificate that was not believed.
         let anybody = Tls { ca_pem: None, ignore_errors: true };
-        let shown = match connection::connect(&[address], until).await {
+        let shown = match connect(&[address], until).await {
             Ok((stream, _)) => place.handshake(stream, &anybody, until).await.ok().flatten(),
             Err(_) => None,
         };

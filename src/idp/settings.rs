@@ -5,7 +5,6 @@ use std::{fs, path::Path, time::Duration};
 
 use url::Url;
 
-use super::tls::certificates;
 use crate::{
     clock::Span,
     mailbox::{
@@ -13,6 +12,7 @@ use crate::{
         provider::{ClientAuth, Kind, Method, UnverifiedEmail},
         provisioning,
     },
+    remote::{Tls, tls::certificates},
     secret::Secret,
 };
 
@@ -153,15 +153,6 @@ pub struct Conditions {
     pub clients: Vec<String>,
     /// A signed token need not say what it is.
     pub untyped_tokens: bool,
-}
-
-/// Whose certificates are believed.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Tls {
-    /// Certificates (PEM) to trust besides the system's.
-    pub ca_pem: Option<Vec<u8>>,
-    /// Believe any certificate.
-    pub ignore_errors: bool,
 }
 
 impl Settings {

@@ -97,11 +97,12 @@ const TABLE: &[Room] = &[
             Only("password", &["Caps", "NewScheme"]),
         ],
     },
-    Room { name: "directory", may: &[All("telemetry"), All("mailbox")] },
+    Room { name: "directory", may: &[All("telemetry"), All("mailbox"), All("remote")] },
     Room {
         name: "idp",
         may: &[
             All("telemetry"),
+            All("remote"),
             Only(
                 "mailbox",
                 &[
@@ -125,6 +126,7 @@ const TABLE: &[Room] = &[
         may: &[Only("mailbox", &["AppPasswordId", "MailboxId", "app_password"])],
     },
     Room { name: "mailbox", may: &[] },
+    Room { name: "remote", may: &[] },
     Room { name: "telemetry", may: &[] },
     Room { name: "secret", may: &[] },
     Room { name: "clock", may: &[] },
@@ -148,9 +150,13 @@ const NOT_SANS_IO: &[(&str, &str)] = &[
 ];
 
 /// Words that open connections to others, and the files that may open them to a
-/// provider: the one client, and the trial by hand.
+/// provider or directory: the way there, the one client, and the trial by hand.
 const CONNECTS: &[&str] = &["TcpStream", "TlsConnector", "lookup_host", "reqwest"];
-const CONNECT_TO_PROVIDERS: &[&str] = &["idp/http.rs", "idp/probe.rs", "idp/probe/"];
+const CONNECT_TO_PROVIDERS: &[&str] =
+    &["remote/connect.rs", "idp/http.rs", "idp/probe.rs", "idp/probe/", "directory/ldap/"];
+
+/// Rooms that ask others, or know the way to them.
+const ASKERS: &[&str] = &["remote", "idp", "directory"];
 
 /// One breach of a rule.
 #[derive(Debug)]
@@ -209,7 +215,8 @@ fn checker_notices_breaches() {
         ("password/pool.rs", "use std::net::TcpStream;", "knows no socket"),
         ("password/pool.rs", "use crate::telemetry::x;", "may not name `telemetry`"),
         ("idp/jwks.rs", "reqwest::get(url)", "only idp::http and idp::probe connect"),
-        ("idp/tls.rs", "TcpStream::connect(a)", "only idp::http and idp::probe connect"),
+        ("remote/tls.rs", "TcpStream::connect(a)", "only idp::http and idp::probe connect"),
+        ("directory/mod.rs", "TcpStream::connect(a)", "directory::ldap"),
         ("verify/bearer.rs", "use reqwest::Client;", "only idp::http and idp::probe connect"),
         (
             "server/login.rs",
@@ -287,7 +294,11 @@ fn check(file: &Path, text: &str) -> Vec<Breach> {
         }
     }
     for at in connections_to_providers(&room, file, production) {
-        breaches.push(breach(at, "only idp::http and idp::probe connect to a provider".to_owned()));
+        breaches.push(breach(
+            at,
+            "only idp::http and idp::probe connect to a provider, directory::ldap to a directory"
+                .to_owned(),
+        ));
     }
     for (at, _) in production.match_indices("Verified {") {
         if room == "verify" {
@@ -308,7 +319,7 @@ fn connections_to_providers(room: &str, file: &Path, production: &str) -> Vec<us
     let place = file.to_string_lossy();
     let may =
         MAY_ALL.contains(&room) || CONNECT_TO_PROVIDERS.iter().any(|may| place.starts_with(may));
-    let words = CONNECTS.iter().filter(|word| room == "idp" || **word == "reqwest");
+    let words = CONNECTS.iter().filter(|word| ASKERS.contains(&room) || **word == "reqwest");
     let found = words.flat_map(|word| production.match_indices(word));
     // Names of headers connect to nobody.
     let found = found.filter(|(at, _)| !production[*at..].starts_with("reqwest::header"));

@@ -3,22 +3,20 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use rustls::{CertificateError, pki_types::ServerName};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout_at,
-};
+use rustls::CertificateError;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate, x509::X509Name,
 };
 
-use super::super::{settings::Tls, tls, words::printable};
-use crate::clock::Timestamp;
+use super::super::{http::HTTP, words::printable};
+use crate::{
+    clock::Timestamp,
+    remote::{Tls, connect, tls},
+};
 
-/// Addresses of a name that are tried.
-const MAX_ADDRESSES: usize = 8;
 /// Names of a certificate that are shown.
 const MAX_NAMES: usize = 5;
 const SECONDS_A_DAY: i64 = 86_400;
@@ -43,14 +41,7 @@ impl Place {
 
     /// All addresses of its name.
     pub(super) async fn addresses(&self, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
-        let name = match &self.host {
-            Host::Domain(name) => name,
-            Host::Ipv4(address) => return Ok(vec![(*address, self.port).into()]),
-            Host::Ipv6(address) => return Ok(vec![(*address, self.port).into()]),
-        };
-        let found = in_time(deadline, lookup_host((name.as_str(), self.port))).await?;
-        let found: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
-        if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+        connect::addresses(&self.host, self.port, deadline).await
     }
 
     /// A handshake by `settings`, and the certificate that the server showed.
@@ -60,43 +51,13 @@ impl Place {
         settings: &Tls,
         deadline: Instant,
     ) -> io::Result<Option<Certificate>> {
-        let config = tls::client_config(settings).map_err(io::Error::other)?;
-        let name = match &self.host {
-            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
-            Host::Ipv4(address) => ServerName::from(std::net::IpAddr::from(*address)),
-            Host::Ipv6(address) => ServerName::from(std::net::IpAddr::from(*address)),
-        };
+        let config = tls::client_config(settings, HTTP).map_err(io::Error::other)?;
+        let name = connect::server_name(&self.host)?;
         let connector = TlsConnector::from(Arc::new(config));
-        let stream = in_time(deadline, connector.connect(name, stream)).await?;
+        let stream = connect::in_time(deadline, connector.connect(name, stream)).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         Ok(shown.and_then(|shown| Certificate::read(shown)))
     }
-}
-
-/// The first of `addresses` that takes a connection, else the last refusal. Each
-/// has its share of the time: where one family of addresses leads nowhere, a
-/// login takes the other.
-pub(super) async fn connect(
-    addresses: &[SocketAddr],
-    deadline: Instant,
-) -> Result<(TcpStream, SocketAddr), (io::Error, Option<SocketAddr>)> {
-    let mut last = (io::Error::from(io::ErrorKind::NotFound), None);
-    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
-        let now = Instant::now();
-        let left = u32::try_from(left).unwrap_or(u32::MAX);
-        let share = now + deadline.saturating_duration_since(now) / left;
-        match in_time(share, TcpStream::connect(address)).await {
-            Ok(stream) => return Ok((stream, *address)),
-            Err(error) => last = (error, Some(*address)),
-        }
-    }
-    Err(last)
-}
-
-async fn in_time<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout_at(deadline.into(), work)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
 }
 
 /// What TLS failed of.
@@ -174,31 +135,4 @@ fn address_of(bytes: &[u8]) -> Option<String> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|bytes| std::net::Ipv4Addr::from(bytes).to_string());
     let v6 = <[u8; 16]>::try_from(bytes).map(|bytes| std::net::Ipv6Addr::from(bytes).to_string());
     v4.or(v6).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::net::{TcpListener, TcpSocket};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
-        let nowhere = TcpSocket::new_v4().unwrap();
-        nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let nowhere = nowhere.listen(0).unwrap();
-        let full = nowhere.local_addr().unwrap();
-        let mut waiting = Vec::new();
-        let soon = || Instant::now() + Duration::from_millis(200);
-        // Until the queue is full, and the kernel answers no more.
-        while let Ok((stream, _)) = connect(&[full], soon()).await {
-            waiting.push(stream);
-        }
-        let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = good.local_addr().unwrap();
-        let (_stream, address) = connect(&[full, good], soon()).await.unwrap();
-        assert_eq!(address, good);
-    }
 }

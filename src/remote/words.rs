@@ -10,7 +10,7 @@ const MIN_PIECE: usize = 12;
 
 /// `text` cut to what a log line bears; what is not plainly printable becomes
 /// `?`.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(MAX_BYTES + 4));
     for character in text.chars() {
         let plain = character == ' ' || character.is_ascii_graphic();
@@ -27,7 +27,7 @@ pub(super) fn printable(text: &str) -> String {
 
 /// As much of a foreign text as can come to be shown, with room for secrets that
 /// are cut out of it: what is beyond is not worth the time.
-pub(super) fn beginning(text: &str) -> &str {
+pub fn beginning(text: &str) -> &str {
     let mut end = text.len().min(MAX_LOOKED_AT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -37,7 +37,7 @@ pub(super) fn beginning(text: &str) -> &str {
 
 /// `text` without `secret`: neither whole nor in pieces, as far as these are
 /// long enough to be told from plain words.
-pub(super) fn without(text: &str, secret: &[u8]) -> String {
+pub fn without(text: &str, secret: &[u8]) -> String {
     let Ok(secret) = std::str::from_utf8(secret) else {
         return text.to_owned();
     };

@@ -1,4 +1,4 @@
-//! Stops asking a provider that failed again and again, and asks once in a while
+//! Stops asking a server that failed again and again, and asks once in a while
 //! whether it is back.
 
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ const TOLERATED: u32 = 5;
 
 /// The breaker. Time is handed in.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     failures: u32,
     /// Until when nobody asks, once it opened.
     open_until: Option<Instant>,
-    /// Somebody asks whether the provider is back.
+    /// Somebody asks whether the server is back.
     probing: bool,
     pause: Duration,
 }
 
-/// Whether a provider is asked.
+/// Whether a server is asked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum BreakerState {
     /// It is.
@@ -31,7 +31,7 @@ pub enum BreakerState {
 
 /// What a request came to, as far as the breaker goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// The provider answered.
     Answered,
     /// It did not.
@@ -42,12 +42,12 @@ pub(super) enum Outcome {
 
 impl Breaker {
     /// One that pauses for `pause` when it opens.
-    pub(super) fn new(pause: Duration) -> Self {
+    pub fn new(pause: Duration) -> Self {
         Self { failures: 0, open_until: None, probing: false, pause }
     }
 
-    /// Whether the provider is asked.
-    pub(super) fn state(&self, now: Instant) -> BreakerState {
+    /// Whether the server is asked.
+    pub fn state(&self, now: Instant) -> BreakerState {
         match self.open_until {
             None => BreakerState::Closed,
             Some(until) if now < until => BreakerState::Open,
@@ -56,13 +56,13 @@ impl Breaker {
     }
 
     /// Whether nobody may ask at present.
-    pub(super) fn is_open(&self, now: Instant) -> bool {
+    pub fn is_open(&self, now: Instant) -> bool {
         self.open_until.is_some_and(|until| now < until || self.probing)
     }
 
     /// Whether one more request may go out. Each that may is told to
     /// [`Breaker::ended`] in the end.
-    pub(super) fn admits(&mut self, now: Instant) -> bool {
+    pub fn admits(&mut self, now: Instant) -> bool {
         if self.is_open(now) {
             return false;
         }
@@ -71,7 +71,7 @@ impl Breaker {
     }
 
     /// A request that was admitted came to an end.
-    pub(super) fn ended(&mut self, outcome: Outcome, now: Instant) {
+    pub fn ended(&mut self, outcome: Outcome, now: Instant) {
         self.probing = false;
         match outcome {
             Outcome::Answered => {

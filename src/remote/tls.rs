@@ -15,13 +15,21 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::settings::Tls;
+/// Whose certificates are believed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tls {
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Believe any certificate.
+    pub ignore_errors: bool,
+}
 
-/// Everything that is needed for TLS to a provider.
+/// Everything that is needed for TLS to a server which speaks one of `protocols`
+/// (ALPN).
 ///
 /// # Errors
 /// What is wrong with the certificates of `ca_file`, in words.
-pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
+pub fn client_config(tls: &Tls, protocols: &[&str]) -> Result<ClientConfig, String> {
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Verifier::new(tls, &crypto)?;
     let mut config = ClientConfig::builder_with_provider(crypto)
@@ -30,7 +38,7 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(config)
 }
 
@@ -38,7 +46,7 @@ pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
 ///
 /// # Errors
 /// It holds none, or one that is none.
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| format!("no certificates in PEM: {error}"))?;
     if certificates.is_empty() {
@@ -159,7 +167,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// What is wrong with TLS, and the way out where there is one.
-pub(super) fn words(error: &Error) -> String {
+pub fn words(error: &Error) -> String {
     use CertificateError as Bad;
     let Error::InvalidCertificate(bad) = error else {
         return format!("no TLS: {error}");
