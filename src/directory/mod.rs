@@ -20,6 +20,7 @@ pub use self::{
     written::Written,
 };
 use crate::{
+    clock::Timestamp,
     mailbox::{Address, PasswordHash, Profile},
     secret::Secret,
 };
@@ -72,6 +73,13 @@ pub enum Password {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dn(String);
 
+impl Dn {
+    /// As it stands there.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why a directory could not be asked, or not say.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{detail}")]
@@ -103,6 +111,28 @@ pub enum Cause {
     Down,
 }
 
+/// How a directory does.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Status {
+    /// How many people it has, as far as that is known.
+    pub entries: Option<u64>,
+    /// When it was read, or answered, last.
+    pub read: Option<Timestamp>,
+    /// Why it could not be since, if it could not.
+    pub failure: Option<Failure>,
+}
+
+/// Why a directory could not be read or asked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong, the first of it.
+    pub problems: Vec<String>,
+    /// How much more there is.
+    pub more: u64,
+}
+
 /// Where somebody is in the list of everybody; begins empty.
 #[derive(Default)]
 pub struct Listing {
@@ -130,6 +160,14 @@ impl Directory {
     /// Its settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How it does.
+    pub fn status(&self) -> Status {
+        match &self.asked {
+            Asked::PasswdFile(file) => file.status(),
+            Asked::Ldap(ldap) => ldap.status(),
+        }
     }
 
     /// Whose the address is.

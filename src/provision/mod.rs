@@ -16,7 +16,7 @@ pub mod sync;
 mod syncs;
 
 pub use self::{
-    source::{Domains, People, ProvidersPeople, Source, Unheard},
+    source::{DirectorysPeople, Domains, People, ProvidersPeople, Source, Unheard},
     sync::{OnWithdrawn, Order, Phase, Progress, Sync},
     syncs::{AlreadyRunning, Syncs},
 };

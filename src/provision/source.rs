@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
+    directory::{self, Directory},
     idp::{self, Listing, Outage},
     mailbox::{
         AuthSource, Binding, Domain, DomainName, Mailbox, Profile, ProviderName, Provisioning,
@@ -49,6 +50,17 @@ impl Source {
         }
     }
 
+    /// A directory. What stands in one was written by whoever looks after it.
+    pub fn of_directory(settings: &directory::Settings) -> Self {
+        Self {
+            name: settings.name.clone(),
+            domains: Domains::These(settings.domains.clone()),
+            provisioning: settings.provisioning.clone(),
+            unverified_email: UnverifiedEmail::Refuse,
+            default_domain: settings.default_domain.clone(),
+        }
+    }
+
     /// Whether it speaks for the domain.
     pub fn speaks_for(&self, domain: &Domain) -> bool {
         match &self.domains {
@@ -72,6 +84,12 @@ impl Source {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unheard(pub String);
+
+impl From<directory::Unavailable> for Unheard {
+    fn from(unavailable: directory::Unavailable) -> Self {
+        Self(unavailable.to_string())
+    }
+}
 
 impl From<Outage> for Unheard {
     fn from(outage: Outage) -> Self {
@@ -129,5 +147,36 @@ impl People for ProvidersPeople {
 
     async fn is_gone(&self, subject: &str) -> Result<bool, Unheard> {
         Ok(self.provider.look_up_by_id(subject).await?.is_none())
+    }
+}
+
+/// The people of a directory.
+pub struct DirectorysPeople {
+    directory: Arc<Directory>,
+    listing: directory::Listing,
+}
+
+impl DirectorysPeople {
+    /// All of them.
+    pub fn of(directory: Arc<Directory>) -> Self {
+        Self { directory, listing: directory::Listing::default() }
+    }
+}
+
+#[async_trait]
+impl People for DirectorysPeople {
+    async fn count(&self) -> Option<u64> {
+        self.directory.status().entries
+    }
+
+    async fn next_page(
+        &mut self,
+        _seen: &(dyn for<'s> Fn(&'s str) -> bool + Sync),
+    ) -> Result<Option<Vec<Profile>>, Unheard> {
+        Ok(self.directory.list(&mut self.listing).await?)
+    }
+
+    async fn is_gone(&self, subject: &str) -> Result<bool, Unheard> {
+        Ok(self.directory.look_up(subject).await?.is_none())
     }
 }

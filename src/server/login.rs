@@ -224,6 +224,9 @@ impl<'a> Told<'a> {
             VerifiedBy::Mailpassword(provider) => {
                 Self { verifier: "mailpassword", provider: Some(provider), ..self }
             }
+            VerifiedBy::Directory(provider) => {
+                Self { verifier: "directory", provider: Some(provider), ..self }
+            }
             VerifiedBy::Token(provider) => {
                 Self { verifier: "token", provider: Some(provider), ..self }
             }

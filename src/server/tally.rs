@@ -24,8 +24,15 @@ const MECHANISMS: usize = MechanismName::ALL.len() + 1;
 const OUTCOMES: usize = 1 + Reason::ALL.len() + Cause::ALL.len();
 
 const VERDICTS: [&str; 3] = ["verified", "rejected", "unavailable"];
-const VERIFIERS: [&str; 6] =
-    ["app_password", "local_password", "mailpassword", "token", "certificate", "auth_token"];
+const VERIFIERS: [&str; 7] = [
+    "app_password",
+    "local_password",
+    "mailpassword",
+    "token",
+    "certificate",
+    "auth_token",
+    "directory",
+];
 /// Where the answer came from that let somebody in.
 const ANSWERS: [&str; 3] = ["new", "cached", "stale"];
 
@@ -201,6 +208,7 @@ fn verifier(by: &VerifiedBy) -> usize {
         VerifiedBy::Token(_) => 3,
         VerifiedBy::Certificate => 4,
         VerifiedBy::AuthToken { .. } => 5,
+        VerifiedBy::Directory(_) => 6,
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     case::{Asking, Case, Stop},
     connected::{Connected, Question},
     judge::store_failed,
+    mailpassword::Shown,
     person::Claimed,
     tokens::{Good, Said},
     trace::Outcome,
@@ -47,9 +48,34 @@ impl Pipeline {
         let (account, provider, good) = self.vouched(case, user, account, token).await?;
         self.token_user(case, user, &provider, &good).await?;
         let claimed = claimed(&provider, &good);
-        claimed.may_have(case, &account)?;
-        let account = self.bound(case, account, claimed).await?;
+        let account = match self.directory_of(&account) {
+            Some(directory) => self.opened_besides(case, account, claimed, directory).await?,
+            None => {
+                claimed.may_have(case, &account)?;
+                self.bound(case, account, claimed).await?
+            }
+        };
         Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
+    }
+
+    /// The directory whose the mailbox is.
+    fn directory_of(&self, account: &Account) -> Option<Arc<Connected>> {
+        let AuthSource::Provider(name) = &account.mailbox.auth_source else { return None };
+        self.registry.find(name).ok().filter(|connected| connected.directory().is_some())
+    }
+
+    /// A mailbox that belongs to somebody in a directory, opened by a token of the
+    /// domain's provider. Its person is the directory's, who must be there and enabled;
+    /// that it is the same one, the verified address says, at each login.
+    async fn opened_besides<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        claimed: Claimed<'_>,
+        directory: Arc<Connected>,
+    ) -> Result<Account, Stop> {
+        claimed.is_vouched_for(case)?;
+        self.mailpassword_way(case, account, directory, Shown::Token).await
     }
 
     /// Notes who speaks for the domain before anything is refused: a challenge
@@ -84,12 +110,18 @@ impl Pipeline {
         });
         let connected =
             found.map_err(|obstacle| case.unavailable(obstacle.cause(), obstacle.detail()))?;
+        let provider = connected.provider();
+        let for_local = provider.is_some_and(|provider| provider.settings().tokens_for_local);
         let (opens, source) = match &account.mailbox.auth_source {
-            AuthSource::Local if connected.settings.tokens_for_local => {
+            AuthSource::Local if for_local => {
                 (true, "local, which tokens_for_local opens to tokens".to_owned())
             }
             AuthSource::Local => (false, "the auth source of the mailbox is local".to_owned()),
             AuthSource::Provider(source) if source == name => (true, format!("provider {source}")),
+            AuthSource::Provider(source) if self.directory_of(account).is_some() => {
+                let way = if for_local { "opens" } else { "would open" };
+                (for_local, format!("directory {source}, which tokens_for_local {way} to tokens"))
+            }
             AuthSource::Provider(source) => {
                 (false, format!("the auth source of the mailbox is provider {source}"))
             }

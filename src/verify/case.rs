@@ -47,9 +47,9 @@ impl Asking {
     }
 
     fn told(self) -> Asked {
-        let connected = self.connected.as_ref();
-        let scopes = connected.map(|connected| &connected.settings.conditions.scopes);
-        let document = connected.and_then(|connected| connected.provider.openid_configuration());
+        let provider = self.connected.as_ref().and_then(|connected| connected.provider());
+        let scopes = provider.map(|provider| &provider.settings().conditions.scopes);
+        let document = provider.and_then(|provider| provider.openid_configuration());
         Asked {
             scope: scopes.filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" ")),
             openid_configuration: document.map(str::to_owned),

@@ -1,5 +1,5 @@
-//! A provider that can be asked about tokens and people, and what it said of
-//! them.
+//! A provider that can be asked about tokens and people, or a directory that can be
+//! asked about people, and what it said of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,31 +8,48 @@ use std::{
 
 use super::{
     answers::Tallies,
+    binds::Binds,
     owners::Owners,
-    people::{PeopleCache, SaidOf},
+    people::{NoPerson, PeopleCache, Person, SaidOf},
     purges::{Mark, Whose},
     rechecks::Rechecks,
+    terms::Terms,
     tokens::{Good, Said, TokenCache},
     turns::Turns,
     unbound::Unbound,
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, Answer, Figures, Outage, OutageCause, Person, Provider, Step},
-    mailbox::{Address, NameRules, OwnerState, ProviderName},
+    directory::{self, Directory, Found},
+    idp::{self, Answer, Figures, Outage, OutageCause, Provider, Step},
+    mailbox::{Address, Domain, NameRules, OwnerState, Profile, ProviderName},
+    provision,
     secret::Secret,
 };
 
-/// One provider with its caches. Other settings make another one.
+/// One provider or directory with its caches. Other settings make another one.
 pub(super) struct Connected {
-    pub(super) settings: Arc<idp::Settings>,
-    pub(super) provider: Arc<Provider>,
+    pub(super) settings: Terms,
+    /// Whose mailboxes follow it, and how.
+    pub(super) source: Arc<provision::Source>,
+    pub(super) asked: Whom,
     pub(super) tokens: Arc<TokenCache>,
     pub(super) people: Arc<PeopleCache>,
     pub(super) owners: Owners,
     pub(super) unbound: Unbound,
     pub(super) turns: Turns,
     pub(super) rechecks: Rechecks,
+    /// Passwords that a directory found right or wrong itself.
+    pub(super) binds: Binds,
+}
+
+/// Who is asked.
+#[derive(Clone)]
+pub(super) enum Whom {
+    /// An identity provider: about tokens and people.
+    Provider(Arc<Provider>),
+    /// A directory: about people.
+    Directory(Arc<Directory>),
 }
 
 /// What is counted of providers: it goes on when another takes the place of one.
@@ -73,17 +90,88 @@ pub(super) struct Heard {
 }
 
 impl Connected {
-    pub(super) fn new(settings: Arc<idp::Settings>, provider: Provider, counted: &Counted) -> Self {
+    /// A provider.
+    pub(super) fn to_provider(provider: Provider, counted: &Counted) -> Self {
+        let settings = provider.settings();
+        let tokens = TokenCache::of(settings, Arc::clone(&counted.tokens));
+        let source = provision::Source::of_provider(settings);
+        let terms = Terms::of_provider(settings);
+        Self::new(terms, source, Whom::Provider(provider.into()), tokens, counted)
+    }
+
+    /// A directory. It knows no tokens.
+    pub(super) fn to_directory(directory: Directory, counted: &Counted) -> Self {
+        let settings = directory.settings();
+        let tokens = TokenCache::of_none(&settings.name);
+        let source = provision::Source::of_directory(settings);
+        let terms = Terms::of_directory(settings);
+        Self::new(terms, source, Whom::Directory(directory.into()), tokens, counted)
+    }
+
+    fn new(
+        settings: Terms,
+        source: provision::Source,
+        asked: Whom,
+        tokens: TokenCache,
+        counted: &Counted,
+    ) -> Self {
         Self {
-            tokens: TokenCache::of(&settings, Arc::clone(&counted.tokens)).into(),
+            tokens: tokens.into(),
             people: PeopleCache::of(&settings, Arc::clone(&counted.people)).into(),
             owners: Owners::new(&settings),
             unbound: Unbound::new(settings.account_check),
-            provider: Arc::new(provider),
             turns: Turns::default(),
             rechecks: Rechecks::default(),
+            binds: Binds::new(&settings),
+            source: source.into(),
+            asked,
             settings,
         }
+    }
+
+    /// The provider, if it is one.
+    pub(super) fn provider(&self) -> Option<&Arc<Provider>> {
+        match &self.asked {
+            Whom::Provider(provider) => Some(provider),
+            Whom::Directory(_) => None,
+        }
+    }
+
+    /// The directory, if it is one.
+    pub(super) fn directory(&self) -> Option<&Arc<Directory>> {
+        match &self.asked {
+            Whom::Provider(_) => None,
+            Whom::Directory(directory) => Some(directory),
+        }
+    }
+
+    /// Whether it speaks for the domain.
+    pub(super) fn speaks_for(&self, domain: &Domain) -> bool {
+        self.source.speaks_for(domain)
+    }
+
+    /// How it stands beside the mailboxes that follow it.
+    pub(super) fn in_words(&self) -> String {
+        let name = &self.settings.name;
+        match &self.asked {
+            Whom::Provider(_) => format!("provider {name}, Mailpassword Flow"),
+            Whom::Directory(directory) => {
+                format!("directory {name}, {}", directory.settings().kind_name())
+            }
+        }
+    }
+
+    /// What checks a main password by it, for logs.
+    pub(super) fn verifier(&self) -> &'static str {
+        match &self.asked {
+            Whom::Provider(_) => "mailpassword",
+            Whom::Directory(_) => "directory",
+        }
+    }
+
+    /// Whether main passwords are checked by what it says.
+    pub(super) fn checks_passwords(&self) -> bool {
+        self.provider().is_none_or(|provider| provider.settings().password_attribute.is_some())
     }
 
     /// Asks, together with whoever asks the same, and keeps the answer; nothing
@@ -120,7 +208,12 @@ impl Connected {
                 let number = own.owners.question();
                 let said = own.look_up(&address, &names).await;
                 if let SaidOf::Good(person) = &said {
-                    own.owners.learn(&person.profile.subject, state_of(person), now, number);
+                    own.owners.learn(
+                        &person.profile.subject,
+                        state_of(&person.profile),
+                        now,
+                        number,
+                    );
                 }
                 said
             }
@@ -132,17 +225,32 @@ impl Connected {
     /// is compared by our own rules, without any default domain: an address
     /// there is a whole one.
     pub(super) async fn look_up(&self, address: &Address, names: &NameRules) -> SaidOf {
+        let provider = match &self.asked {
+            Whom::Provider(provider) => provider,
+            Whom::Directory(directory) => return said_by(directory.find(address).await),
+        };
         let names = NameRules {
             default_domain: None,
             further_local_bytes: names.further_local_bytes.clone(),
         };
         let is_it = |email: &str| names.canonical(email.as_bytes()).as_ref() == Ok(address);
-        self.provider.look_up(address.as_str(), is_it).await.into()
+        provider.look_up(address.as_str(), is_it).await.into()
+    }
+
+    /// The person of this id, if there is one.
+    pub(super) async fn look_up_by_id(&self, subject: &str) -> Result<Option<Profile>, Outage> {
+        match &self.asked {
+            Whom::Provider(provider) => {
+                Ok(provider.look_up_by_id(subject).await?.map(|person| person.profile))
+            }
+            Whom::Directory(directory) => directory.look_up(subject).await.map_err(outage),
+        }
     }
 
     /// Forgets what was said of these users; returns how many good answers that
     /// were.
     pub(super) fn purge(&self, whose: &Whose) -> u64 {
+        self.binds.forget();
         self.tokens.purge_users(whose) + self.people.purge_users(whose)
     }
 
@@ -151,6 +259,7 @@ impl Connected {
     /// by now. Returns how many good answers that were.
     pub(super) fn purge_people(&self, subjects: &BTreeSet<String>) -> u64 {
         let people = || subjects.iter().map(|subject| Mark::Person(subject));
+        self.binds.forget();
         let tokens = self.tokens.purge_marks(people());
         let people = self.people.purge_marks(people().chain([Mark::NobodysAddress]));
         self.people.forget_refused();
@@ -169,6 +278,7 @@ impl Connected {
 
     /// Forgets everything that was said; returns how many good answers that were.
     pub(super) fn purge_all(&self) -> u64 {
+        self.binds.forget();
         self.tokens.purge_all() + self.people.purge_all()
     }
 
@@ -178,40 +288,74 @@ impl Connected {
     }
 
     async fn hear(&self, token: &Secret, names: &NameRules, now: Timestamp) -> Heard {
-        let checked = self.provider.check_token(token, now).await;
+        let Some(provider) = self.provider() else {
+            let detail = format!("{} is a directory and knows no tokens", self.settings.name);
+            let outage = Outage { cause: OutageCause::Settings, detail };
+            let said = Said::Unavailable(outage.into());
+            return Heard { said, steps: Vec::new(), shows_enabled: false };
+        };
+        let checked = provider.check_token(token, now).await;
         let shows_enabled =
             matches!(&checked.answer, Answer::Active(token) if token.revocation_is_shown);
         let said = match checked.answer {
             Answer::Refused(refusal) => Said::Refused(refusal.into()),
             Answer::Unavailable(outage) => Said::Unavailable(outage.into()),
-            Answer::Active(token) => match Good::new(token, |claim| self.canonical(claim, names)) {
-                Ok(good) => Said::Good(good.into()),
-                Err(why) => {
-                    let (cause, detail) = (OutageCause::Malformed, why.to_owned());
-                    Said::Unavailable(Outage { cause, detail }.into())
+            Answer::Active(token) => {
+                match Good::new(token, |claim| canonical(provider.settings(), claim, names)) {
+                    Ok(good) => Said::Good(good.into()),
+                    Err(why) => {
+                        let (cause, detail) = (OutageCause::Malformed, why.to_owned());
+                        Said::Unavailable(Outage { cause, detail }.into())
+                    }
                 }
-            },
+            }
         };
         Heard { said, steps: checked.steps, shows_enabled }
     }
+}
 
-    /// The address that a user claim means. What has no domain belongs into the
-    /// provider's own default domain: ours is for what clients leave out.
-    fn canonical(&self, claim: &str, names: &NameRules) -> Result<Address, String> {
-        let names = NameRules {
-            default_domain: self.settings.default_domain.clone(),
-            further_local_bytes: names.further_local_bytes.clone(),
-        };
-        names.canonical(claim.as_bytes()).map_err(|error| {
-            let name = &self.settings.user_claim;
-            format!("the token's {name}, \"{}\", is no address: {error}", shown(claim))
-        })
+/// The address that a user claim means. What has no domain belongs into the
+/// provider's own default domain: ours is for what clients leave out.
+fn canonical(settings: &idp::Settings, claim: &str, names: &NameRules) -> Result<Address, String> {
+    let names = NameRules {
+        default_domain: settings.default_domain.clone(),
+        further_local_bytes: names.further_local_bytes.clone(),
+    };
+    names.canonical(claim.as_bytes()).map_err(|error| {
+        let name = &settings.user_claim;
+        format!("the token's {name}, \"{}\", is no address: {error}", shown(claim))
+    })
+}
+
+/// What a directory says of an address.
+fn said_by(found: Result<Found, directory::Unavailable>) -> SaidOf {
+    match found {
+        Ok(Found::Entry(entry)) => SaidOf::Good(Person::from(entry).into()),
+        Ok(Found::Nobody) => SaidOf::Refused(NoPerson::Nobody.into()),
+        Ok(Found::Several) => SaidOf::Refused(NoPerson::Several.into()),
+        Err(unavailable) => SaidOf::Unavailable(outage(unavailable).into()),
     }
 }
 
+/// Why a directory could not be asked, in the words for providers.
+pub(super) fn outage(unavailable: directory::Unavailable) -> Outage {
+    use directory::Cause;
+    let cause = match unavailable.cause {
+        Cause::Unreachable => OutageCause::Unreachable,
+        Cause::Tls => OutageCause::Tls,
+        Cause::Slow => OutageCause::Slow,
+        Cause::Status => OutageCause::Status,
+        Cause::Malformed => OutageCause::Malformed,
+        Cause::Credentials => OutageCause::Credentials,
+        Cause::Busy => OutageCause::Busy,
+        Cause::Down => OutageCause::Down,
+    };
+    Outage { cause, detail: unavailable.detail }
+}
+
 /// How a person stands who is there.
-pub(super) fn state_of(person: &Person) -> OwnerState {
-    if person.profile.enabled { OwnerState::Enabled } else { OwnerState::Disabled }
+pub(super) fn state_of(person: &Profile) -> OwnerState {
+    if person.enabled { OwnerState::Enabled } else { OwnerState::Disabled }
 }
 
 /// The beginning of a foreign text, printable.

@@ -13,6 +13,7 @@ use super::{
     case::{Case, Stop},
     connected::Connected,
     imported::Tried,
+    mailpassword::Shown,
     trace::Outcome,
 };
 use crate::{
@@ -128,7 +129,7 @@ impl Pipeline {
         }
         case.services(&account)?;
         if let Some(provider) = self.source(case, &account)? {
-            self.mailpassword_way(case, account, provider, None).await?;
+            self.mailpassword_way(case, account, provider, Shown::Nothing).await?;
         }
         Ok(())
     }

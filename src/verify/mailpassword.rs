@@ -1,5 +1,5 @@
 //! The Mailpassword Flow: the main password of a mailbox whose provider keeps
-//! its hash.
+//! its hash; and that of a mailbox whose people stand in a directory.
 //!
 //! What the provider said before decides as long as it is fresh and lets in.
 //! What does not let in is asked for again: somebody may have mended it, or set
@@ -18,17 +18,35 @@ use super::{
     bearer::{PATIENCE, cause},
     case::{Asking, Case, Stop},
     connected::Connected,
-    people::{KnownPerson, NoPerson, SaidOf},
+    people::{KnownPerson, NoPerson, Password, Person, SaidOf},
     person::{Claimed, unfit_subject},
     rechecks::Asker,
     trace::Outcome,
 };
 use crate::{
-    idp::{Mailpassword, Outage, OutageCause, Person},
+    directory::Dn,
+    idp::{Outage, OutageCause},
     mailbox::{AuthSource, PasswordHash, provider::UnverifiedEmail},
     secret::Secret,
     store::Account,
 };
+
+/// What somebody shows.
+#[derive(Clone, Copy)]
+pub(super) enum Shown<'s> {
+    /// His main password.
+    Password(&'s Secret),
+    /// A token that was found good: his password is no matter.
+    Token,
+    /// Nothing: what would be in the way of a right password is to be found out.
+    Nothing,
+}
+
+/// What a main password is checked by.
+enum Checked<'p> {
+    Hash(&'p PasswordHash),
+    Bind(&'p Dn),
+}
 
 impl Pipeline {
     /// The main password of `account`, which `provider` is to know.
@@ -40,22 +58,27 @@ impl Pipeline {
         password: &Secret,
     ) -> Result<Verified, Stop> {
         let name = provider.settings.name.clone();
-        let account = self.mailpassword_way(case, account, provider, Some(password)).await?;
-        Ok(case.verified(account, VerifiedBy::Mailpassword(name)))
+        let by = match provider.directory() {
+            Some(_) => VerifiedBy::Directory(name),
+            None => VerifiedBy::Mailpassword(name),
+        };
+        let shown = Shown::Password(password);
+        let account = self.mailpassword_way(case, account, provider, shown).await?;
+        Ok(case.verified(account, by))
     }
 
-    /// The same way; without a password as far as it goes.
+    /// The same way, as far as it goes with what is shown.
     pub(super) async fn mailpassword_way<'a>(
         &'a self,
         case: &mut Case<'a>,
         account: Account,
         provider: Arc<Connected>,
-        password: Option<&Secret>,
+        shown: Shown<'_>,
     ) -> Result<Account, Stop> {
         let give_up = Instant::now() + PATIENCE;
         let purges = provider.people.purges();
         if let Some(known) = known(case, &provider, &account) {
-            let tried = self.weigh(case, &account, &provider, &known.said, password).await;
+            let tried = self.weigh(case, &account, &provider, &known.said, shown).await;
             let user = &account.mailbox.address;
             let final_word = match &tried {
                 // A slow hash takes its time, too.
@@ -83,7 +106,7 @@ impl Pipeline {
                 format!("what was said before {why}, so the provider is asked again")
             });
         }
-        self.by_asking(case, account, provider, password, give_up).await
+        self.by_asking(case, account, provider, shown, give_up).await
     }
 
     /// By a new answer, or while the provider cannot be asked by its last.
@@ -92,7 +115,7 @@ impl Pipeline {
         case: &mut Case<'a>,
         mut account: Account,
         mut provider: Arc<Connected>,
-        password: Option<&Secret>,
+        shown: Shown<'_>,
         give_up: Instant,
     ) -> Result<Account, Stop> {
         for _ in 0..2 {
@@ -125,10 +148,10 @@ impl Pipeline {
             account = self.once_more(case, account, &provider, Self::keeps_password).await?;
             let said = match said {
                 SaidOf::Unavailable(outage) => {
-                    self.by_last(case, &account, &provider, &outage, password).await?
+                    self.by_last(case, &account, &provider, &outage, shown).await?
                 }
                 said => {
-                    self.weigh(case, &account, &provider, &said, password).await?;
+                    self.weigh(case, &account, &provider, &said, shown).await?;
                     said
                 }
             };
@@ -148,9 +171,9 @@ impl Pipeline {
         &'a self,
         case: &mut Case<'a>,
         account: &Account,
-        provider: &Connected,
+        provider: &Arc<Connected>,
         said: &SaidOf,
-        password: Option<&Secret>,
+        shown: Shown<'_>,
     ) -> Result<(), Stop> {
         let person = match said {
             SaidOf::Good(person) => person,
@@ -175,9 +198,16 @@ impl Pipeline {
         let name = &provider.settings.name;
         case.trace.note("account", Outcome::Ok, || format!("enabled at {name}"));
         claimed(provider, person).may_have(case, account)?;
-        let hash = hash(case, person)?;
-        let Some(password) = password else { return Ok(()) };
-        if self.is_right(case, account, hash, password).await? {
+        if let Shown::Token = shown {
+            return Ok(());
+        }
+        let checked = checked_by(case, person)?;
+        let Shown::Password(password) = shown else { return Ok(()) };
+        let right = match checked {
+            Checked::Hash(hash) => self.is_right(case, account, hash, password).await?,
+            Checked::Bind(dn) => self.binds(case, account, provider, dn, password).await?,
+        };
+        if right {
             return Ok(());
         }
         Err(case.refused(Reason::WrongPassword, "the password is wrong"))
@@ -191,7 +221,7 @@ impl Pipeline {
         account: &Account,
         provider: &Connected,
         outage: &Outage,
-        password: Option<&Secret>,
+        shown: Shown<'_>,
     ) -> Result<SaidOf, Stop> {
         let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
         let last = provider.people.last(&key, case.attempt.arrived);
@@ -206,15 +236,20 @@ impl Pipeline {
         let Some((person, asked)) = last else {
             return Err(outage_of(case, outage));
         };
-        let Mailpassword::Hash(hash) = &person.mailpassword else {
-            return Err(outage_of(case, outage));
-        };
         case.trace.note("asked", Outcome::NotApplicable, || {
             format!("{outage}; what was said at {asked} still counts")
         });
         let last = SaidOf::Good(Arc::clone(&person));
-        let Some(password) = password else { return Ok(last) };
-        if self.is_right(case, account, hash, password).await? {
+        let Shown::Password(password) = shown else { return Ok(last) };
+        let right = match &person.password {
+            Password::Hash(hash) => self.is_right(case, account, hash, password).await?,
+            Password::Bind(dn) => {
+                self.bound_before(case, account, provider, dn, password, outage)?;
+                return Ok(last);
+            }
+            _ => return Err(outage_of(case, outage)),
+        };
+        if right {
             (case.stale, case.cached) = (true, true);
             if !case.trace.is_on() {
                 provider.people.count_stale();
@@ -237,20 +272,19 @@ impl Pipeline {
         };
         let found = self.registry.find(name);
         let connected = found.as_ref().ok().map(Arc::clone);
-        case.asked = Some(Asking::new(name.clone(), connected, "mailpassword"));
+        let verifier = connected.as_ref().map_or("mailpassword", |connected| connected.verifier());
+        case.asked = Some(Asking::new(name.clone(), connected, verifier));
         let stop = match found {
             Err(obstacle) => case.unavailable(obstacle.cause(), obstacle.detail()),
-            Ok(connected) if connected.settings.password_attribute.is_none() => {
+            Ok(connected) if !connected.checks_passwords() => {
                 case.refused(Reason::ProviderPassword, "it checks no passwords here")
             }
-            Ok(_) if account.domain.provider.as_ref() != Some(name) => {
+            Ok(connected) if !connected.speaks_for(&account.domain) => {
                 let detail = format!("it does not speak for {}", account.domain.name);
                 case.refused(Reason::ProviderDomain, detail)
             }
             Ok(connected) => {
-                case.trace.note("auth source", Outcome::Ok, || {
-                    format!("provider {name}, Mailpassword Flow")
-                });
+                case.trace.note("auth source", Outcome::Ok, || connected.in_words());
                 return Ok(connected);
             }
         };
@@ -340,17 +374,18 @@ pub(super) fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claime
     }
 }
 
-fn hash<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<&'p PasswordHash, Stop> {
-    let (stop, detail) = match &person.mailpassword {
-        Mailpassword::Hash(hash) => return Ok(hash),
-        Mailpassword::Missing => {
-            (Stop::Rejected(Reason::NoMailpassword), "the attribute with the hash is not set")
+fn checked_by<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<Checked<'p>, Stop> {
+    let (stop, detail) = match &person.password {
+        Password::Hash(hash) => return Ok(Checked::Hash(hash)),
+        Password::Bind(dn) => return Ok(Checked::Bind(dn)),
+        Password::Missing => {
+            (Stop::Rejected(Reason::NoMailpassword), "there is no hash of a main password")
         }
-        Mailpassword::Several => (
+        Password::Several => (
             Stop::Unavailable(Cause::SeveralMailpasswords),
             "the attribute with the hash has more than one value",
         ),
-        Mailpassword::TooLong => {
+        Password::TooLong => {
             (Stop::Unavailable(Cause::CorruptHash), "the hash is longer than any scheme's")
         }
     };

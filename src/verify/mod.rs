@@ -12,6 +12,7 @@ mod answers;
 mod app_password;
 mod auth_token;
 mod bearer;
+mod binds;
 mod cache;
 mod case;
 mod connected;
@@ -38,6 +39,7 @@ mod settings;
 mod settle;
 mod sign_out;
 mod syncing;
+mod terms;
 mod tokens;
 pub mod trace;
 mod turns;
@@ -54,7 +56,7 @@ pub use self::{
     penalty::{HeldBack, HeldCounts, Subject},
     pipeline::{Error, Pipeline},
     pool::PoolStatus,
-    providers::{Origin, ProviderReport},
+    providers::{DirectoryReport, Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
     sign_out::{SignOutCounts, SignOutRefused},
     trace::Trace,
@@ -146,6 +148,8 @@ pub enum VerifiedBy {
     LocalPassword,
     /// A password whose hash this provider keeps.
     Mailpassword(ProviderName),
+    /// A password that this directory knows.
+    Directory(ProviderName),
     /// A bearer token that this provider vouches for.
     Token(ProviderName),
     /// A certificate that the mail server verified.
@@ -219,7 +223,7 @@ pub struct Rejected {
 pub struct Asked {
     /// The provider.
     pub provider: ProviderName,
-    /// What about: `token`, `mailpassword`, or the owner of an `app_password`.
+    /// What about: `token`, `mailpassword`, `directory`, or the owner of an `app_password`.
     pub verifier: &'static str,
     /// What it said, in words: for the log and `explain`.
     pub detail: String,

@@ -30,10 +30,11 @@ use super::{
     connected::{Connected, state_of},
     flight::Flights,
     person::unfit_subject,
+    terms::Terms,
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, Outage},
+    idp::Outage,
     mailbox::{Binding, Mailbox, Owner, OwnerState, ProviderName},
 };
 
@@ -45,6 +46,8 @@ const OVERHEAD_BYTES: usize = 160;
 /// Shortest time for which one is kept: so long, nobody hears twice that a person
 /// is disabled.
 const SHORTEST: Duration = Duration::from_secs(3600);
+/// How often what is known of one is written where it costs nothing to ask.
+const WRITTEN_EACH: Duration = Duration::from_secs(15 * 60);
 /// Most people who wait for being asked about.
 const MAX_WANTED: usize = 10_000;
 /// Most people whose state waits for being acted upon, or written.
@@ -155,7 +158,7 @@ impl Line {
 }
 
 impl Owners {
-    pub(super) fn new(settings: &idp::Settings) -> Self {
+    pub(super) fn new(settings: &Terms) -> Self {
         let account_check = settings.account_check;
         let kept = settings.stale_limit.max(account_check.unwrap_or_default()).max(SHORTEST);
         Self {
@@ -265,6 +268,7 @@ impl Owners {
         };
         let changed = before.is_none_or(|before| before.state != state);
         let limit = self.account_check.unwrap_or_default();
+        let limit = if limit.is_zero() { WRITTEN_EACH } else { limit };
         if changed || known.written.is_none_or(|written| !is_younger(written, asked, limit)) {
             self.is_to_be_written(subject);
             known.written = Some(asked);
@@ -449,7 +453,7 @@ impl Connected {
 
     /// Asks alone, and keeps nothing.
     pub(super) async fn look_up_owner(&self, subject: &str) -> Looked {
-        match self.provider.look_up_by_id(subject).await {
+        match self.look_up_by_id(subject).await {
             Ok(None) => Ok(OwnerState::Gone),
             Ok(Some(person)) => Ok(state_of(&person)),
             Err(outage) => Err(outage.into()),

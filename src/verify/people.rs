@@ -1,4 +1,4 @@
-//! What a provider said of people, for the Mailpassword Flow: one request for a
+//! What a provider or a directory said of people, for their main passwords: one request for a
 //! cold login, none for a warm one, and logins go on while it is stopped. How
 //! answers are kept, see `answers`; how long, the provider's settings say:
 //! `mailpassword_cache`, `unknown_cache`, `recheck_interval` and `stale_limit`.
@@ -9,11 +9,13 @@ use super::{
     answers::{Answer, Answers, Known, Lasts, LetsIn, Said, Tallies, Times, is_younger},
     purges::Mark,
     room::Limits,
+    terms::Terms,
 };
 use crate::{
     clock::Timestamp,
-    idp::{self, LookedUp, Mailpassword, Outage, Person},
-    mailbox::Address,
+    directory::{self, Dn, Entry},
+    idp::{self, LookedUp, Mailpassword, Outage},
+    mailbox::{Address, PasswordHash, Profile},
 };
 
 /// Most of what is kept of people.
@@ -28,6 +30,53 @@ pub(super) type SaidOf = Said<Person, NoPerson>;
 /// What it said before.
 pub(super) type KnownPerson = Known<Person, NoPerson>;
 
+/// A person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Person {
+    /// Who he is.
+    pub(super) profile: Profile,
+    /// How his main password is checked.
+    pub(super) password: Password,
+}
+
+/// How a main password is checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Password {
+    /// Against this hash. It may still be none.
+    Hash(PasswordHash),
+    /// The directory does it.
+    Bind(Dn),
+    /// There is none.
+    Missing,
+    /// There is more than one.
+    Several,
+    /// More than any hash has.
+    TooLong,
+}
+
+impl From<idp::Person> for Person {
+    fn from(person: idp::Person) -> Self {
+        let password = match person.mailpassword {
+            Mailpassword::Hash(hash) => Password::Hash(hash),
+            Mailpassword::Missing => Password::Missing,
+            Mailpassword::Several => Password::Several,
+            Mailpassword::TooLong => Password::TooLong,
+        };
+        Self { profile: person.profile, password }
+    }
+}
+
+impl From<Entry> for Person {
+    fn from(entry: Entry) -> Self {
+        let password = match entry.password {
+            directory::Password::Hash(hash) => Password::Hash(hash),
+            directory::Password::Bind(dn) => Password::Bind(dn),
+            directory::Password::Missing => Password::Missing,
+        };
+        Self { profile: entry.profile, password }
+    }
+}
+
 /// Why an address is no person's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum NoPerson {
@@ -40,7 +89,7 @@ pub(super) enum NoPerson {
 impl From<Result<LookedUp, Outage>> for SaidOf {
     fn from(found: Result<LookedUp, Outage>) -> Self {
         match found {
-            Ok(LookedUp::Person(person)) => Self::Good(person.into()),
+            Ok(LookedUp::Person(person)) => Self::Good(Person::from(person).into()),
             Ok(LookedUp::Nobody) => Self::Refused(NoPerson::Nobody.into()),
             Ok(LookedUp::Several) => Self::Refused(NoPerson::Several.into()),
             Err(outage) => Self::Unavailable(outage.into()),
@@ -54,11 +103,12 @@ impl Answer for Person {
     }
 
     fn bytes(&self) -> usize {
-        let hash = match &self.mailpassword {
-            Mailpassword::Hash(hash) => hash.as_str().len(),
+        let text = match &self.password {
+            Password::Hash(hash) => hash.as_str().len(),
+            Password::Bind(dn) => dn.as_str().len(),
             _ => 0,
         };
-        size_of::<Mailpassword>() + self.profile.bytes() + hash
+        size_of::<Password>() + self.profile.bytes() + text
     }
 }
 
@@ -83,11 +133,11 @@ impl Answer for NoPerson {
 }
 
 impl PeopleCache {
-    pub(super) fn of(settings: &idp::Settings, tallies: Arc<Tallies>) -> Self {
+    pub(super) fn of(settings: &Terms, tallies: Arc<Tallies>) -> Self {
         let times = Times {
             fresh: settings.mailpassword_cache,
             refused: settings.unknown_cache,
-            stale: settings.stale_limit,
+            stale: settings.kept,
         };
         Self::new(settings.name.clone(), times, [PEOPLE, UNKNOWN], tallies)
     }
@@ -96,7 +146,7 @@ impl PeopleCache {
 impl KnownPerson {
     /// Whether it is so young that even what does not let in need not be asked for
     /// again: somebody may have mended it.
-    pub(super) fn is_of_just_now(&self, now: Timestamp, settings: &idp::Settings) -> bool {
+    pub(super) fn is_of_just_now(&self, now: Timestamp, settings: &Terms) -> bool {
         let time = match self.said {
             Said::Refused(_) => settings.unknown_cache,
             Said::Good(_) | Said::Unavailable(_) => settings.recheck_interval,

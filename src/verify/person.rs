@@ -49,6 +49,18 @@ impl Claimed<'_> {
         })
     }
 
+    /// Whether the address is believed, where nothing else says whose the mailbox is.
+    pub(super) fn is_vouched_for(&self, case: &mut Case<'_>) -> Result<(), Stop> {
+        if self.may_bind {
+            return Ok(());
+        }
+        let detail = format!("{} has not verified the address", self.provider);
+        case.trace.note("person", Outcome::Refused, || {
+            format!("nothing else says whose the mailbox is, and {detail}")
+        });
+        Err(case.refused(Reason::UnverifiedEmail, detail))
+    }
+
     pub(super) fn person(&self) -> Binding {
         Binding { provider: self.provider.clone(), subject: self.subject.to_owned() }
     }
@@ -66,13 +78,7 @@ impl Claimed<'_> {
             let detail = format!("bound to {}, {by} is of {}", id_of(bound), id_of(&person));
             return Err(reassigned(case, detail));
         }
-        if !self.may_bind {
-            let detail = format!("{} has not verified the address", self.provider);
-            case.trace.note("person", Outcome::Refused, || {
-                format!("the mailbox is nobody's yet, and {detail}")
-            });
-            return Err(case.refused(Reason::UnverifiedEmail, detail));
-        }
+        self.is_vouched_for(case)?;
         case.trace.note("person", Outcome::Ok, || {
             format!("the mailbox is nobody's yet; the login binds it to {}", id_of(&self.person()))
         });

@@ -1,5 +1,6 @@
 //! The identity providers that are configured: those of the file, and those of
-//! the store that the file does not declare.
+//! the store that the file does not declare. And the directories, which are all the
+//! file's, and share their names with the providers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,11 +13,12 @@ use tokio::{
 use super::{
     CacheStatus, Cause, Error, Pipeline,
     answers::{Fills, Tallies},
-    connected::{Connected, Counted},
+    connected::{Connected, Counted, Whom},
     owners::Readers,
     purges::Whose,
 };
 use crate::{
+    directory::{self, Directory},
     idp::{self, Problem},
     mailbox::{NamedProvider, ProviderName},
 };
@@ -43,7 +45,17 @@ pub struct ProviderReport {
     pub status: idp::Status,
 }
 
-/// The providers in force.
+/// A configured directory, for listings.
+#[derive(Clone, Debug)]
+pub struct DirectoryReport {
+    /// Its name.
+    pub name: ProviderName,
+    /// The directory, or what is wrong with its settings: then nobody's password can
+    /// be checked.
+    pub directory: Result<Arc<Directory>, Vec<Problem>>,
+}
+
+/// The providers and directories in force.
 #[derive(Default)]
 pub(super) struct Registry {
     known: ArcSwap<Known>,
@@ -62,6 +74,7 @@ type Known = BTreeMap<ProviderName, Entry>;
 #[derive(Clone)]
 struct Entry {
     origin: Origin,
+    is_directory: bool,
     provider: Result<Arc<Connected>, Arc<[Problem]>>,
 }
 
@@ -119,6 +132,7 @@ impl Registry {
             one.people.tidy();
             one.owners.tidy();
             one.turns.prune();
+            one.binds.tidy();
         }
     }
 
@@ -147,7 +161,7 @@ fn connected(known: &Known) -> impl Iterator<Item = &Arc<Connected>> {
 
 impl Pipeline {
     /// Reads the providers anew: those of the store, and the declared ones of
-    /// the settings in force. Those whose settings did not change keep their
+    /// the settings in force, with the directories. Those whose settings did not change keep their
     /// connections and what is known of their tokens; what the others said
     /// before counts no more when this returns. One whose settings are wrong is
     /// logged, and can be asked nothing.
@@ -157,11 +171,17 @@ impl Pipeline {
     pub async fn load_providers(&self) -> Result<(), Error> {
         let _loading = self.registry.loading.lock().await;
         let stored = self.store.providers().await?;
-        let declared = self.current().settings.providers.clone();
+        let settings = self.current();
+        let declared = settings.settings.providers.clone();
+        let directories = settings.settings.directories.clone();
         let before = self.registry.known.load_full();
         let work = {
             let (before, counted) = (Arc::clone(&before), Arc::clone(&self.registry.counted));
-            move || read(&before, stored, declared, &counted)
+            move || {
+                let mut known = read(&before, stored, declared, &counted);
+                known.extend(read_directories(&before, &known, directories, &counted));
+                known
+            }
         };
         let known = task::spawn_blocking(work).await.map_err(|_| Error::Interrupted)?;
         report_problems(&known);
@@ -181,31 +201,46 @@ impl Pipeline {
     /// The configured providers, by name.
     pub fn providers(&self) -> Vec<ProviderReport> {
         let known = self.registry.known.load();
-        let report = |(name, entry): (&ProviderName, &Entry)| ProviderReport {
-            name: name.clone(),
-            origin: entry.origin,
-            settings: match &entry.provider {
-                Ok(connected) => Ok(Arc::clone(&connected.settings)),
+        let report = |(name, entry): (&ProviderName, &Entry)| {
+            let provider = match &entry.provider {
+                Ok(connected) => Ok(connected.provider()?),
+                Err(_) if entry.is_directory => return None,
                 Err(problems) => Err(problems.to_vec()),
-            },
-            status: entry
-                .provider
-                .as_ref()
-                .map_or_else(|_| idp::Status::default(), |connected| connected.provider.status()),
+            };
+            Some(ProviderReport {
+                name: name.clone(),
+                origin: entry.origin,
+                status: provider.as_ref().map(|one| one.status()).unwrap_or_default(),
+                settings: provider.map(|provider| Arc::new(provider.settings().clone())),
+            })
         };
-        known.iter().map(report).collect()
+        known.iter().filter_map(report).collect()
+    }
+
+    /// The directories, by name.
+    pub fn directories(&self) -> Vec<DirectoryReport> {
+        let known = self.registry.known.load();
+        let report = |(name, entry): (&ProviderName, &Entry)| {
+            let directory = match &entry.provider {
+                Ok(connected) => Ok(Arc::clone(connected.directory()?)),
+                Err(problems) if entry.is_directory => Err(problems.to_vec()),
+                Err(_) => return None,
+            };
+            Some(DirectoryReport { name: name.clone(), directory })
+        };
+        known.iter().filter_map(report).collect()
     }
 
     /// One provider, if it is configured and its settings are right.
     pub fn provider(&self, name: &ProviderName) -> Option<Arc<idp::Provider>> {
         let known = self.registry.known.load();
         let connected = known.get(name)?.provider.as_ref().ok()?;
-        Some(Arc::clone(&connected.provider))
+        connected.provider().map(Arc::clone)
     }
 
     /// Whether any provider is configured, be its settings right or wrong.
     pub fn has_providers(&self) -> bool {
-        !self.registry.known.load().is_empty()
+        self.registry.known.load().values().any(|entry| !entry.is_directory)
     }
 }
 
@@ -227,9 +262,41 @@ fn read(
     let all = stored.chain(declared).map(|(name, origin, settings)| {
         let provider =
             settings.and_then(|settings| connect(before, settings, counted)).map_err(Into::into);
-        (name, Entry { origin, provider })
+        (name, Entry { origin, is_directory: false, provider })
     });
     all.collect()
+}
+
+/// The same of the directories. One takes the place of a provider in the store that
+/// has its name: mailboxes name both alike. Blocks: files are read.
+fn read_directories(
+    before: &Known,
+    providers: &Known,
+    directories: Vec<Arc<directory::Settings>>,
+    counted: &Counted,
+) -> Known {
+    let entry = |settings: Arc<directory::Settings>| {
+        let name = settings.name.clone();
+        if providers.contains_key(&name) {
+            tracing::error!(
+                %name,
+                "a directory and a provider in the store have the same name: the provider is not \
+                 asked until one of them has another"
+            );
+        }
+        let same = before.get(&name).and_then(|entry| entry.provider.as_ref().ok());
+        let same = same.filter(|same| {
+            matches!(&same.asked, Whom::Directory(directory) if *directory.settings() == *settings)
+        });
+        let provider = match same {
+            Some(same) => Ok(Arc::clone(same)),
+            None => Directory::open((*settings).clone())
+                .map(|directory| Connected::to_directory(directory, counted).into())
+                .map_err(|directory::Problem { key, reason }| [Problem { key, reason }].into()),
+        };
+        (name, Entry { origin: Origin::File, is_directory: true, provider })
+    };
+    directories.into_iter().map(entry).collect()
 }
 
 fn connect(
@@ -238,22 +305,31 @@ fn connect(
     counted: &Counted,
 ) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
-    if let Some(same) = same.filter(|same| same.settings == settings) {
+    let is_same = |same: &&Arc<Connected>| {
+        same.provider().is_some_and(|provider| *provider.settings() == *settings)
+    };
+    if let Some(same) = same.filter(is_same) {
         return Ok(Arc::clone(same));
     }
     let figures = counted.requests(&settings.name);
     let provider = idp::Provider::counting_in((*settings).clone(), figures);
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
-    Ok(Arc::new(Connected::new(settings, provider, counted)))
+    Ok(Arc::new(Connected::to_provider(provider, counted)))
 }
 
 fn report_problems(known: &Known) {
     for (provider, entry) in known {
         match &entry.provider {
             Ok(connected) => {
-                for warning in connected.settings.warnings() {
+                let settings = connected.provider().map(|provider| provider.settings());
+                for warning in settings.map(idp::Settings::warnings).unwrap_or_default() {
                     tracing::warn!(%provider, warning, "identity provider");
+                }
+            }
+            Err(problems) if entry.is_directory => {
+                for Problem { key, reason } in problems.iter() {
+                    tracing::error!(directory = %provider, key, reason, "directory cannot be asked");
                 }
             }
             Err(problems) => {

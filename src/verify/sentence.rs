@@ -18,6 +18,9 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
                 VerifiedBy::Mailpassword(provider) => {
                     format!("{user} logs in with the main password, which {provider} keeps.")
                 }
+                VerifiedBy::Directory(directory) => {
+                    format!("{user} logs in with the main password, which {directory} knows.")
+                }
                 VerifiedBy::Token(provider) => {
                     format!("{user} logs in with a token of {provider}.")
                 }

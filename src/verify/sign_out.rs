@@ -113,7 +113,8 @@ impl Pipeline {
             Obstacle::NotConfigured => SignOutRefused::UnknownProvider,
             Obstacle::Settings(_) => SignOutRefused::Unavailable(obstacle.detail()),
         })?;
-        let outcome = match connected.provider.check_logout_token(token, now).await {
+        let Some(asked) = connected.provider() else { return Err(SignOutRefused::UnknownProvider) };
+        let outcome = match asked.check_logout_token(token, now).await {
             Ok(logout) if self.sign_outs.is_new(provider, &logout, now) => {
                 let Logout { subject, session, .. } = &logout;
                 // Another may be in force by now, who was told of the token before it.
@@ -140,7 +141,10 @@ impl Pipeline {
 
     /// Whether there is a provider of this name, be its settings right or wrong.
     pub fn has_provider(&self, name: &ProviderName) -> bool {
-        !matches!(self.registry.find(name), Err(Obstacle::NotConfigured))
+        match self.registry.find(name) {
+            Ok(connected) => connected.provider().is_some(),
+            Err(obstacle) => !matches!(obstacle, Obstacle::NotConfigured),
+        }
     }
 
     /// Logout tokens of each provider that has sent some.

@@ -2,22 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{Pipeline, WithdrawnFor};
+use super::{Pipeline, WithdrawnFor, connected::Whom};
 use crate::{
     mailbox::{ProviderName, policy::WithdrawnWhy},
-    provision::{OnWithdrawn, ProvidersPeople, Source, Sync},
+    provision::{DirectorysPeople, OnWithdrawn, People, ProvidersPeople, Sync},
 };
 
 impl Pipeline {
-    /// A sync of the people of this provider; none if it is not configured, or
-    /// cannot be asked who they are.
+    /// A sync of the people of this provider or directory; none if it is not
+    /// configured, or cannot be asked who they are.
     pub fn sync(self: &Arc<Self>, name: &ProviderName) -> Option<Sync> {
-        let provider = self.provider(name)?;
-        provider.settings().admin.as_ref()?;
+        let connected = self.registry.find(name).ok()?;
+        let people: Box<dyn People> = match &connected.asked {
+            Whom::Provider(provider) => {
+                provider.settings().admin.as_ref()?;
+                Box::new(ProvidersPeople::of(Arc::clone(provider)))
+            }
+            Whom::Directory(directory) => Box::new(DirectorysPeople::of(Arc::clone(directory))),
+        };
         Some(Sync {
             store: Arc::clone(&self.store),
-            source: Source::of_provider(provider.settings()).into(),
-            people: Box::new(ProvidersPeople::of(provider)),
+            source: Arc::clone(&connected.source),
+            people,
             names: self.names(),
             home: self.current().settings.home.clone(),
             on_withdrawn: self.on_withdrawn(),

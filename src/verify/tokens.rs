@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::{self, Refusal, Token},
-    mailbox::Address,
+    mailbox::{Address, ProviderName},
 };
 
 /// How long a token without a known end counts while the provider is down.
@@ -121,5 +121,12 @@ impl TokenCache {
             stale: settings.stale_limit,
         };
         Self::new(settings.name.clone(), times, [TOKENS, TOKENS.quarter()], tallies)
+    }
+
+    /// Of who knows no tokens.
+    pub(super) fn of_none(name: &ProviderName) -> Self {
+        let times = Times { fresh: Duration::ZERO, refused: Duration::ZERO, stale: Duration::ZERO };
+        let nothing = Limits { entries: 0, bytes: 0 };
+        Self::new(name.clone(), times, [nothing, nothing], Arc::default())
     }
 }

@@ -111,7 +111,7 @@ impl Pipeline {
             Err(error) => return Err(error.into()),
         }
         // That he is disabled was learnt before there was a mailbox of his.
-        match state_of(&person) {
+        match state_of(&person.profile) {
             OwnerState::Enabled => Ok(()),
             state => self.withdraw_person(&person_there, state).await,
         }
@@ -133,5 +133,5 @@ pub(super) fn is_nobodys(account: &Account, provider: &Connected) -> bool {
     let (mailbox, name) = (&account.mailbox, &provider.settings.name);
     mailbox.bound.is_none()
         && matches!(&mailbox.auth_source, AuthSource::Provider(source) if source == name)
-        && account.domain.provider.as_ref() == Some(name)
+        && provider.speaks_for(&account.domain)
 }

@@ -85,13 +85,14 @@ impl Pipeline {
     }
 
     async fn hear_events(&self, provider: &Arc<Connected>) {
-        let Some(every) = provider.settings.event_interval else { return };
+        let Some(asked) = provider.provider() else { return };
+        let Some(every) = asked.settings().event_interval else { return };
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             // That it cannot be heard is in its status, and said there.
-            if let Ok(polled) = provider.provider.poll_events().await {
+            if let Ok(polled) = asked.poll_events().await {
                 self.follow(provider, polled, Timestamp::now()).await;
             }
         }

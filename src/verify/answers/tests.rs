@@ -2,10 +2,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    idp::{Mailpassword, Person, Refusal, Refused, Token},
+    idp::{Refusal, Refused, Token},
     mailbox::Profile,
     verify::{
-        people::{NoPerson, PeopleCache, SaidOf},
+        people::{NoPerson, Password, PeopleCache, Person, SaidOf},
         tokens::{self, TokenCache},
     },
 };
@@ -34,14 +34,14 @@ fn tokens() -> Arc<TokenCache> {
 }
 
 fn person(subject: &str) -> SaidOf {
-    let mailpassword = Mailpassword::Hash("{PLAIN}tea".to_owned().into());
+    let password = Password::Hash("{PLAIN}tea".to_owned().into());
     let profile = Profile {
         subject: subject.to_owned(),
         enabled: true,
         email_is_verified: true,
         ..Profile::default()
     };
-    Said::Good(Person { profile, mailpassword }.into())
+    Said::Good(Person { profile, password }.into())
 }
 
 fn nobody() -> SaidOf {
