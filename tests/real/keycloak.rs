@@ -10,14 +10,17 @@ mod facts;
 mod feed;
 mod forged;
 mod house;
+mod killed;
 mod logins;
 mod mailpassword;
 mod near;
 mod outages;
+mod post;
 mod refusals;
 mod sending;
 mod sign_out;
 mod sync;
+mod syncing;
 mod tls;
 mod withdrawal;
 

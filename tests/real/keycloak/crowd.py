@@ -3,11 +3,12 @@
 
     crowd.py FOLDER
 
-The realm is "crowd". Person number n is c00007 at c00007@example.org; her password
-for mail is mail-of-c00007, kept as {SSHA512}: a scheme that many directories have,
-and one that costs so little that two thousand logins at once show the provider's
-work and not that of the hash. Two hundred and fifty to a file: Keycloak takes each
-file in one transaction, and longer ones slow down the more they hold.
+The realm is "crowd". Person number 7 is c00007 at c00007@example.org; her id ends with
+her number, and her template is t2 of t0 to t4. Her password for mail is mail-of-c00007,
+kept as {SSHA512}: a scheme that many directories have, and one that costs so little
+that two thousand logins at once show the provider's work and not that of the hash. Two
+hundred and fifty to a file: Keycloak takes each file in one transaction, and longer
+ones slow down the more they hold.
 """
 import base64
 import hashlib
@@ -17,6 +18,7 @@ import sys
 
 PEOPLE = 10_000
 PER_FILE = 250
+TEMPLATES = 5
 
 
 def scope(name, mapper, config):
@@ -54,6 +56,7 @@ def realm():
             attribute("firstName"),
             attribute("lastName"),
             attribute("mailcow_password", administrators_alone=True),
+            attribute("mailcow_template", administrators_alone=True),
         ]
     }
     return {
@@ -98,6 +101,7 @@ def person(number):
     salt = hashlib.sha256(name.encode()).digest()[:8]
     digest = hashlib.sha512(f"mail-of-{name}".encode() + salt).digest()
     return {
+        "id": f"00000000-0000-4000-8000-{number:012}",
         "username": name,
         "email": f"{name}@example.org",
         "emailVerified": True,
@@ -105,7 +109,8 @@ def person(number):
         "firstName": "Somebody",
         "lastName": name,
         "attributes": {
-            "mailcow_password": ["{SSHA512}" + base64.b64encode(digest + salt).decode()]
+            "mailcow_password": ["{SSHA512}" + base64.b64encode(digest + salt).decode()],
+            "mailcow_template": [f"t{number % TEMPLATES}"],
         },
     }
 

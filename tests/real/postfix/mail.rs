@@ -15,7 +15,7 @@ use crate::support::{
     dovecot::{Rig, Version, Way as DovecotWay},
     mailboxes::{ANN, ODD, OUT, PASSWORD},
     postfix::{Relay, Site, Way},
-    smtp::{Reply, Smtp},
+    smtp::{Reply, Smtp, expect},
     wait_for,
 };
 
@@ -28,11 +28,6 @@ fn recipient(client: &mut Smtp, address: &str) -> Reply {
     let reply = client.command(&format!("RCPT TO:<{address}>"));
     client.command("RSET");
     reply
-}
-
-#[track_caller]
-fn expect(reply: &Reply, beginning: &str) {
-    assert!(reply.text.starts_with(beginning), "{beginning} expected: {}", reply.text);
 }
 
 #[test]

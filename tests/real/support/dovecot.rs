@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
+
 use super::{
     certificate,
     dovegate::{Daemon, Dovegate, Socket},
@@ -43,7 +45,8 @@ pub enum Way {
 /// Settings beside those that every test has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extra<'a> {
-    /// Keys of `[login]`. `/etc/dovecot/` and `/etc/dovegate/` are the test's folder.
+    /// Keys of `[login]`. `/etc/dovecot/` and `/etc/dovegate/` are the test's folder,
+    /// here and in the next.
     pub login: &'a str,
     /// Tables at the end of `dovegate.toml`.
     pub tables: &'a str,
@@ -132,8 +135,11 @@ impl Rig {
         folder.make("dovecot-state", 0o755, (0, 0));
         let ports = Ports::free();
         let here = folder.inside("") + "/";
-        let login = extra.login.replace("/etc/dovecot/", &here).replace("/etc/dovegate/", &here);
-        let (dovegate, stand_in) = prepare(&folder, &base, way, Extra { login: &login, ..extra });
+        let private =
+            |text: &str| text.replace("/etc/dovecot/", &here).replace("/etc/dovegate/", &here);
+        let (login, tables) = (private(extra.login), private(extra.tables));
+        let settings = Extra { login: &login, tables: &tables, ..extra };
+        let (dovegate, stand_in) = prepare(&folder, &base, way, settings);
         let config = write_config(&folder, version, way, &dovegate, ports, extra.dovecot);
         let mut command = folder.system.command("/usr/sbin/dovecot");
         command.args(["-F", "-c", &config]);
@@ -151,6 +157,18 @@ impl Rig {
                 std::net::TcpStream::connect(("127.0.0.1", port)).ok()
             });
         }
+    }
+
+    /// Ends Dovegate, which runs as a daemon of its own, with a signal.
+    pub fn end_dovegate(&mut self, signal: Signal) {
+        let StandIn::Daemon(daemon) = &mut self.stand_in else { panic!("the test runs no daemon") };
+        daemon.end(signal, &self.folder);
+    }
+
+    /// Starts it again.
+    pub fn run_dovegate(&mut self) {
+        let StandIn::Daemon(daemon) = &mut self.stand_in else { panic!("the test runs no daemon") };
+        daemon.run(&self.dovegate, &self.folder);
     }
 
     /// Dovegate's command line, which must succeed.

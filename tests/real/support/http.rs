@@ -1,12 +1,27 @@
 //! Requests that a test itself sends to an identity provider, over loopback.
 
-use std::{sync::Once, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use tokio::runtime::{self, Runtime};
 
 /// Longest wait for an answer, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One client for all tests: its connections are used again, and making one takes
+/// longer than most requests do.
+static WIRE: LazyLock<(Runtime, Client)> = LazyLock::new(|| {
+    // reqwest wants one, also where no TLS is spoken.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    // A thread of its own hears at once that a server has closed a connection.
+    let runtime =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let client = Client::builder().timeout(PATIENCE).no_proxy();
+    // A certificate of the test's own making.
+    let client = client.danger_accept_invalid_certs(true).build();
+    (runtime, client.unwrap())
+});
 
 /// What came back.
 #[derive(Debug)]
@@ -58,16 +73,8 @@ pub fn send(
     url: &str,
     finish: impl FnOnce(RequestBuilder) -> RequestBuilder,
 ) -> Answer {
-    static TLS: Once = Once::new();
-    // reqwest wants one, also where no TLS is spoken.
-    TLS.call_once(|| {
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (runtime, client) = &*WIRE;
     runtime.block_on(async {
-        let client = Client::builder().timeout(PATIENCE).no_proxy();
-        // A certificate of the test's own making.
-        let client = client.danger_accept_invalid_certs(true).build().unwrap();
         let request = client.request(method, url).header("accept", "application/json");
         let answer = finish(request).send().await.unwrap_or_else(|error| panic!("{error:?}"));
         let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());

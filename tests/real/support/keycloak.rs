@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Mutex, OnceLock},
+    sync::{Mutex, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -32,7 +32,8 @@ pub const REALM: &str = "example";
 pub const ELSEWHERE: &str = "elsewhere";
 
 /// The realm of 10,000 people: c00000 to c09999, each at example.org with the
-/// password `mail-of-NAME` for mail, and a client [`DOVEGATE`] that may see them.
+/// password `mail-of-NAME` for mail and one of the templates t0 to t4, and a client
+/// [`DOVEGATE`] that may see them.
 pub const CROWD_REALM: &str = "crowd";
 
 /// The client that asks about tokens.
@@ -63,6 +64,8 @@ pub struct Keycloak {
     /// Further realms than the usual ones.
     seed: &'static str,
     running: Mutex<Option<Running>>,
+    /// The token of who administrates all realms.
+    keeper: Mutex<Option<String>>,
 }
 
 /// The script that runs it. It stops Keycloak when its stdin ends, so also when
@@ -115,6 +118,15 @@ impl Keycloak {
         Some(Self::start(""))
     }
 
+    /// As [`Keycloak::crowd`], for a test that changes its people.
+    pub fn own_crowd() -> Option<Self> {
+        if let Some(why) = missing() {
+            skip(&why);
+            return None;
+        }
+        Some(Self::start(CROWD_REALM))
+    }
+
     fn start(seed: &'static str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("dg-keycloak-")
@@ -125,7 +137,8 @@ impl Keycloak {
             .keep();
         certificate::make_in(&folder);
         let [port, tls_port] = free_ports();
-        let keycloak = Self { folder, port, tls_port, seed, running: Mutex::new(None) };
+        let (running, keeper) = (Mutex::default(), Mutex::default());
+        let keycloak = Self { folder, port, tls_port, seed, running, keeper };
         keycloak.run();
         keycloak
     }
@@ -175,6 +188,14 @@ impl Keycloak {
         running.script.wait().unwrap();
     }
 
+    /// Changes the database of one that is stopped; what the database says.
+    pub fn sql(&self, statements: &str) -> String {
+        let output =
+            Command::new(START).arg("sql").arg(&self.folder).arg(statements).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Sends a signal to Keycloak itself.
     pub fn signal(&self, signal: Signal) {
         let pid = fs::read_to_string(self.folder.join("pid")).unwrap();
@@ -213,6 +234,24 @@ impl Keycloak {
     /// An endpoint of a realm.
     pub fn endpoint(&self, realm: &str, name: &str) -> String {
         format!("{}/protocol/openid-connect/{name}", self.issuer(realm))
+    }
+
+    /// A token of who administrates all realms: the last one, or a new one.
+    pub fn keeper(&self, renew: bool) -> String {
+        let mut kept = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if renew {
+            *kept = None;
+        }
+        let ask = || {
+            let form = [
+                ("grant_type", "client_credentials"),
+                ("client_id", "keeper"),
+                ("client_secret", "secret-of-keeper"),
+            ];
+            let answer = http::post(&self.endpoint("master", "token"), &form);
+            answer.text("access_token").unwrap_or_else(|| panic!("{answer:?}"))
+        };
+        kept.get_or_insert_with(ask).clone()
     }
 
     /// A person of [`REALM`] signs in at a client: an access token with these

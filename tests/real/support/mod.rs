@@ -22,6 +22,7 @@ pub mod realm;
 pub mod recorder;
 pub mod smtp;
 pub mod smtp_recordings;
+pub mod stored;
 pub mod tokens;
 
 use std::{

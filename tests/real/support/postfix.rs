@@ -210,7 +210,7 @@ fn start_master(folder: &Folder, port: u16) -> Server {
 }
 
 /// A Postfix that takes mail from outside and of logged-in people, and delivers
-/// it to a Dovecot. It asks the Dovegate that Dovecot's master started.
+/// it to a Dovecot. It asks that Dovecot's Dovegate.
 #[derive(Debug)]
 pub struct Relay {
     _postfix: Server,
@@ -250,6 +250,11 @@ impl Relay {
     /// Its port for submission over TLS from the first byte.
     pub fn submissions(&self) -> u16 {
         self.ports.submissions
+    }
+
+    /// Its port for logins without TLS.
+    pub fn plain(&self) -> u16 {
+        self.ports.plain
     }
 
     /// Its port for the world.

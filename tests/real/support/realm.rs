@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     http::{self, Answer},
-    keycloak::{DESKTOP, Keycloak, REALM, Tokens, sign_in},
+    keycloak::{CROWD_REALM, DESKTOP, Keycloak, REALM, Tokens, sign_in},
 };
 
 /// What every realm of a test is made from.
@@ -28,6 +28,11 @@ impl<'k> Realm<'k> {
         Self { keycloak, name: REALM.to_owned() }
     }
 
+    /// The one of 10,000 people.
+    pub fn crowd(keycloak: &'k Keycloak) -> Self {
+        Self { keycloak, name: CROWD_REALM.to_owned() }
+    }
+
     /// Makes one for a test: as the example, with nobody in it and these members
     /// changed.
     pub fn make(keycloak: &'k Keycloak, name: &str, changes: &Value) -> Self {
@@ -38,7 +43,7 @@ impl<'k> Realm<'k> {
         for (member, value) in changes.as_object().expect("an object") {
             realm[member] = value.clone();
         }
-        keycloak.administrate(Method::POST, "", &realm).good();
+        keycloak.administrate(&Method::POST, "", &realm).good();
         let realm = Self { keycloak, name: name.to_owned() };
         realm.attributes_are_administrators();
         realm
@@ -46,7 +51,7 @@ impl<'k> Realm<'k> {
 
     /// A request to its Admin REST API.
     pub fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
-        self.keycloak.administrate(method, &format!("/{}/{path}", self.name), body)
+        self.keycloak.administrate(&method, &format!("/{}/{path}", self.name), body)
     }
 
     /// What stands there.
@@ -156,14 +161,11 @@ impl<'k> Realm<'k> {
 
 impl Keycloak {
     /// A request to the Admin REST API; `path` is what follows `realms`.
-    fn administrate(&self, method: Method, path: &str, body: &Value) -> Answer {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "keeper"),
-            ("client_secret", "secret-of-keeper"),
-        ];
-        let answer = http::post(&self.endpoint("master", "token"), &form);
-        let token = answer.text("access_token").unwrap_or_else(|| panic!("{answer:?}"));
-        http::send_json(method, &format!("{}/admin/realms{path}", self.url()), &token, body)
+    fn administrate(&self, method: &Method, path: &str, body: &Value) -> Answer {
+        let url = format!("{}/admin/realms{path}", self.url());
+        let send = |token: &str| http::send_json(method.clone(), &url, token, body);
+        let answer = send(&self.keeper(false));
+        // Its token is over, or was made before the realm was.
+        if [401, 403].contains(&answer.status) { send(&self.keeper(true)) } else { answer }
     }
 }

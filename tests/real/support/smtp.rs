@@ -29,6 +29,12 @@ pub struct Reply {
     pub text: String,
 }
 
+/// The reply is this one.
+#[track_caller]
+pub fn expect(reply: &Reply, beginning: &str) {
+    assert!(reply.text.starts_with(beginning), "{beginning} expected: {}", reply.text);
+}
+
 impl Smtp {
     /// Connects, waits for the greeting, and says EHLO.
     pub fn connect(port: u16) -> Self {
