@@ -8,6 +8,7 @@
 //! their owner is there and enabled.
 
 mod ldap;
+pub mod lines;
 mod passwd_file;
 pub mod settings;
 pub mod written;
@@ -133,6 +134,13 @@ pub struct Failure {
     pub more: u64,
 }
 
+/// What a change of a directory comes to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+    /// Ids of those who may not log in any more.
+    pub lost: Vec<String>,
+}
+
 /// Where somebody is in the list of everybody; begins empty.
 #[derive(Default)]
 pub struct Listing {
@@ -151,7 +159,7 @@ impl Directory {
     /// Settings that only show to be wrong when they are used.
     pub fn open(settings: Settings) -> Result<Self, Problem> {
         let asked = match &settings.kind {
-            Kind::PasswdFile(file) => Asked::PasswdFile(PasswdFile::open(file)),
+            Kind::PasswdFile(file) => Asked::PasswdFile(PasswdFile::open(&settings, file)),
             Kind::Ldap(ldap) => Asked::Ldap(Ldap::open(&settings, ldap)?.into()),
         };
         Ok(Self { settings, asked })
@@ -160,6 +168,20 @@ impl Directory {
     /// Its settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether it is to be looked at now and then ([`Directory::poll`]).
+    pub fn is_polled(&self) -> bool {
+        matches!(self.asked, Asked::PasswdFile(_))
+    }
+
+    /// Looks whether it has changed, and what by that; nothing where it has not, or
+    /// cannot be read. Blocks.
+    pub fn poll(&self) -> Option<Changes> {
+        match &self.asked {
+            Asked::PasswdFile(file) => file.poll(),
+            Asked::Ldap(_) => None,
+        }
     }
 
     /// How it does.
@@ -199,11 +221,11 @@ impl Directory {
     pub async fn list(&self, listing: &mut Listing) -> Result<Option<Vec<Profile>>, Unavailable> {
         match &self.asked {
             Asked::PasswdFile(file) => {
-                let place = match listing.at.take() {
+                let mut place = match listing.at.take() {
                     Some(Place::PasswdFile(place)) => place,
                     _ => file.begin()?,
                 };
-                let (page, place) = place.next();
+                let page = file.next(&mut place);
                 listing.at = Some(Place::PasswdFile(place));
                 Ok(page)
             }

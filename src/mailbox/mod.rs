@@ -15,6 +15,7 @@ pub mod service;
 pub mod state;
 pub mod template;
 pub mod userdb;
+pub mod wanted;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -34,6 +35,7 @@ pub use self::{
     service::{Service, Services},
     state::{MailboxState, SetBy},
     template::{Template, TemplateName},
+    wanted::Wanted,
 };
 use crate::clock::Timestamp;
 

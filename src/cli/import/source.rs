@@ -10,11 +10,14 @@ use std::{
 use super::{Import, Origin};
 use crate::{
     cli::{Failure, Result},
-    provision::import::{
-        LeftOut, Lines, Wanted, WantedAppPassword,
+    directory::lines::{
+        LeftOut, Lines,
         docker_mailserver::{self, Claimed, Quotas},
-        mailcow::{self, Item},
         passwd_file,
+    },
+    provision::import::{
+        Wanted, WantedAppPassword,
+        mailcow::{self, Item},
     },
 };
 
@@ -69,7 +72,7 @@ impl Import {
         if self.file == Path::new("-") {
             return Err(Failure::usage("with --from name a file: it is read twice"));
         }
-        let left_out = LeftOut(self.leave_out.clone());
+        let left_out = LeftOut::by_option(self.leave_out.clone());
         self.check_options(origin)?;
         match origin {
             Origin::PasswdFile => {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn options(left_out: &[&str]) -> Options {
-    let left_out = LeftOut(left_out.iter().map(|name| (*name).to_owned()).collect());
+    let left_out = LeftOut::by_option(left_out.iter().map(|name| (*name).to_owned()).collect());
     Options { provider: "corp".parse().unwrap(), left_out }
 }
 

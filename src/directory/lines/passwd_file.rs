@@ -1,8 +1,8 @@
 //! Dovecot's passwd-file: `user:password:uid:gid:gecos:home:shell:extra_fields`,
 //! of which everything behind the user may be missing.
 
-use super::{LeftOut, Wanted, dovecot_fields};
-use crate::mailbox::DomainName;
+use super::{LeftOut, dovecot_fields};
+use crate::mailbox::{DomainName, Wanted};
 
 /// How the file is meant.
 #[derive(Clone, Debug)]
@@ -40,6 +40,11 @@ pub fn parse(line: &str, options: &Options) -> Result<Option<Wanted>, String> {
     Ok(Some(wanted))
 }
 
+/// The fields at the end of a line.
+pub fn extra_fields(line: &str) -> &str {
+    line.splitn(8, ':').nth(7).unwrap_or_default()
+}
+
 fn address(user: &str, options: &Options) -> String {
     match &options.domain {
         Some(domain) if !user.contains('@') => format!("{user}@{domain}"),
@@ -52,7 +57,7 @@ fn id(name: &str, text: &str, options: &Options) -> Result<Option<u32>, String> 
         return Ok(None);
     }
     let found = dovecot_fields::number(text);
-    found.map(Some).map_err(|why| format!("{name} {why}; --leave-out {name} goes on without it"))
+    found.map(Some).map_err(|why| format!("{name} {why}; {}", options.left_out.way_out(name)))
 }
 
 /// The password with its scheme; `None` where nobody can log in with one: empty,

@@ -8,17 +8,38 @@
 
 use std::collections::BTreeMap;
 
-use super::Wanted;
-use crate::mailbox::{MailboxState, Quota};
+use crate::mailbox::{MailboxState, Quota, Wanted};
 
-/// Names of fields that may be left out.
+/// Names of fields that may be left out, and where that is said.
 #[derive(Clone, Debug, Default)]
-pub struct LeftOut(pub Vec<String>);
+pub struct LeftOut {
+    names: Vec<String>,
+    by_key: bool,
+}
 
 impl LeftOut {
+    /// By `--leave-out`.
+    pub fn by_option(names: Vec<String>) -> Self {
+        Self { names, by_key: false }
+    }
+
+    /// By `leave_out` in the settings.
+    pub fn by_key(names: Vec<String>) -> Self {
+        Self { names, by_key: true }
+    }
+
     /// Whether this field may be left out.
     pub fn has(&self, field: &str) -> bool {
-        self.0.iter().any(|name| name == field)
+        self.names.iter().any(|name| name == field)
+    }
+
+    /// How to go on without it.
+    pub(super) fn way_out(&self, field: &str) -> String {
+        if self.by_key {
+            format!("leave_out = [\"{field}\"] goes on without it")
+        } else {
+            format!("--leave-out {field} goes on without it")
+        }
     }
 }
 
@@ -34,7 +55,7 @@ pub(super) fn take_over(wanted: &mut Wanted, text: &str, left_out: &LeftOut) -> 
             continue;
         }
         take_one(wanted, &mut location, name, value)
-            .map_err(|why| format!("{name} {why}; --leave-out {name} goes on without it"))?;
+            .map_err(|why| format!("{name} {why}; {}", left_out.way_out(name)))?;
     }
     if !location.is_empty() {
         wanted.mail = Some(joined(&location)?);
@@ -140,7 +161,7 @@ mod tests {
 
     fn taken(text: &str, left_out: &[&str]) -> Result<Wanted, String> {
         let mut wanted = Wanted::default();
-        let left_out = LeftOut(left_out.iter().map(|name| (*name).to_owned()).collect());
+        let left_out = LeftOut::by_option(left_out.iter().map(|name| (*name).to_owned()).collect());
         take_over(&mut wanted, text, &left_out).map(|()| wanted)
     }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{LeftOut, Wanted, dovecot_fields};
-use crate::mailbox::Quota;
+use super::{LeftOut, dovecot_fields};
+use crate::mailbox::{Quota, Wanted};
 
 /// The accounts.
 pub const ACCOUNTS: &str = "postfix-accounts.cf";
@@ -84,6 +84,11 @@ pub fn parse(
     }
     dovecot_fields::take_over(&mut wanted, attributes, left_out)?;
     Ok(Some(wanted))
+}
+
+/// The attributes at the end of a line of `postfix-accounts.cf`.
+pub fn attributes(line: &str) -> &str {
+    line.splitn(3, '|').nth(2).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,17 @@
-//! Lines of a file that anybody may have written: bounded in length, in UTF-8,
-//! and numbered, whatever stands in them.
+//! What Dovecot's and docker-mailserver's files say of mailboxes, line by line: a
+//! line is taken over, or refused with a reason, and nothing is left out unless
+//! somebody asked for it by name ([`LeftOut`]).
+//!
+//! Lines are those of a file that anybody may have written: bounded in length, in
+//! UTF-8, and numbered, whatever stands in them.
+
+pub mod docker_mailserver;
+mod dovecot_fields;
+pub mod passwd_file;
 
 use std::io::{self, BufRead};
+
+pub use self::dovecot_fields::LeftOut;
 
 /// Longest line. Dovecot's own limit for an answer of a userdb is an eighth of it.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
