@@ -324,6 +324,7 @@ fn record(number: u64, turn: u64) -> Record {
         created: Timestamp(1_700_000_000_000),
         modified: Timestamp(1_700_000_000_000 + turn),
         policy: Policy::default(),
+        has_imported_app_passwords: false,
     }))
 }
 

@@ -143,6 +143,10 @@ pub struct Mailbox {
     /// Which values follow the provider, and which are an administrator's own.
     #[serde(default)]
     pub policy: Policy,
+    /// Whether it has brought app passwords along from another mail system: the
+    /// store keeps this true, so that a login need not look for them.
+    #[serde(default)]
+    pub has_imported_app_passwords: bool,
 }
 
 #[cfg(test)]
@@ -171,6 +175,7 @@ impl Mailbox {
             created: Timestamp(0),
             modified: Timestamp(0),
             policy: Policy::default(),
+            has_imported_app_passwords: false,
         }
     }
 }

@@ -181,6 +181,7 @@ pub(super) fn new_mailbox(
     }
 }
 
+        has_imported_app_passwords: false,
 /// A mailbox after a change; equal to `old` if nothing changes.
 pub(super) fn change_mailbox(
     old: &Mailbox,

@@ -51,7 +51,7 @@ use super::{
 };
 
 /// Version of the key layout and of the stored values.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 /// Where the keys of the history's log begin.
 const HISTORY: &[u8] = &[keys::OWNER];
 /// Where the keys of the counters' log begin.

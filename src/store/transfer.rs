@@ -110,7 +110,7 @@ pub(super) fn import(draft: &mut Draft<impl Engine>, record: Record) -> Result<(
         Record::Provider(provider) => write::put_provider(draft, &provider),
         Record::Domain(domain) => draft.put(keys::domain(&domain.name), &domain),
         Record::Template(template) => draft.put(keys::template(&template.name), &template),
-        Record::Mailbox(mailbox) => import_mailbox(draft, &mailbox),
+        Record::Mailbox(mailbox) => import_mailbox(draft, *mailbox),
         Record::AppPassword { mailbox, app_password } => {
             import_app_password(draft, mailbox, app_password)
         }
@@ -126,13 +126,12 @@ fn import_brought(
     mailbox: MailboxId,
     new: ImportedAppPassword,
 ) -> Result<(), Error> {
-    if draft.get::<Holdings>(&keys::holdings(mailbox))?.is_none() {
-        return Ok(());
-    }
+    let Some(holder) = draft.get::<Holdings>(&keys::holdings(mailbox))? else { return Ok(()) };
     let mut all = write::imported(draft, mailbox)?;
     all.retain(|present| present.id != new.id);
     all.push(new);
-    write::put_imported(draft, mailbox, &all)
+    let mut mailbox = write::mailbox(draft, &holder.address)?;
+    write::put_imported(draft, &mut mailbox, &all)
 }
 
 fn import_app_password(
@@ -157,7 +156,7 @@ fn import_use(draft: &mut Draft<impl Engine>, row: UseRow) -> Result<(), Error> 
     draft.put(key, &diary)
 }
 
-fn import_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), Error> {
+fn import_mailbox(draft: &mut Draft<impl Engine>, mut new: Mailbox) -> Result<(), Error> {
     let name = new.address.domain();
     if draft.get::<Domain>(&keys::domain(&name))?.is_none() {
         return Err(Error::missing("domain", name));
@@ -168,11 +167,15 @@ fn import_mailbox(draft: &mut Draft<impl Engine>, new: &Mailbox) -> Result<(), E
         return Err(Error::Conflict(text));
     }
     match draft.get::<Mailbox>(&keys::mailbox(&new.address))? {
-        Some(old) if old.id == new.id => write::replace_mailbox(draft, &old, new),
-        Some(_) => {
-            write::remove_mailbox(draft, &new.address)?;
-            write::insert_mailbox(draft, new)
+        Some(old) if old.id == new.id => {
+            // They stay, whatever the file has.
+            new.has_imported_app_passwords = old.has_imported_app_passwords;
+            return write::replace_mailbox(draft, &old, &new);
         }
-        None => write::insert_mailbox(draft, new),
+        Some(_) => drop(write::remove_mailbox(draft, &new.address)?),
+        None => {}
     }
+    // Its app passwords come behind it.
+    new.has_imported_app_passwords = false;
+    write::insert_mailbox(draft, &new)
 }

@@ -9,7 +9,7 @@ use super::{
     engine::{self, Draft, Engine},
     keys, list, write,
 };
-use crate::mailbox::{Mailbox, Policy};
+use crate::mailbox::{ImportedAppPassword, Mailbox, Policy};
 
 /// Entries that are read and written at a time.
 const AT_A_TIME: usize = 1_000;
@@ -21,8 +21,8 @@ pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), 
     }
     tracing::info!(found, wanted, "the store is brought to its new layout");
     // What mailboxes are comes before what is made of them.
-    if found < 3 {
-        give_policies(engine)?;
+    if found < 4 {
+        complete_mailboxes(engine)?;
     }
     if found < 2 {
         list_what_is_bound(engine)?;
@@ -34,16 +34,20 @@ pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), 
     engine.flush()
 }
 
-/// Version 3 says of each mailbox what an administrator has set, at its end.
-/// Nothing was written down before.
-fn give_policies(engine: &impl Engine) -> Result<(), Error> {
-    let policy = engine::encode(&Policy::default())?;
+/// Version 3 says of each mailbox what an administrator has set, at its end, and
+/// version 4 behind it whether it has brought app passwords along. Nothing of the
+/// first was written down before. One that has all of it already is of an upgrade
+/// that was broken off.
+fn complete_mailboxes(engine: &impl Engine) -> Result<(), Error> {
+    let (policy, flag) = (engine::encode(&Policy::default())?, engine::encode(&false)?);
+    let ends = [Vec::new(), flag.clone(), [policy, flag].concat()];
     in_pieces(engine, keys::MAILBOX, |draft, key, value| {
-        // One that has it already is of an upgrade that was broken off.
-        if engine::decode::<Mailbox>(value).is_err() {
-            draft.put_bytes(key.to_vec(), [value, policy.as_slice()].concat());
-        }
-        Ok(())
+        let whole = ends.iter().map(|end| engine::decode([value, end].concat().as_slice()));
+        let mut mailbox: Mailbox =
+            whole.reduce(|before, next| before.or(next)).expect("there are three ends to try")?;
+        let brought = engine::get::<Vec<ImportedAppPassword>>(engine, &keys::imported(mailbox.id))?;
+        mailbox.has_imported_app_passwords = brought.is_some();
+        draft.put(key.to_vec(), &mailbox)
     })
 }
 

@@ -303,12 +303,12 @@ pub(super) fn remove_app_password(
         all.remove(place);
         return draft.put(key, &holdings);
     }
-    let mut brought = imported(draft, mailbox)?;
+    let mut brought = imported(draft, mailbox.id)?;
     let Some(place) = brought.iter().position(|present| present.id == id) else {
         return Err(Error::missing("app password", id));
     };
     brought.remove(place);
-    put_imported(draft, mailbox, &brought)
+    put_imported(draft, &mut mailbox, &brought)
 }
 
 /// Keeps an app password that comes from elsewhere; its id is made of `random`.
@@ -339,7 +339,7 @@ fn bring_app_password(
         let id = ids.find(|id| !taken(id)).ok_or_else(|| Error::taken("app password", new.id))?;
         brought.push(ImportedAppPassword { id, ..new });
     }
-    put_imported(draft, mailbox.id, &brought)?;
+    put_imported(draft, &mut mailbox, &brought)?;
     Ok(Account { mailbox: Arc::new(mailbox), domain: Arc::new(domain) })
 }
 
@@ -365,12 +365,16 @@ pub(super) fn put_imported(
     mailbox: MailboxId,
     all: &[ImportedAppPassword],
 ) -> Result<(), Error> {
-    let key = keys::imported(mailbox);
+    let key = keys::imported(mailbox.id);
     if all.is_empty() {
         draft.remove(key);
         return Ok(());
     }
-    draft.put(key, &all)
+    if mailbox.has_imported_app_passwords == all.is_empty() {
+        mailbox.has_imported_app_passwords = !all.is_empty();
+        draft.put(keys::mailbox(&mailbox.address), mailbox)?;
+    }
+    Ok(())
 }
 
 /// Writes a mailbox that was not there.
@@ -463,6 +467,6 @@ fn holdings(draft: &Draft<impl Engine>, key: &[u8]) -> Result<Holdings, Error> {
     draft.get(key)?.ok_or_else(|| Error::engine("a mailbox lacks what lies under its id"))
 }
 
-fn mailbox(draft: &Draft<impl Engine>, address: &Address) -> Result<Mailbox, Error> {
+pub(super) fn mailbox(draft: &Draft<impl Engine>, address: &Address) -> Result<Mailbox, Error> {
     draft.get(&keys::mailbox(address))?.ok_or_else(|| Error::missing("mailbox", address))
 }

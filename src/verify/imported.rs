@@ -44,6 +44,9 @@ impl Pipeline {
         account: &Account,
         password: &Secret,
     ) -> Result<Tried, Stop> {
+        if !account.mailbox.has_imported_app_passwords {
+            return Ok(Tried::None);
+        }
         let all = self.store.imported_app_passwords(account.mailbox.id).await;
         let mut all = all.map_err(|error| store_failed(case, &error))?;
         let number = all.len();

@@ -31,12 +31,18 @@ pub(super) async fn what_a_mailbox_brought_along_is_kept_revoked_and_exported(st
         created: Timestamp(created),
     };
     let new = |one: ImportedAppPassword| Arrival::AppPassword(owner.clone(), Box::new(one));
+    let flag = async |store: &dyn Store| {
+        let account = store.account(&owner).await.unwrap().unwrap();
+        account.mailbox.has_imported_app_passwords
+    };
+    assert!(!flag(&*store).await);
     let nobody = Arrival::AppPassword(address("bob@example.org"), Box::new(brought("X", "x", 0)));
     let arrivals =
         vec![new(brought("Phone", "{PLAIN}a", 20)), new(brought("Tablet", "{PLAIN}b", 10)), nobody];
     let taken = store.take_in(arrivals, NOW).await.unwrap();
     assert!(taken[0].is_ok() && taken[1].is_ok());
     assert!(matches!(taken[2], Err(Error::NotFound { what: "mailbox", .. })));
+    assert!(flag(&*store).await);
     let listed = store.imported_app_passwords(ann).await.unwrap();
     let names: Vec<_> = listed.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["Tablet", "Phone"]);
@@ -50,11 +56,25 @@ pub(super) async fn what_a_mailbox_brought_along_is_kept_revoked_and_exported(st
     copy.import(records.clone()).await.unwrap();
     copy.import(records).await.unwrap();
     assert_eq!(copy.imported_app_passwords(ann).await.unwrap(), listed);
+    assert!(flag(&copy).await);
+    // A file says of a mailbox what it likes.
+    let only_her = exported(&store, 2).await.into_iter().filter_map(|record| match record {
+        Record::Mailbox(mut mailbox) => {
+            mailbox.has_imported_app_passwords ^= true;
+            Some(Record::Mailbox(mailbox))
+        }
+        _ => None,
+    });
+    copy.import(only_her.collect()).await.unwrap();
+    assert!(flag(&copy).await);
 
     store.remove_app_password(&owner, listed[0].id).await.unwrap();
     let again = store.remove_app_password(&owner, listed[0].id).await;
     assert!(matches!(again, Err(Error::NotFound { what: "app password", .. })));
     assert_eq!(store.imported_app_passwords(ann).await.unwrap(), listed[1..]);
+    assert!(flag(&*store).await);
+    store.remove_app_password(&owner, listed[1].id).await.unwrap();
+    assert!(!flag(&*store).await);
     store.remove_mailbox(&owner).await.unwrap();
     assert_eq!(store.imported_app_passwords(ann).await.unwrap(), []);
 }

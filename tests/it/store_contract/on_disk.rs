@@ -39,10 +39,10 @@ async fn a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).close().await.unwrap();
     let raw = raw(folder.path());
-    raw.insert([0], &[4]).unwrap();
+    raw.insert([0], &[5]).unwrap();
     drop(raw);
     let refused = try_open(folder.path()).err().unwrap();
-    assert!(matches!(refused, Error::Schema { found: 4, known: 3, .. }), "{refused}");
+    assert!(matches!(refused, Error::Schema { found: 5, known: 4, .. }), "{refused}");
 }
 
 /// The folder as sled has it, whoever still holds it for a moment.
@@ -109,36 +109,54 @@ async fn an_older_store_gets_its_list_of_what_is_bound() {
         drop(again);
         let new = raw(folder.path());
         assert_eq!(new.scan_prefix([3]).count(), PEOPLE);
-        assert_eq!(new.get([0]).unwrap().unwrap(), &[3]);
+        assert_eq!(new.get([0]).unwrap().unwrap(), &[4]);
     }
 }
 
-/// The second layout did not say what of a mailbox an administrator has set.
+/// The second layout did not say what of a mailbox an administrator has set, the
+/// third not whether it has brought app passwords along.
 #[tokio::test]
-async fn an_older_store_gets_policies() {
-    let folder = tempfile::tempdir().unwrap();
-    let store: Under = Arc::new(open(folder.path()));
-    fill(&store).await;
-    let before = store.mailboxes(&MailboxFilter::default(), None, 10).await.unwrap();
-    store.close().await.unwrap();
-    drop(store);
-    let old = raw(folder.path());
-    for (number, entry) in old.scan_prefix([18]).map(Result::unwrap).enumerate() {
-        let (key, value) = entry;
-        // One that an upgrade had reached before it was broken off.
-        if number > 0 {
-            let (rest, policy) = value.split_last_chunk::<5>().unwrap();
+async fn an_older_store_gets_whole_mailboxes() {
+    for layout in [2, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Under = Arc::new(open(folder.path()));
+        fill(&store).await;
+        let phone = ImportedAppPassword {
+            id: AppPasswordId::from_bits(0),
+            name: "Phone".to_owned(),
+            hash: "{PLAIN}tea".to_owned().into(),
+            services: Services::ALL,
+            created: NOW,
+        };
+        let bob = address("bob@example.com");
+        let phone = Arrival::AppPassword(bob.clone(), Box::new(phone));
+        assert!(store.take_in(vec![phone], NOW).await.unwrap()[0].is_ok());
+        let before = store.mailboxes(&MailboxFilter::default(), None, 10).await.unwrap();
+        assert!(before.iter().all(|one| one.has_imported_app_passwords == (one.address == bob)));
+        store.close().await.unwrap();
+        drop(store);
+        let old = raw(folder.path());
+        for (number, entry) in old.scan_prefix([18]).map(Result::unwrap).enumerate() {
+            let (key, value) = entry;
+            let (rest, flag) = value.split_last_chunk::<1>().unwrap();
+            assert_eq!(flag, &[u8::from(number == 0)]);
+            let (bare, policy) = rest.split_last_chunk::<5>().unwrap();
             assert_eq!(policy, &[0; 5]);
-            old.insert(key, rest).unwrap();
+            // The last one an upgrade had reached before it was broken off.
+            match number {
+                2 => {}
+                _ if layout == 2 => drop(old.insert(key, bare).unwrap()),
+                _ => drop(old.insert(key, rest).unwrap()),
+            }
         }
-    }
-    old.insert([0], &[2]).unwrap();
-    drop(old);
-    for _ in 0..2 {
-        let again: Under = Arc::new(open(folder.path()));
-        let after = again.mailboxes(&MailboxFilter::default(), None, 10).await.unwrap();
-        assert_eq!(after, before);
-        again.close().await.unwrap();
+        old.insert([0], &[layout]).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let again: Under = Arc::new(open(folder.path()));
+            let after = again.mailboxes(&MailboxFilter::default(), None, 10).await.unwrap();
+            assert_eq!(after, before);
+            again.close().await.unwrap();
+        }
     }
 }
 
