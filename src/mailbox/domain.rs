@@ -35,7 +35,7 @@ pub struct Domain {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LimitError {
     /// The domain is full.
-    #[error("domain {domain} has {taken} of {limit} mailboxes (max_mailboxes)")]
+    #[error("domain {domain} has {taken} of at most {limit} mailboxes (max_mailboxes)")]
     Mailboxes {
         /// The domain.
         domain: DomainName,
@@ -45,7 +45,9 @@ pub enum LimitError {
         limit: u64,
     },
     /// One mailbox would get too much.
-    #[error("quota {asked} is over the {limit} that one mailbox of {domain} may have (max_quota)")]
+    #[error(
+        "domain {domain} gives one mailbox at most {limit}, and quota {asked} is more (max_quota)"
+    )]
     MailboxQuota {
         /// The domain.
         domain: DomainName,
@@ -55,17 +57,26 @@ pub enum LimitError {
         limit: Quota,
     },
     /// All mailboxes together would get too much.
-    #[error("quota {asked} does not fit: {domain} has {free} left of its {limit} (total_quota)")]
+    #[error(
+        "domain {domain} has given {} of at most {limit} to its mailboxes, and {asked} more is too \
+         much (total_quota)",
+        amount(*.taken)
+    )]
     TotalQuota {
         /// The domain.
         domain: DomainName,
         /// What was asked for.
         asked: Quota,
-        /// What is left, in bytes.
-        free: u64,
+        /// What the others have, in bytes.
+        taken: u64,
         /// What there is.
         limit: Quota,
     },
+}
+
+/// A quota of nothing is none, but nothing is an amount.
+fn amount(bytes: u64) -> String {
+    if bytes == 0 { "0".to_owned() } else { Quota { bytes }.to_string() }
 }
 
 impl Domain {
@@ -106,10 +117,11 @@ impl Domain {
             let limit = self.max_quota;
             return Err(LimitError::MailboxQuota { domain: domain(), asked: quota, limit });
         }
-        let free = self.total_quota.bytes.saturating_sub(others_quota_bytes);
+        let taken = others_quota_bytes;
+        let free = self.total_quota.bytes.saturating_sub(taken);
         if !self.total_quota.is_unlimited() && (quota.is_unlimited() || quota.bytes > free) {
             let limit = self.total_quota;
-            return Err(LimitError::TotalQuota { domain: domain(), asked: quota, free, limit });
+            return Err(LimitError::TotalQuota { domain: domain(), asked: quota, taken, limit });
         }
         Ok(())
     }
@@ -143,10 +155,10 @@ mod tests {
             |others, used, quota| domain().check_limits(others, used, Quota { bytes: quota });
         assert_eq!(check(0, 0, 50), Ok(()));
         assert_eq!(check(1, 50, 50), Ok(()));
-        assert!(matches!(check(2, 0, 10), Err(LimitError::Mailboxes { limit: 2, .. })));
+        assert!(matches!(check(2, 0, 10), Err(LimitError::Mailboxes { taken: 2, limit: 2, .. })));
         assert!(matches!(check(0, 0, 51), Err(LimitError::MailboxQuota { .. })));
         assert!(matches!(check(0, 0, 0), Err(LimitError::MailboxQuota { .. })));
-        assert!(matches!(check(1, 60, 50), Err(LimitError::TotalQuota { free: 40, .. })));
+        assert!(matches!(check(1, 60, 50), Err(LimitError::TotalQuota { taken: 60, .. })));
     }
 
     #[test]

@@ -189,9 +189,10 @@ fn limits_of_a_domain_hold_before_anything_is_made() {
         ("many", &(0..601).map(line).collect::<String>()),
         ("large", "ann@example.org:{PLAIN}x::::::userdb_quota_rule=*:storage=2G\n"),
     ]);
-    for (name, why) in
-        [("many", "many:601: domain example.org has 600 mailboxes"), ("large", "max_quota")]
-    {
+    for (name, why) in [
+        ("many", "many:601: domain example.org has 600 of at most 600 mailboxes"),
+        ("large", "max_quota"),
+    ] {
         let refused = data.fails(&import("passwd-file", &files.path(name), &[]), "", 1);
         assert!(refused.contains(why), "{refused}");
     }

@@ -121,7 +121,7 @@ pub(super) async fn a_write_outside_of_a_run_keeps_the_same_rules(store: Under) 
         (bound_to("bobby@example.org", "2"), "the person has a mailbox already"),
         (
             bound_to("cleo@example.org", "4"),
-            "domain example.org has 2 of 2 mailboxes (max_mailboxes)",
+            "domain example.org has 2 of at most 2 mailboxes (max_mailboxes)",
         ),
         (bound_to("cleo@nowhere.example", "4"), "domain nowhere.example does not exist"),
     ] {
