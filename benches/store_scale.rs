@@ -33,7 +33,7 @@ use dovegate::{
         Address, AuthSource, Domain, DomainName, Mailbox, MailboxId, MailboxState, Policy, Quota,
         Services, SetBy,
     },
-    store::{MailboxChange, MailboxFilter, Record, Settings, SledStore, Store, UseKey},
+    store::{MailboxChange, MailboxFilter, Record, Settings, SledStore, Store, UseFilter, UseKey},
 };
 
 const DOMAINS: u64 = 1_000;
@@ -135,7 +135,7 @@ fn open(plan: &Plan) -> Result<SledStore> {
 async fn open_all(plan: &Plan) -> Result<()> {
     let start = Instant::now();
     let store = open(plan)?;
-    store.uses(Some(mailbox_id(0)), 1).await?;
+    store.uses(&UseFilter::of(mailbox_id(0)), 1).await?;
     say(format_args!("history_open_ms {}", start.elapsed().as_millis()));
     say_memory("history opened")
 }
@@ -191,7 +191,7 @@ async fn list(plan: &Plan) -> Result<()> {
     }
     say_memory("listed")?;
     let start = Instant::now();
-    let latest = store.uses(None, 100).await?;
+    let latest = store.uses(&UseFilter::default(), 100).await?;
     ensure!(!latest.is_empty(), "the history is lost");
     say(format_args!("latest_uses_of_all_ms {}", start.elapsed().as_millis()));
     let (start, mut after, mut count) = (Instant::now(), None, 0);

@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{Address, AppPassword, AppPasswordId, ImportedAppPassword, MailboxId, Services},
     password::AppPasswordText,
-    store::{self, MAX_APP_PASSWORDS, UseRow},
+    store::{self, MAX_APP_PASSWORDS, UseFilter, UseRow},
 };
 
 /// An app password as the API shows it: never its secret.
@@ -143,7 +143,7 @@ pub(super) async fn list(
     Named(address): Named<String>,
 ) -> Result<Json<Page<View>>, Error> {
     let mailbox = state.account(&address).await?.mailbox;
-    let uses = state.store.uses(Some(mailbox.id), MAX_PAGE).await?;
+    let uses = state.store.uses(&UseFilter::of(mailbox.id), MAX_PAGE).await?;
     let found = state.store.app_passwords(mailbox.id).await?;
     let imported = state.store.imported_app_passwords(mailbox.id).await?;
     let imported = imported.iter().map(|one| imported_view(one, &uses));

@@ -11,8 +11,9 @@ use axum::{
 };
 
 use super::{
-    Caller, Error, State, app_passwords, arrivals, cache, domains, error::Code, explain, held_back,
-    login_log, mailboxes, provider_test, providers, status, sync, templates, transfer,
+    Caller, Error, State, app_passwords, arrivals, auth_source, cache, domains, error::Code,
+    explain, held_back, login_log, mailboxes, provider_test, providers, status, sync, templates,
+    transfer,
 };
 
 /// Largest body of a request but an import's.

@@ -145,13 +145,62 @@ impl FromStr for Expiry {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let here = jiff::tz::TimeZone::system();
-        let now = i64::try_from(Timestamp::now().0)
-            .ok()
-            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-            .ok_or("the clock of this machine is wrong")?;
-        expiry(text, &now.to_zoned(here))
+        expiry(text, &now_here()?)
     }
+}
+
+fn now_here() -> Result<Zoned, String> {
+    let here = jiff::tz::TimeZone::system();
+    let now = i64::try_from(Timestamp::now().0)
+        .ok()
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+        .ok_or("the clock of this machine is wrong")?;
+    Ok(now.to_zoned(here))
+}
+
+/// When a span of the past begins: `2h` or `7d` (ago), `2026-11-22` (its
+/// beginning, here), or RFC 3339.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Since(pub(super) Moment);
+
+/// When it ends; of a day it is the end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Until(pub(super) Moment);
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        past(text, &now_here()?, false).map(Self)
+    }
+}
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        past(text, &now_here()?, true).map(Self)
+    }
+}
+
+fn past(text: &str, now: &Zoned, end_of_day: bool) -> Result<Moment, String> {
+    let bad = || {
+        "expected a time such as 2h or 7d (ago), 2026-11-22 or 2026-11-22T17:00:00+01:00".to_owned()
+    };
+    let moment = if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        moment
+    } else if let Ok(day) = text.parse::<Date>() {
+        let day = if end_of_day { day.tomorrow().map_err(|_| bad())? } else { day };
+        day.to_zoned(now.time_zone().clone()).map_err(|_| bad())?.timestamp()
+    } else {
+        let span: Span = text.parse().map_err(|_| bad())?;
+        if span.is_negative() {
+            return Err(bad());
+        }
+        now.checked_sub(span).map_err(|_| bad())?.timestamp()
+    };
+    let millis = u64::try_from(moment.as_millisecond()).map_err(|_| bad())?;
+    Ok(Moment(Timestamp(millis)))
 }
 
 fn expiry(text: &str, now: &Zoned) -> Result<Expiry, String> {
@@ -209,6 +258,24 @@ mod tests {
         for bad in ["", "soon", "90", "-1d", "0d", "2026-11-21", "2020-01-01T00:00:00Z", "9999999y"]
         {
             check(bad, None);
+        }
+    }
+
+    fn check_past(text: &str, end_of_day: bool, expected: Option<&str>) {
+        let now: Zoned = "2026-11-22T12:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        let got = past(text, &now, end_of_day).ok().map(|moment| moment.0.to_string());
+        assert_eq!(got.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn times_of_the_past() {
+        check_past("2h", false, Some("2026-11-22T09:00:00Z"));
+        check_past("7d", true, Some("2026-11-15T11:00:00Z"));
+        check_past("2026-11-20", false, Some("2026-11-19T23:00:00Z"));
+        check_past("2026-11-20", true, Some("2026-11-20T23:00:00Z"));
+        check_past("2026-11-20T17:00:00+01:00", true, Some("2026-11-20T16:00:00Z"));
+        for bad in ["", "yesterday", "90", "-1d", "1960-01-01", "9999999y"] {
+            check_past(bad, false, None);
         }
     }
 

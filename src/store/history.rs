@@ -22,14 +22,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, UseKey, UseRow,
+    Error, UseFilter, UseKey, UseRow,
     engine::{self, Draft, Engine},
     keys,
     write::Holdings,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{AppPasswordId, MailboxId},
+    mailbox::{AppPasswordId, MailboxId, Service},
 };
 
 /// How long rows are kept (mailcow's 31 days).
@@ -135,6 +135,23 @@ impl Use {
     /// When it was counted last.
     pub(super) fn last(&self) -> Timestamp {
         self.counted.last
+    }
+
+    /// Whether it is asked for; the mailbox has been looked at.
+    pub(super) fn meets(&self, filter: &UseFilter) -> bool {
+        let What { protocol, rip, app_password, outcome } = &self.what;
+        let Counted { first, last, .. } = self.counted;
+        let service = Service::from_protocol(protocol);
+        filter.since.is_none_or(|since| last >= since)
+            && filter.until.is_none_or(|until| first < until)
+            && filter.outcome.as_ref().is_none_or(|wanted| outcome == wanted)
+            && !(filter.failed && outcome == OK)
+            && filter.app_password.is_none_or(|wanted| *app_password == Some(wanted))
+            && filter.network.is_none_or(|network| rip.is_some_and(|rip| network.contains(&rip)))
+            && filter.protocol.as_ref().is_none_or(|wanted| {
+                protocol == wanted
+                    || (service.is_some() && service == Service::from_protocol(wanted))
+            })
     }
 
     /// The row of a mailbox.

@@ -9,7 +9,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Error, MailboxFilter, Mask, UseRow,
+    Error, MailboxFilter, Mask, UseFilter, UseRow,
     engine::{self, Engine, end_of},
     history::{Diary, Rows, Use},
     keys,
@@ -86,12 +86,12 @@ fn prefix(filter: &MailboxFilter, mask: Option<&Mask>) -> Option<Vec<u8>> {
 /// this is a walk over the whole history.
 pub(super) fn uses(
     engine: &impl Engine,
-    mailbox: Option<MailboxId>,
+    filter: &UseFilter,
     mut unwritten: HashMap<MailboxId, Rows>,
     limit: usize,
 ) -> Result<Vec<UseRow>, Error> {
-    let mut latest = Latest { rows: BTreeMap::new(), limit };
-    let prefix = mailbox.map_or_else(|| vec![keys::DIARY], keys::diary);
+    let mut latest = Latest { rows: BTreeMap::new(), filter, limit };
+    let prefix = filter.mailbox.map_or_else(|| vec![keys::DIARY], keys::diary);
     engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
         let mailbox = keys::mailbox_of(key)?;
         let mut diary: Diary = engine::decode(value)?;
@@ -110,16 +110,17 @@ pub(super) fn uses(
     Ok(rows.map(|((_, mailbox, _), row)| row.into_row(mailbox)).collect())
 }
 
-/// The latest rows of those that were offered.
-struct Latest {
+/// The latest rows of those that were offered and are asked for.
+struct Latest<'f> {
     /// By time; mailbox and place keep rows of the same moment apart.
     rows: BTreeMap<(Timestamp, MailboxId, usize), Use>,
     limit: usize,
 }
 
-impl Latest {
+impl Latest<'_> {
     fn offer(&mut self, mailbox: MailboxId, diary: Diary) {
-        for (place, row) in diary.uses.into_iter().enumerate() {
+        let wanted = diary.uses.into_iter().filter(|row| row.meets(self.filter));
+        for (place, row) in wanted.enumerate() {
             self.rows.insert((row.last(), mailbox, place), row);
             if self.rows.len() > self.limit {
                 self.rows.pop_first();
@@ -145,3 +146,4 @@ pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
 }
+    filter: &'f UseFilter,

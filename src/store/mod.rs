@@ -33,6 +33,7 @@ mod write;
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -199,6 +200,34 @@ pub struct UseRow {
     pub first: Timestamp,
     /// The last one.
     pub last: Timestamp,
+}
+
+/// Which rows of the history a listing names: those that meet all that is said.
+#[derive(Clone, Debug, Default)]
+pub struct UseFilter {
+    /// Only of this mailbox.
+    pub mailbox: Option<MailboxId>,
+    /// Only what happened then or later, at least for the last time.
+    pub since: Option<Timestamp>,
+    /// Only what happened before, at least for the first time.
+    pub until: Option<Timestamp>,
+    /// Only with this outcome.
+    pub outcome: Option<String>,
+    /// Only refusals.
+    pub failed: bool,
+    /// Only of this protocol, or of another one of its service.
+    pub protocol: Option<String>,
+    /// Only from this network.
+    pub network: Option<IpNet>,
+    /// Only with this app password.
+    pub app_password: Option<AppPasswordId>,
+}
+
+impl UseFilter {
+    /// All of one mailbox.
+    pub fn of(mailbox: MailboxId) -> Self {
+        Self { mailbox: Some(mailbox), ..Self::default() }
+    }
 }
 
 /// Which mailboxes a listing names.
@@ -399,9 +428,9 @@ pub trait Store: Send + Sync + 'static {
     /// Writes what [`Store::record_use`] has gathered. Called once a second and
     /// at the end.
     async fn flush_uses(&self) -> Result<(), Error>;
-    /// History of one mailbox, or of all, latest first, `limit` at most.
-    /// Includes what is not flushed yet.
-    async fn uses(&self, mailbox: Option<MailboxId>, limit: usize) -> Result<Vec<UseRow>, Error>;
+    /// The history, latest first, `limit` at most. Includes what is not flushed
+    /// yet.
+    async fn uses(&self, filter: &UseFilter, limit: usize) -> Result<Vec<UseRow>, Error>;
 
     /// Keeps the abuse counters over a restart: writes the pairs whose value is
     /// `Some`, removes the others. Keys and values are `verify::penalty`'s own.

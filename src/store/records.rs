@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    MailboxWrite, NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseKey, UseRow,
-    Written,
+    MailboxWrite, NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseFilter,
+    UseKey, UseRow, Written,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -444,10 +444,11 @@ impl<E: Engine> Store for Records<E> {
         self.blocking(Inner::flush_uses).await
     }
 
-    async fn uses(&self, mailbox: Option<MailboxId>, limit: usize) -> Result<Vec<UseRow>, Error> {
+    async fn uses(&self, filter: &UseFilter, limit: usize) -> Result<Vec<UseRow>, Error> {
+        let filter = filter.clone();
         self.blocking(move |inner| {
             let _still = inner.moving.read().unwrap_or_else(PoisonError::into_inner);
-            list::uses(&inner.engine, mailbox, inner.history.unwritten(mailbox), limit)
+            list::uses(&inner.engine, &filter, inner.history.unwritten(filter.mailbox), limit)
         })
         .await
     }

@@ -27,7 +27,7 @@ use crate::{
     },
     password::{AppPasswordText, NewScheme},
     secret::Secret,
-    store::{DomainChange, MailboxChange, NewMailbox, Store, memory::MemoryStore},
+    store::{DomainChange, MailboxChange, NewMailbox, Store, UseFilter, memory::MemoryStore},
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -386,7 +386,7 @@ async fn the_history_has_every_login_of_a_mailbox_that_exists() {
         .await;
     rig.check(password("ann@example.org", "x"), "wrong_password").await;
     rig.check(password("nobody@example.org", "x"), "unknown_user").await;
-    let mut rows = rig.store.uses(None, 10).await.unwrap();
+    let mut rows = rig.store.uses(&UseFilter::default(), 10).await.unwrap();
     rows.sort_by(|a, b| (&a.protocol, &a.outcome).cmp(&(&b.protocol, &b.outcome)));
     let rows: Vec<_> = rows
         .into_iter()

@@ -28,7 +28,7 @@ use dovegate::{
     store::{
         Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_NOTES, MAX_SYNC_RUNS,
         MailboxChange, MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings,
-        SledStore, Store, SyncAction, SyncLine, SyncOutcome, SyncStep, UseKey, UseRow,
+        SledStore, Store, SyncAction, SyncLine, SyncOutcome, SyncStep, UseFilter, UseKey, UseRow,
     },
 };
 
@@ -128,6 +128,7 @@ contract! {
         uses_are_listed_latest_first
         uses_of_a_removed_mailbox_are_not_written
         history_keeps_what_it_should
+        uses_are_found_by_what_they_are
         made_up_protocols_are_bounded
         a_clock_that_was_ahead_empties_no_history
         gathered_history_is_bounded

@@ -48,7 +48,7 @@ async fn has_no_effect() {
     }
     rig.pipeline.explain(password("ann@example.org", "wonderland")).await;
     rig.pipeline.maintain(NOW).await.unwrap();
-    assert!(rig.store.uses(None, 10).await.unwrap().is_empty());
+    assert!(rig.store.uses(&UseFilter::default(), 10).await.unwrap().is_empty());
     assert!(rig.store.penalties().await.unwrap().is_empty());
     for cache in rig.pipeline.cache_status() {
         let counted = cache.entries + cache.bytes + cache.hits + cache.misses + cache.stale;

@@ -303,11 +303,11 @@ pub(super) async fn a_removed_mailbox_leaves_nothing_behind(store: Under) {
     assert!(matches!(again, Err(Error::NotFound { what: "mailbox", .. })));
     assert!(store.account(&address("ann@example.org")).await.unwrap().is_none());
     assert!(store.app_passwords(ann).await.unwrap().is_empty());
-    assert!(store.uses(Some(ann), 10).await.unwrap().is_empty());
+    assert!(store.uses(&UseFilter::of(ann), 10).await.unwrap().is_empty());
     assert!(store.address_of(ann).await.unwrap().is_none());
     assert_eq!(store.app_passwords(bob).await.unwrap().len(), 1);
-    assert_eq!(store.uses(Some(bob), 10).await.unwrap().len(), 1);
-    assert_eq!(store.uses(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.uses(&UseFilter::of(bob), 10).await.unwrap().len(), 1);
+    assert_eq!(store.uses(&UseFilter::default(), 10).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_hash_is_replaced_only_while_it_is_the_one_meant(store: Under) {

@@ -26,7 +26,7 @@ async fn everything_is_there_after_a_restart() {
     store.close().await.unwrap();
 
     let again: Under = Arc::new(open(folder.path()));
-    assert_eq!(again.uses(Some(ann), 10).await.unwrap().len(), 2);
+    assert_eq!(again.uses(&UseFilter::of(ann), 10).await.unwrap().len(), 2);
     assert_eq!(used_up(&again).await, DomainUse { mailboxes: 2, quota_bytes: 5 });
     assert_eq!(again.penalties().await.unwrap().len(), 1);
     assert_eq!(again.secret("one", || [2; 32]).await.unwrap(), [1; 32]);

@@ -114,7 +114,7 @@ pub(super) async fn what_was_said_of_an_owner_goes_with_the_mailbox(store: Under
     // It stands among the history and is no row of it, nor of an export.
     store.record_use(used(ann, "imap", 1, "ok"), NOW);
     store.flush_uses().await.unwrap();
-    assert_eq!(store.uses(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.uses(&UseFilter::default(), 10).await.unwrap().len(), 1);
     let records = exported(&store, 2).await;
     assert_eq!(records.len(), 5, "{records:?}");
     store.remove_mailbox(&address(ANN)).await.unwrap();

@@ -191,7 +191,7 @@ pub(super) async fn a_rename_takes_everything_along(store: Under) {
     assert_eq!(anna.id, ann);
     assert_eq!(store.address_of(ann).await.unwrap(), Some(address("anna@example.org")));
     assert_eq!(store.app_passwords(ann).await.unwrap().len(), 1);
-    assert_eq!(store.uses(Some(ann), 10).await.unwrap().len(), 1);
+    assert_eq!(store.uses(&UseFilter::of(ann), 10).await.unwrap().len(), 1);
     assert_eq!(used_up(&store).await.mailboxes, 2);
     store.remove_mailbox(&address("anna@example.org")).await.unwrap();
     assert_eq!(used_up(&store).await.mailboxes, 1);

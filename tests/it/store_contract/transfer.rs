@@ -57,7 +57,7 @@ pub(super) async fn an_import_replaces_and_counts_anew(store: Under) {
     store.import(vec![Record::Mailbox(Box::new(successor)), own, lost]).await.unwrap();
     assert_eq!(used_up(&store).await, DomainUse { mailboxes: 2, quota_bytes: 25 });
     assert!(store.app_passwords(ann).await.unwrap().is_empty());
-    assert!(store.uses(Some(ann), 10).await.unwrap().is_empty());
+    assert!(store.uses(&UseFilter::of(ann), 10).await.unwrap().is_empty());
     assert_eq!(store.app_passwords(MailboxId(77)).await.unwrap().len(), 1);
 }
 

@@ -24,7 +24,7 @@ async fn a_fresh_answer_is_not_asked_for_again() {
     assert_eq!(corp.requests(), 2);
     let tokens = rig.cache("tokens");
     assert_eq!((tokens.entries, tokens.hits, tokens.misses, tokens.stale), (1, 2, 2, 0));
-    let uses = rig.store.uses(None, 10).await.unwrap();
+    let uses = rig.store.uses(&UseFilter::default(), 10).await.unwrap();
     assert_eq!(uses.iter().map(|row| row.count).sum::<u64>(), 4);
     assert!(uses.iter().all(|row| row.outcome == "ok"), "{uses:?}");
 }
@@ -341,7 +341,7 @@ async fn explaining_keeps_and_counts_nothing() {
     let tokens = rig.cache("tokens");
     assert_eq!((tokens.entries, tokens.hits, tokens.misses), (0, 0, 0));
     rig.pipeline.maintain(NOW).await.unwrap();
-    assert!(rig.store.uses(None, 10).await.unwrap().is_empty());
+    assert!(rig.store.uses(&UseFilter::default(), 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
