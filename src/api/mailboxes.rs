@@ -312,7 +312,7 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
-const MAX_MASK_BYTES: usize = 320;
+pub(super) const MAX_MASK_BYTES: usize = 320;
 /// OpenID Connect Core §2 allows 255 characters.
 const MAX_SUBJECT_BYTES: usize = 1024;
 
@@ -321,7 +321,7 @@ pub(super) async fn list(
     Params(asked): Params<Filter>,
 ) -> Result<Json<Page<View>>, Error> {
     if asked.mask.as_ref().is_some_and(|mask| mask.len() > MAX_MASK_BYTES) {
-        return Err(Error::bad_request("the mask is longer than an address can be"));
+        return Err(mask_too_long());
     }
     let filter = MailboxFilter {
         domain: asked.domain.as_deref().map(domain).transpose()?,
@@ -332,6 +332,10 @@ pub(super) async fn list(
     let found = state.store.mailboxes(&filter, after.as_ref(), limit).await?;
     let views = found.iter().map(|mailbox| mailbox.as_ref().into()).collect();
     Ok(Json(Page::of(views, limit, |view: &View| view.address.to_string())))
+}
+
+pub(super) fn mask_too_long() -> Error {
+    Error::bad_request("the mask is longer than an address can be")
 }
 
 pub(super) async fn show(

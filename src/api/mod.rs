@@ -11,6 +11,7 @@
 
 pub mod app_passwords;
 pub mod arrivals;
+pub mod auth_source;
 pub mod cache;
 pub mod domains;
 pub mod error;

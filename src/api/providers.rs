@@ -195,6 +195,22 @@ impl State {
         Ok(views)
     }
 
+    /// The same after it was made, or asks another server by now: whose ids there
+    /// are the old one's is not known.
+    async fn new_provider_view(&self, name: &ProviderName) -> Result<View, Error> {
+        let mut view = self.provider_view(name).await?;
+        let bound = self.store.bound_to(name).await?;
+        if bound > 0 {
+            view.warnings.push(format!(
+                "{bound} mailboxes belong to people of a provider of this name as it was before. \
+                 If its ids are another server's now, these people are refused, or others are \
+                 taken for them: \"dovegate domain auth-source DOMAIN {name} --unbind\" makes the \
+                 mailboxes of a domain nobody's until the next login"
+            ));
+        }
+        Ok(view)
+    }
+
     async fn provider_view(&self, name: &ProviderName) -> Result<View, Error> {
         let views = self.views(vec![self.report(name)?]).await?;
         views.into_iter().next().ok_or_else(|| Error::not_found("provider", name.as_str()))
@@ -349,7 +365,7 @@ pub(super) async fn create(
     state.store.create_provider(named).await?;
     caller.changed("provider add", &name);
     state.pipeline.load_providers().await?;
-    Ok((StatusCode::CREATED, Json(state.provider_view(&name).await?)))
+    Ok((StatusCode::CREATED, Json(state.new_provider_view(&name).await?)))
 }
 
 pub(super) async fn change(
@@ -364,12 +380,26 @@ pub(super) async fn change(
     let found = state.store.provider(&name).await?;
     let found = found.ok_or_else(|| Error::not_found("provider", name.as_str()))?;
     let provider = read(merged(keys_of(&found.provider), patch))?;
+    let moves = whose_people(&provider) != whose_people(&found.provider);
     let named = NamedProvider { name: name.clone(), provider };
     check(&named).await?;
     state.store.replace_provider(named).await?;
     caller.changed("provider set", &name);
     state.pipeline.load_providers().await?;
-    Ok(Json(state.provider_view(&name).await?))
+    let view =
+        if moves { state.new_provider_view(&name).await } else { state.provider_view(&name).await };
+    Ok(Json(view?))
+}
+
+/// What says whose people these are.
+fn whose_people(provider: &Provider) -> impl PartialEq + use<> {
+    let urls = [
+        &provider.server_url,
+        &provider.issuer,
+        &provider.introspection_url,
+        &provider.userinfo_url,
+    ];
+    (provider.kind, urls.map(Clone::clone), provider.realm.clone())
 }
 
 pub(super) async fn remove(

@@ -27,6 +27,7 @@ pub fn router(state: State) -> Router {
         .route("/status", get(status::show))
         .route("/domains", get(domains::list).post(domains::create))
         .route("/domains/{name}", get(domains::show).patch(domains::change).delete(domains::remove))
+        .route("/domains/{name}/auth-source", post(auth_source::switch))
         .route("/providers", get(providers::list).post(providers::create))
         .route(
             "/providers/{name}",

@@ -20,7 +20,7 @@ use axum::{
 use futures_util::StreamExt as _;
 use nix::unistd::{AccessFlags, access};
 use reqwest::Url;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -375,6 +375,12 @@ fn url(path: &[&str], query: &[(&str, String)]) -> Url {
         url.query_pairs_mut().extend_pairs(query);
     }
     url
+}
+
+/// A request's body.
+pub(super) fn to_json(body: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(body)
+        .map_err(|error| Failure::refused(format!("cannot write JSON: {error}")))
 }
 
 fn to_bytes(body: &Value) -> Bytes {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     Client, Missing, Output, Result,
+    auth_source::AuthSource,
     output::Tone,
     table::{Fields, Listing},
     text::{bytes, when},
@@ -48,6 +49,19 @@ pub(super) enum Command {
         #[command(flatten)]
         values: Values,
     },
+    /// Switch who checks the main passwords of its mailboxes
+    #[command(
+        long_about = "Switch who checks the main passwords of a domain's mailboxes, or of those \
+            that --mask and --from name.\n\nLocal passwords and app passwords stay, and a login \
+            goes by the new source at once. Whose a mailbox is at a provider is remembered while \
+            it is local, so that the way back finds the same person; at another provider the next \
+            login says it anew.\n\n500 are changed at a time. Ctrl-C ends it between two of these; \
+            what was changed stands, and the same command goes on.",
+        after_help = "Examples:\n  \
+            dovegate domain auth-source example.org corp --from local --dry-run\n  \
+            dovegate domain auth-source example.org local --mask 'a*'"
+    )]
+    AuthSource(AuthSource),
     /// Remove a domain that has no mailboxes
     Remove {
         /// Its name
@@ -119,6 +133,7 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
             let view: View = client.call(Method::PATCH, &["domains", &name], body).await?;
             changed(output, "Changed", &view)
         }
+        Command::AuthSource(command) => command.run(client, output).await,
         Command::Remove { name } => {
             client.order(Method::DELETE, &["domains", &name], None).await?;
             output.done(format!("Removed domain {name}."))

@@ -4,6 +4,7 @@
 //! no state (`config`, `password`) and `serve` are not.
 
 mod app_password;
+mod auth_source;
 mod cache;
 mod client;
 mod config;

@@ -10,6 +10,9 @@
 //! sets quota and services and adds its tags. It leaves the state alone, so that
 //! it cannot switch on whom an administrator has switched off.
 //!
+//! **Another auth source** leaves the local hash and the app passwords alone. The
+//! binding goes where the new source is another provider than it names.
+//!
 //! **What an administrator sets stays his**, whatever a provider says later: see
 //! [`Policy`].
 
@@ -19,8 +22,8 @@ use super::{DomainChange, DomainUse, MailboxChange, NewMailbox};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        AppliedTemplate, Domain, Mailbox, MailboxId, MailboxState, Policy, Quota, SetBy, Template,
-        domain::LimitError, policy::Field,
+        AppliedTemplate, AuthSource, Domain, Mailbox, MailboxId, MailboxState, Policy, Quota,
+        SetBy, Template, domain::LimitError, policy::Field,
     },
 };
 
@@ -178,10 +181,10 @@ pub(super) fn new_mailbox(
         created: now,
         modified: now,
         policy: Policy { template_tags, adopted, ..Policy::default() },
+        has_imported_app_passwords: false,
     }
 }
 
-        has_imported_app_passwords: false,
 /// A mailbox after a change; equal to `old` if nothing changes.
 pub(super) fn change_mailbox(
     old: &Mailbox,
@@ -206,7 +209,9 @@ pub(super) fn change_mailbox(
         new.state_set_by = SetBy::Provider;
     }
     set(&mut new.display_name, change.display_name);
-    set(&mut new.auth_source, change.auth_source);
+    if let Some(source) = change.auth_source.filter(|source| *source != old.auth_source) {
+        switch_source(&mut new, source);
+    }
     set(&mut new.bound, change.bound);
     set(&mut new.local_hash, change.local_hash);
     set(&mut new.services, change.services);
@@ -222,6 +227,20 @@ pub(super) fn change_mailbox(
         new.modified = now;
     }
     new
+}
+
+/// Another auth source. Whose the mailbox is at a provider outlives the time in
+/// which the store itself says who may log in, so that the way back finds the same
+/// person; but at another provider nobody has that id. That somebody was missing
+/// was said of those who followed the old source.
+fn switch_source(mailbox: &mut Mailbox, source: AuthSource) {
+    if let AuthSource::Provider(name) = &source
+        && mailbox.bound.as_ref().is_some_and(|bound| bound.provider != *name)
+    {
+        mailbox.bound = None;
+    }
+    mailbox.policy.missing = None;
+    mailbox.auth_source = source;
 }
 
 /// Writes down which values are the administrator's from now on. A template that

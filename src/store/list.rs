@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, DomainName, Mailbox, MailboxId},
+    mailbox::{Address, AuthSource, DomainName, Mailbox, MailboxId, ProviderName},
 };
 
 const ON: Result<ControlFlow<()>, Error> = Ok(ControlFlow::Continue(()));
@@ -71,6 +71,43 @@ pub(super) fn mailboxes(
     Ok(found)
 }
 
+/// Refuses where mailboxes still have the provider as their auth source, or belong
+/// to people there: another provider of the same name would be taken for it.
+pub(super) fn is_followed(engine: &impl Engine, name: &ProviderName) -> Result<(), Error> {
+    let (mut followers, mut bound) = (0_u64, 0_u64);
+    let mut first: Option<Mailbox> = None;
+    engine.scan(&[keys::MAILBOX], &[keys::MAILBOX + 1], &mut |_, value| {
+        let mailbox: Mailbox = engine::decode(value)?;
+        let follows = matches!(&mailbox.auth_source, AuthSource::Provider(one) if one == name);
+        let is_bound = mailbox.bound.as_ref().is_some_and(|bound| bound.provider == *name);
+        followers += u64::from(follows);
+        bound += u64::from(is_bound);
+        if first.is_none() && (follows || is_bound) {
+            first = Some(mailbox);
+        }
+        ON
+    })?;
+    let Some(first) = first else { return Ok(()) };
+    let domain = first.address.domain();
+    Err(Error::Conflict(format!(
+        "provider {name} is the auth source of {followers} mailboxes, and {bound} belong to people \
+         there ({} is one of them): \"dovegate domain auth-source {domain} local --unbind\" makes \
+         those of {domain} local and nobody's",
+        first.address
+    )))
+}
+
+/// How many mailboxes are bound to people of a provider.
+pub(super) fn bound_to(engine: &impl Engine, provider: &ProviderName) -> Result<u64, Error> {
+    let prefix = keys::bound_at(provider);
+    let mut number = 0;
+    engine.scan(&prefix, &end_of(&prefix), &mut |_, value| {
+        number += engine::decode::<Vec<MailboxId>>(value)?.len() as u64;
+        ON
+    })?;
+    Ok(number)
+}
+
 /// What the keys of all mailboxes begin with that the filter can name; `None`
 /// if it can name none.
 fn prefix(filter: &MailboxFilter, mask: Option<&Mask>) -> Option<Vec<u8>> {
@@ -114,6 +151,7 @@ pub(super) fn uses(
 struct Latest<'f> {
     /// By time; mailbox and place keep rows of the same moment apart.
     rows: BTreeMap<(Timestamp, MailboxId, usize), Use>,
+    filter: &'f UseFilter,
     limit: usize,
 }
 
@@ -146,4 +184,3 @@ pub(super) fn behind(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
 }
-    filter: &'f UseFilter,

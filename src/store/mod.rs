@@ -272,7 +272,8 @@ pub trait Store: Send + Sync + 'static {
     async fn providers(&self) -> Result<Vec<NamedProvider>, Error>;
     /// Puts `new` in the place of the provider of its name.
     async fn replace_provider(&self, new: NamedProvider) -> Result<(), Error>;
-    /// Takes a provider away; [`Error::Conflict`] while a domain names it.
+    /// Takes a provider away; [`Error::Conflict`] while a domain names it, or a
+    /// mailbox as its auth source or in its binding.
     async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error>;
 
     /// Makes a template, or replaces one and counts its revision up.
@@ -339,6 +340,8 @@ pub trait Store: Send + Sync + 'static {
         person: Binding,
         now: Timestamp,
     ) -> Result<Account, Error>;
+    /// How many mailboxes are bound to people of this provider.
+    async fn bound_to(&self, provider: &ProviderName) -> Result<u64, Error>;
     /// The mailboxes that are bound to this person.
     async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error>;
     /// Keeps what was said of people with each mailbox that is theirs, over a

@@ -197,7 +197,15 @@ impl<E: Engine> Store for Records<E> {
     }
 
     async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error> {
-        let name = name.clone();
+        // A walk over all mailboxes holds no writer up. Whoever takes this provider
+        // behind its back needs a domain that names it, and that is looked at again.
+        let (asked, name) = (name.clone(), name.clone());
+        self.blocking(move |inner| {
+            let domains = list::values(&inner.engine, keys::DOMAIN, None, usize::MAX)?;
+            write::remove_provider(&mut Draft::new(&inner.engine), &asked, &domains)?;
+            list::is_followed(&inner.engine, &asked)
+        })
+        .await?;
         self.write(move |draft| {
             let domains = list::values(draft.engine(), keys::DOMAIN, None, usize::MAX)?;
             write::remove_provider(draft, &name, &domains)?;
@@ -299,6 +307,11 @@ impl<E: Engine> Store for Records<E> {
     ) -> Result<Account, Error> {
         let address = address.clone();
         self.write(move |draft| write::bind_mailbox(draft, &address, id, person, now)).await
+    }
+
+    async fn bound_to(&self, provider: &ProviderName) -> Result<u64, Error> {
+        let provider = provider.clone();
+        self.blocking(move |inner| list::bound_to(&inner.engine, &provider)).await
     }
 
     async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error> {

@@ -295,8 +295,8 @@ pub(super) fn remove_app_password(
     address: &Address,
     id: AppPasswordId,
 ) -> Result<(), Error> {
-    let mailbox = mailbox(draft, address)?.id;
-    let key = keys::holdings(mailbox);
+    let mut mailbox = mailbox(draft, address)?;
+    let key = keys::holdings(mailbox.id);
     let mut holdings = holdings(draft, &key)?;
     let all = &mut holdings.app_passwords;
     if let Some(place) = all.iter().position(|present| present.id == id) {
@@ -318,7 +318,7 @@ fn bring_app_password(
     new: ImportedAppPassword,
     random: MailboxId,
 ) -> Result<Account, Error> {
-    let mailbox = mailbox(draft, address)?;
+    let mut mailbox = mailbox(draft, address)?;
     let domain = domain(draft, &address.domain())?;
     let mut brought = imported(draft, mailbox.id)?;
     if let Some(present) = brought.iter_mut().find(|present| present.hash == new.hash) {
@@ -359,16 +359,17 @@ pub(super) fn imported(
     Ok(draft.get(&keys::imported(mailbox))?.unwrap_or_default())
 }
 
-/// Writes them; nothing is kept where there are none.
+/// Writes them, and says in the mailbox whether there are any.
 pub(super) fn put_imported(
     draft: &mut Draft<impl Engine>,
-    mailbox: MailboxId,
+    mailbox: &mut Mailbox,
     all: &[ImportedAppPassword],
 ) -> Result<(), Error> {
     let key = keys::imported(mailbox.id);
     if all.is_empty() {
         draft.remove(key);
-        return Ok(());
+    } else {
+        draft.put(key, &all)?;
     }
     if mailbox.has_imported_app_passwords == all.is_empty() {
         mailbox.has_imported_app_passwords = !all.is_empty();

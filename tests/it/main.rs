@@ -5,6 +5,7 @@ mod adversity;
 mod api;
 mod api_providers;
 mod architecture;
+mod auth_source;
 mod bearer;
 mod cli;
 mod cli_providers;

@@ -84,12 +84,14 @@ contract! {
         an_empty_change_changes_nothing
         a_hash_is_replaced_only_while_it_is_the_one_meant
         a_template_applied_later_leaves_the_state_alone
+        another_source_keeps_the_hash_and_who_comes_back_the_person
         mailboxes_are_listed_by_mask_in_pages
         a_removed_mailbox_leaves_nothing_behind
     }
     providers {
         providers_are_made_changed_and_removed
         a_provider_that_speaks_for_a_domain_stays
+        a_provider_that_mailboxes_follow_stays
         a_mailbox_is_bound_once
         a_successor_of_the_mailbox_is_not_bound
         of_twenty_who_bind_at_once_one_person_wins
@@ -126,9 +128,9 @@ contract! {
     history {
         uses_are_seen_at_once_and_counted_together
         uses_are_listed_latest_first
+        uses_are_found_by_what_they_are
         uses_of_a_removed_mailbox_are_not_written
         history_keeps_what_it_should
-        uses_are_found_by_what_they_are
         made_up_protocols_are_bounded
         a_clock_that_was_ahead_empties_no_history
         gathered_history_is_bounded

@@ -6,23 +6,20 @@ mod source;
 
 use std::path::PathBuf;
 
-use axum::http::Method;
-use clap::{Args, ValueEnum};
-use serde::Serialize;
-use serde_json::Value;
-
 use self::{
     plan::{Counts, Plan, Present},
     report::Rows,
     source::Source,
 };
-use super::{Client, Failure, Missing, Output, Result, transfer, with_client};
+use super::{Client, Failure, Missing, Output, Result, client::to_json, transfer, with_client};
 use crate::{
     api::arrivals::{AppPasswordBatch, Arrived, Batch, Outcome, Results},
     config::Config,
     mailbox::{DomainName, ProviderName},
     provision::import::{Wanted, WantedAppPassword, mailcow::Item},
 };
+use axum::http::Method;
+use clap::{Args, ValueEnum};
 
 #[derive(Args, Debug)]
 #[command(
@@ -272,11 +269,6 @@ impl Import {
         let results = asked.into_iter().zip(results.results);
         Ok(results.map(|((line, name), arrived)| (line, name, arrived)).collect())
     }
-}
-
-fn to_json(batch: &impl Serialize) -> Result<Value> {
-    serde_json::to_value(batch)
-        .map_err(|error| Failure::refused(format!("cannot write JSON: {error}")))
 }
 
 /// Notes what has changed since it was checked.

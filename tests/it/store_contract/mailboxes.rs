@@ -1,5 +1,7 @@
 //! Mailboxes, and the limits of their domains.
 
+use dovegate::mailbox::Binding;
+
 use super::*;
 
 async fn change(store: &Under, change: MailboxChange) -> Result<u64, Error> {
@@ -89,7 +91,7 @@ pub(super) async fn limits_hold_for_new_mailboxes(store: Under) {
     assert_eq!(used_up(&store).await, DomainUse { mailboxes: 1, quota_bytes: 40 });
     make("b", Some(30)).await.unwrap();
     let no_space = make("c", None).await;
-    assert!(matches!(no_space, Err(Error::Limit(LimitError::TotalQuota { free: 30, .. }))));
+    assert!(matches!(no_space, Err(Error::Limit(LimitError::TotalQuota { taken: 70, .. }))));
     make("c", Some(30)).await.unwrap();
     let full = make("d", Some(1)).await;
     assert!(matches!(full, Err(Error::Limit(LimitError::Mailboxes { limit: 3, .. }))));
@@ -222,6 +224,36 @@ pub(super) async fn an_empty_change_changes_nothing(store: Under) {
     change(&store, MailboxChange::default()).await.unwrap();
     let after = store.account(&address("ann@example.org")).await.unwrap().unwrap();
     assert_eq!(before.mailbox, after.mailbox);
+}
+
+pub(super) async fn another_source_keeps_the_hash_and_who_comes_back_the_person(store: Under) {
+    with_domain(&store).await;
+    let local_hash = Some("{PLAIN}wonderland".to_owned().into());
+    let new = NewMailbox { local_hash, ..new_mailbox("ann@example.org") };
+    let ann = store.create_mailbox_within_limits(new, NOW).await.unwrap().mailbox;
+    let at = |name: &str| AuthSource::Provider(name.parse().unwrap());
+    let person =
+        |name: &str| Binding { provider: name.parse().unwrap(), subject: "her id".to_owned() };
+    let switch = async |source: AuthSource, bound: Option<Option<Binding>>| {
+        let change = MailboxChange { auth_source: Some(source), bound, ..MailboxChange::default() };
+        let after = store.update_mailbox(&ann.address, change, NOW).await.unwrap().mailbox;
+        assert_eq!(after.local_hash, ann.local_hash);
+        (after.bound.clone(), after.generation)
+    };
+    let corp = Some(person("corp"));
+    assert_eq!(switch(at("corp"), Some(corp.clone())).await, (corp.clone(), 1));
+    // There and back it is the same person's.
+    assert_eq!(switch(AuthSource::Local, None).await, (corp.clone(), 2));
+    assert_eq!(switch(at("corp"), None).await, (corp.clone(), 3));
+    assert_eq!(switch(at("corp"), None).await, (corp.clone(), 3));
+    // Elsewhere nobody has that id, also by way of the store.
+    assert_eq!(switch(at("other"), None).await, (None, 4));
+    assert_eq!(switch(at("corp"), Some(corp.clone())).await, (corp.clone(), 5));
+    assert_eq!(switch(AuthSource::Local, None).await, (corp, 6));
+    assert_eq!(switch(at("other"), None).await, (None, 7));
+    // Who says whose it is means it.
+    let there = Some(person("other"));
+    assert_eq!(switch(at("corp"), Some(there.clone())).await, (there, 8));
 }
 
 pub(super) async fn a_template_applied_later_leaves_the_state_alone(store: Under) {

@@ -67,6 +67,36 @@ pub(super) async fn a_provider_that_speaks_for_a_domain_stays(store: Under) {
     store.remove_provider(&name("corp")).await.unwrap();
 }
 
+/// Another provider of the same name would be taken for it.
+pub(super) async fn a_provider_that_mailboxes_follow_stays(store: Under) {
+    let ann = with_ann(&store).await;
+    with_mailbox(&store, "bob@example.org").await;
+    store.create_provider(provider("corp")).await.unwrap();
+    let corp = AuthSource::Provider(name("corp"));
+    let set = async |source: &AuthSource, bound: Option<Option<Binding>>| {
+        let change =
+            MailboxChange { auth_source: Some(source.clone()), bound, ..MailboxChange::default() };
+        store.update_mailbox(&address("ann@example.org"), change, NOW).await.unwrap();
+    };
+    let refused = async |words: &str| {
+        let refused = store.remove_provider(&name("corp")).await.unwrap_err();
+        assert!(matches!(refused, Error::Conflict(_)), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    };
+    set(&corp, None).await;
+    refused("source of 1 mailboxes, and 0 belong to people there (ann@example.org is").await;
+    let her = person("corp", "id");
+    store.bind_mailbox(&address("ann@example.org"), ann, her, NOW).await.unwrap();
+    assert_eq!(store.bound_to(&name("corp")).await.unwrap(), 1);
+    assert_eq!(store.bound_to(&name("cor")).await.unwrap(), 0);
+    set(&AuthSource::Local, None).await;
+    refused("source of 0 mailboxes, and 1 belong to people there").await;
+    assert!(store.provider(&name("corp")).await.unwrap().is_some());
+    set(&AuthSource::Local, Some(None)).await;
+    assert_eq!(store.bound_to(&name("corp")).await.unwrap(), 0);
+    store.remove_provider(&name("corp")).await.unwrap();
+}
+
 pub(super) async fn a_mailbox_is_bound_once(store: Under) {
     let ann = with_ann(&store).await;
     let address = address("ann@example.org");
