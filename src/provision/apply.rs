@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Source, mapping};
+use super::{Source, mapping, own};
 use crate::{
     clock::Timestamp,
     mailbox::{
@@ -334,6 +334,9 @@ impl Rules {
         if let Some(template) = template {
             give(&mut new, template);
         }
+        if let Some(own) = &person.own {
+            own::give(&mut new, own);
+        }
         findings.push(replaced(old, new, &person.subject));
         findings
     }
@@ -404,16 +407,21 @@ impl Rules {
         if !self.may_bind(person) {
             return Err(Refusal::Unverified);
         }
-        let name = mapping::template(rules, person, true).ok_or_else(|| {
-            Refusal::NoTemplate(person.template_values.clone().unwrap_or_default())
-        })?;
-        if !self.templates.contains_key(name) {
-            return Err(Refusal::TemplateMissing(name.clone()));
+        let name = mapping::template(rules, person, true);
+        match name {
+            Some(name) if !self.templates.contains_key(name) => {
+                return Err(Refusal::TemplateMissing(name.clone()));
+            }
+            None if !rules.makes_without_template() => {
+                let values = person.template_values.clone().unwrap_or_default();
+                return Err(Refusal::NoTemplate(values));
+            }
+            _ => {}
         }
-        let new = NewMailbox {
+        let mut new = NewMailbox {
             address: address.clone(),
             display_name: display_name(&person.name),
-            template: Some(name.clone()),
+            template: name.cloned(),
             state: None,
             set_by: SetBy::Provider,
             auth_source: AuthSource::Provider(self.source.name.clone()),
@@ -428,12 +436,17 @@ impl Rules {
             mail: None,
             extra_fields: BTreeMap::new(),
         };
+        if let Some(own) = &person.own {
+            own::give_new(&mut new, own);
+        }
+        let detail =
+            name.map_or_else(|| "no template".to_owned(), |name| format!("template {name}"));
         let line = SyncLine {
             action: SyncAction::Created,
             cause: None,
             address: Some(address.clone()),
             subject: person.subject.clone(),
-            detail: format!("template {name}"),
+            detail,
         };
         Ok(Finding::Step(SyncStep { write: Some(MailboxWrite::Create(Box::new(new))), line }))
     }
@@ -581,6 +594,13 @@ fn differences(old: &Mailbox, new: &Mailbox) -> String {
     from_to("services", old.services.to_string(), new.services.to_string());
     from_to("tags", format!("[{}]", old.tags.join(", ")), format!("[{}]", new.tags.join(", ")));
     from_to("name", shown(&old.display_name), shown(&new.display_name));
+    let places = |mailbox: &Mailbox| {
+        let Mailbox { uid, gid, home, mail, extra_fields, .. } = mailbox;
+        (*uid, *gid, home.clone(), mail.clone(), extra_fields.clone())
+    };
+    if places(old) != places(new) {
+        said.push("its userdb fields".to_owned());
+    }
     if old.bound.is_none() {
         said.push("bound to the person".to_owned());
     }

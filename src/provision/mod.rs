@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod import;
 pub mod mapping;
+mod own;
 mod record;
 pub mod source;
 pub mod sync;

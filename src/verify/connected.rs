@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use super::{
@@ -41,6 +41,8 @@ pub(super) struct Connected {
     pub(super) rechecks: Rechecks,
     /// Passwords that a directory found right or wrong itself.
     pub(super) binds: Binds,
+    /// A directory has changed, and no sync has begun since.
+    pub(super) changed: AtomicBool,
 }
 
 /// Who is asked.
@@ -115,6 +117,12 @@ impl Connected {
         tokens: TokenCache,
         counted: &Counted,
     ) -> Self {
+        let is_readable = match &asked {
+            Whom::Provider(_) => false,
+            Whom::Directory(directory) => {
+                directory.is_polled() && directory.status().read.is_some()
+            }
+        };
         Self {
             tokens: tokens.into(),
             people: PeopleCache::of(&settings, Arc::clone(&counted.people)).into(),
@@ -123,6 +131,8 @@ impl Connected {
             turns: Turns::default(),
             rechecks: Rechecks::default(),
             binds: Binds::new(&settings),
+            // At the start nobody knows what was changed before.
+            changed: AtomicBool::new(is_readable),
             source: source.into(),
             asked,
             settings,

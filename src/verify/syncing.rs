@@ -1,6 +1,6 @@
 //! Syncs of a source's people: what a run needs of this room.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{Pipeline, WithdrawnFor, connected::Whom};
 use crate::{
@@ -9,6 +9,13 @@ use crate::{
 };
 
 impl Pipeline {
+    /// Whether this directory has changed since this was asked last: then a sync of it
+    /// is due.
+    pub fn take_changed(&self, name: &ProviderName) -> bool {
+        let connected = self.registry.find(name).ok();
+        connected.is_some_and(|connected| connected.changed.swap(false, Ordering::Relaxed))
+    }
+
     /// A sync of the people of this provider or directory; none if it is not
     /// configured, or cannot be asked who they are.
     pub fn sync(self: &Arc<Self>, name: &ProviderName) -> Option<Sync> {

@@ -8,10 +8,17 @@
 //! One task for all, in which each provider has a future of its own: one that
 //! hangs holds up no other.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::{
+    task,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,12 +28,15 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    directory::Changes,
     idp::{Happened, Happening, Polled},
     mailbox::Binding,
 };
 
 /// People who are asked about at a time, of the questions that a provider is asked.
 const AT_A_TIME: usize = 4;
+/// How often a file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// After a provider could not be asked about somebody, nobody is asked about for
 /// so long.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -81,7 +91,41 @@ impl Pipeline {
             self.ask_about_owners(&provider),
             self.withdraw_fallen(&provider),
             self.bind_unbound(&provider),
+            self.poll_directory(&provider),
         );
+    }
+
+    /// Looks now and then whether a directory has changed that does not say so.
+    async fn poll_directory(&self, provider: &Arc<Connected>) {
+        let Some(directory) = provider.directory().filter(|one| one.is_polled()) else { return };
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let own = Arc::clone(directory);
+            // A file may lie on a disk that hangs.
+            match task::spawn_blocking(move || own.poll()).await {
+                Ok(Some(changes)) => self.follow_changes(provider, changes, Timestamp::now()).await,
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a directory is not looked at"),
+            }
+        }
+    }
+
+    /// Draws the consequences: what was said before is forgotten, whoever may not log
+    /// in any more loses his sessions, and a sync is due.
+    pub(super) async fn follow_changes(
+        &self,
+        provider: &Arc<Connected>,
+        changes: Changes,
+        now: Timestamp,
+    ) {
+        provider.purge_all();
+        provider.changed.store(true, Ordering::Relaxed);
+        for subject in changes.lost {
+            provider.owners.doubt(&subject, now);
+            self.want_if_owner(provider, subject).await;
+        }
     }
 
     async fn hear_events(&self, provider: &Arc<Connected>) {
