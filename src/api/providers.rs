@@ -12,6 +12,7 @@ use super::{
     Caller, Error, MAX_PAGE, Page, State,
     error::Code,
     extract::{Body, Named, shown},
+    sync::Syncing,
 };
 use crate::{
     idp::{self, BreakerState},
@@ -48,6 +49,9 @@ pub struct View {
     pub warnings: Vec<String>,
     /// How it goes.
     pub status: Status,
+    /// How it goes with its syncs; null where its people cannot be listed.
+    #[serde(default)]
+    pub sync: Option<Syncing>,
 }
 
 /// Where a provider is declared.
@@ -190,7 +194,8 @@ impl State {
                 Err(_) => self.store.provider(&report.name).await?.map(|named| named.provider),
             };
             let domains = domains.remove(&report.name).unwrap_or_default();
-            views.push(view(report, written.as_ref(), domains));
+            let sync = self.syncing(&report.name).await?;
+            views.push(View { sync, ..view(report, written.as_ref(), domains) });
         }
         Ok(views)
     }
@@ -239,6 +244,7 @@ fn view(report: ProviderReport, written: Option<&Provider>, mut domains: Vec<Dom
             .collect(),
         warnings,
         status: report.status.into(),
+        sync: None,
     }
 }
 

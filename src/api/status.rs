@@ -9,8 +9,9 @@ use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Moment, State, cache,
+    Error, Moment, State, cache,
     providers::{self, Origin},
+    sync::Syncing,
 };
 use crate::{
     clock::Timestamp,
@@ -116,14 +117,22 @@ pub struct ProviderFigures {
     /// Requests, failures, whether it is down.
     #[serde(flatten)]
     pub status: providers::Status,
+    /// How it goes with its syncs; null where its people cannot be listed.
+    #[serde(default)]
+    pub sync: Option<Syncing>,
 }
 
-pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
+pub(super) async fn show(Shared(state): Shared<State>) -> Result<Json<Status>, Error> {
+    let mut providers = Vec::new();
+    for report in state.pipeline.providers() {
+        let sync = state.syncing(&report.name).await?;
+        providers.push(ProviderFigures { sync, ..report.into() });
+    }
     let store_bytes = match state.settings.load().store_dir.clone() {
         Some(folder) => size_of(folder).await,
         None => None,
     };
-    Json(Status {
+    Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         server: state.server.as_ref().map(|report| report()),
@@ -131,8 +140,8 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Json<Status> {
         withdrawals: state.pipeline.withdrawals().figures().into(),
         store_bytes,
         held_back: state.pipeline.held_back(Timestamp::now()).len(),
-        providers: state.pipeline.providers().into_iter().map(ProviderFigures::from).collect(),
-    })
+        providers,
+    }))
 }
 
 impl From<ProviderReport> for ProviderFigures {
@@ -142,6 +151,7 @@ impl From<ProviderReport> for ProviderFigures {
             origin: report.origin.into(),
             problems: report.settings.map_or_else(|problems| problems.len(), |_| 0),
             status: report.status.into(),
+            sync: None,
         }
     }
 }

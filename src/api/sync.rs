@@ -49,6 +49,23 @@ pub struct View {
     pub skipped: BTreeMap<String, u64>,
     /// Lines that it wrote.
     pub lines: u64,
+    /// Who began it: `hand` or `schedule`.
+    pub by: String,
+    /// What it may do: `all`, or `only_new`.
+    pub scope: String,
+}
+
+/// How it goes with a provider's syncs.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Syncing {
+    /// Whether one is under way.
+    pub under_way: bool,
+    /// The last one that has ended; null if none has.
+    pub last: Option<View>,
+    /// When the last complete one ended; null if there was none.
+    pub last_complete: Option<Moment>,
+    /// When the next one begins by itself; null where none does.
+    pub next: Option<Moment>,
 }
 
 /// A line of a run's record, or of a plan.
@@ -101,7 +118,31 @@ impl View {
             done: done.map(|(action, number)| (action.name().to_owned(), number)).collect(),
             skipped: run.counts.skipped,
             lines: run.lines,
+            by: run.by.name().to_owned(),
+            scope: run.scope.name().to_owned(),
         }
+    }
+}
+
+impl State {
+    /// How it goes with this provider's syncs; `None` if it cannot be asked who its
+    /// people are.
+    pub(super) async fn syncing(&self, name: &ProviderName) -> Result<Option<Syncing>, Error> {
+        let sources = self.pipeline.sources();
+        let Some(source) = sources.iter().find(|source| source.name == *name) else {
+            return Ok(None);
+        };
+        let mut runs = self.store.sync_runs(name).await?;
+        let under_way = self.syncs.is_under_way(name);
+        let next = if under_way { None } else { self.syncs.next(source, &runs) };
+        runs.pop_if(|run| under_way && run.outcome == SyncOutcome::Running);
+        let complete = runs.iter().rfind(|run| run.outcome == SyncOutcome::Complete);
+        Ok(Some(Syncing {
+            under_way,
+            last_complete: complete.map(|run| run.ended.into()),
+            last: runs.pop().map(|run| View::of(run, Phase::Ended, false)),
+            next: next.map(Moment::from),
+        }))
     }
 }
 
@@ -153,7 +194,8 @@ pub(super) async fn start(
         );
         Error::new(Code::Conflict, why)
     })?;
-    let order = Order { dry_run: asked.dry_run, withdraw_limit: asked.withdraw_limit };
+    let order =
+        Order { dry_run: asked.dry_run, withdraw_limit: asked.withdraw_limit, ..Order::default() };
     let begun = state.syncs.start(work, order).await?;
     if !order.dry_run {
         caller.changed("sync run", &name);

@@ -9,6 +9,7 @@ use super::{
     output::Tone,
     probe_report,
     secret_input::{self, ClientSecretArgs, TokenArgs},
+    sync,
     table::{Fields, Listing},
     with_client,
 };
@@ -586,7 +587,13 @@ fn show(output: &Output, view: &View) -> Result {
         fields.add("failures", view.status.failures.to_string());
     }
     fields.add_some("last failure", view.status.down.as_ref());
-    fields.add_some("changes of people", events(&view.status.events)).show(output)
+    fields.add_some("changes of people", events(&view.status.events));
+    if let Some(syncing) = &view.sync {
+        fields
+            .add_some("last sync", sync::last(syncing))
+            .add_some("next sync", sync::next(syncing));
+    }
+    fields.show(output)
 }
 
 /// Whether it is heard of what happens to people.

@@ -3,6 +3,7 @@
 use super::{
     Client, Failure, Output, Result,
     output::Tone,
+    sync,
     table::{Fields, Listing},
     text::{bytes, span, when},
 };
@@ -101,7 +102,28 @@ fn providers(output: &Output, providers: &[ProviderFigures]) -> Result {
         let [requests, failures] = numbers;
         [figures.name.to_string(), requests, failures, state]
     })?;
-    listing.end("No providers.")
+    listing.end("No providers.")?;
+    syncs(output, providers)
+}
+
+fn syncs(output: &Output, providers: &[ProviderFigures]) -> Result {
+    let synced: Vec<[String; 3]> = providers
+        .iter()
+        .filter_map(|figures| {
+            let syncing = figures.sync.as_ref()?;
+            let (last, next) = (sync::last(syncing), sync::next(syncing));
+            let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            let is_any = last.is_some() || next.is_some();
+            is_any.then(|| [figures.name.to_string(), or_none(next), or_none(last)])
+        })
+        .collect();
+    if synced.is_empty() {
+        return Ok(());
+    }
+    output.show("")?;
+    let mut listing = Listing::new(output, &["SYNC", "NEXT", "LAST"]);
+    listing.page(&synced, Clone::clone)?;
+    listing.end("No syncs.")
 }
 
 fn since(server: &ServerReport) -> String {

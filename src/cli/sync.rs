@@ -18,8 +18,9 @@ use super::{
 use crate::{
     api::{
         Page, providers,
-        sync::{Line, View},
+        sync::{Line, Syncing, View},
     },
+    clock::Timestamp,
     config::Config,
 };
 
@@ -186,6 +187,31 @@ fn said(output: &Output, view: &View) -> String {
     lines.join("\n")
 }
 
+/// How the last sync that has ended came out, in a line.
+pub(super) fn last(syncing: &Syncing) -> Option<String> {
+    let view = syncing.last.as_ref()?;
+    let by = if view.by == "schedule" { ", by itself" } else { "" };
+    let ended = format!("{} {}{by}", when(view.ended), view.outcome);
+    let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let before = syncing.last_complete.filter(|_| view.outcome != "complete");
+    let before = before.map(|before| format!("; the last complete one {}", when(before)));
+    Some(format!("{ended}{reason}{}", before.unwrap_or_default()))
+}
+
+/// When the next one begins, in a few words.
+pub(super) fn next(syncing: &Syncing) -> Option<String> {
+    if syncing.under_way {
+        return Some("under way".to_owned());
+    }
+    let next = syncing.next?;
+    let seconds = next.0.since(Timestamp::now()).as_secs();
+    Some(if seconds == 0 {
+        "now".to_owned()
+    } else {
+        format!("{} (in {})", when(next), span(seconds))
+    })
+}
+
 fn causes(skipped: &BTreeMap<String, u64>) -> String {
     let causes: Vec<String> = skipped
         .iter()
@@ -276,7 +302,7 @@ async fn lines(client: &Client, output: &Output, path: &[&str]) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::Moment, clock::Timestamp};
+    use crate::api::Moment;
 
     fn view(people: u64, expected: Option<u64>) -> View {
         View {
@@ -293,6 +319,8 @@ mod tests {
             done: [("created".to_owned(), 48)].into(),
             skipped: [("domain_unknown".to_owned(), 6), ("no_template".to_owned(), 2)].into(),
             lines: 48,
+            by: "hand".to_owned(),
+            scope: "all".to_owned(),
         }
     }
 

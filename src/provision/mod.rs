@@ -4,14 +4,15 @@
 //! provider says of people:
 //!
 //! [`mapping`] says which template somebody gets, [`apply`] what that means for
-//! his mailbox, and [`sync`] goes through everybody whom a provider has. Nothing
-//! else makes or changes a mailbox by a provider's word.
+//! his mailbox, and [`sync`] goes through everybody whom a provider has, when
+//! somebody says so or by the [`schedule`]. Nothing else makes or changes a mailbox by a provider's word.
 
 pub mod apply;
 pub mod import;
 pub mod mapping;
 mod own;
 mod record;
+pub mod schedule;
 pub mod source;
 pub mod sync;
 mod syncs;

@@ -7,8 +7,8 @@ use crate::{
     clock::Timestamp,
     mailbox::{Address, Domain, DomainName, Mailbox, ProviderName, Quota, domain::LimitError},
     store::{
-        self, MAX_SYNC_LINES, MailboxWrite, Store, SyncAction, SyncCounts, SyncLine, SyncOutcome,
-        SyncRun, SyncStep,
+        self, MAX_SYNC_LINES, MailboxWrite, Store, SyncAction, SyncBy, SyncCounts, SyncLine,
+        SyncOutcome, SyncRun, SyncScope, SyncStep,
     },
 };
 
@@ -34,14 +34,21 @@ impl Record {
     pub(super) async fn begin(
         store: Arc<dyn Store>,
         provider: ProviderName,
+        by: SyncBy,
+        scope: SyncScope,
         now: Timestamp,
     ) -> Result<Self, store::Error> {
-        let run = store.begin_sync(provider, now).await?;
+        let run = store.begin_sync(provider, by, scope, now).await?;
         Ok(Self { store, run, plan: None })
     }
 
     /// Of a run that does nothing.
-    pub(super) fn planned(store: Arc<dyn Store>, provider: ProviderName, now: Timestamp) -> Self {
+    pub(super) fn planned(
+        store: Arc<dyn Store>,
+        provider: ProviderName,
+        scope: SyncScope,
+        now: Timestamp,
+    ) -> Self {
         let run = SyncRun {
             provider,
             number: 0,
@@ -50,6 +57,8 @@ impl Record {
             outcome: SyncOutcome::Running,
             counts: SyncCounts::default(),
             lines: 0,
+            by: SyncBy::Hand,
+            scope,
         };
         Self { store, run, plan: Some(Plan::default()) }
     }
@@ -116,7 +125,13 @@ impl Record {
         let (user, cause) = (address.as_ref().map_or("-", Address::as_str), cause.as_deref());
         let (provider, run) = (&self.run.provider, self.run.number);
         let (action, cause) = (action.name(), cause.unwrap_or("-"));
-        if self.plan.is_none() {
+        if self.plan.is_some() {
+            return;
+        }
+        // What is left out is left out again each quarter of an hour: the record has it.
+        if line.action == SyncAction::Skipped && self.run.by == SyncBy::Schedule {
+            tracing::debug!(%provider, run, user, action, cause, person = subject, detail, "sync");
+        } else {
             tracing::info!(%provider, run, user, action, cause, person = subject, detail, "sync");
         }
     }

@@ -23,8 +23,11 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, DomainName, NameRules, policy::WithdrawnWhy},
-    store::{self, MailboxFilter, Store, SyncAction, SyncLine, SyncOutcome, SyncRun},
+    mailbox::{Address, DomainName, NameRules, Profile, policy::WithdrawnWhy},
+    store::{
+        self, MailboxFilter, MailboxWrite, Store, SyncAction, SyncBy, SyncLine, SyncOutcome,
+        SyncRun, SyncScope, SyncStep,
+    },
 };
 
 /// Mailboxes that are read or written at a time.
@@ -54,13 +57,17 @@ pub struct Sync {
 /// Hears of a mailbox that was switched off, and why.
 pub type OnWithdrawn = Arc<dyn Fn(&Address, WithdrawnWhy) + Send + std::marker::Sync>;
 
-/// What an administrator asks for.
+/// What is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Order {
     /// Nothing is changed, and what would be is said.
     pub dry_run: bool,
     /// Percentage of the mailboxes that may be switched off; else the settings'.
     pub withdraw_limit: Option<u8>,
+    /// Who asks.
+    pub by: SyncBy,
+    /// What may be done.
+    pub scope: SyncScope,
 }
 
 /// How far a run is.
@@ -165,9 +172,9 @@ pub(super) async fn begin(sync: &Sync, order: Order) -> Result<Begun, store::Err
     let (store, now) = (Arc::clone(&sync.store), Timestamp::now());
     let name = sync.source.name.clone();
     let record = if order.dry_run {
-        Record::planned(store, name, now)
+        Record::planned(store, name, order.scope, now)
     } else {
-        Record::begin(store, name, now).await?
+        Record::begin(store, name, order.by, order.scope, now).await?
     };
     Ok(Begun { record, order })
 }
@@ -190,15 +197,17 @@ impl Begun {
         }
     }
 
-    /// Goes to the end, and says how far it is.
+    /// Goes to the end, and says how far it is. Broken off by `stop`, which is part
+    /// of `ending`: the process stops then.
     pub(super) async fn run(
         self,
         sync: &mut Sync,
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
+        ending: &CancellationToken,
     ) {
         let mut before = self.record.run.clone();
-        let ended = self.try_run(sync, progress, stop).await;
+        let ended = self.try_run(sync, progress, stop, ending).await;
         let (run, plan) = ended.unwrap_or_else(|error| {
             before.outcome = SyncOutcome::Failed(error.to_string());
             before.ended = Timestamp::now();
@@ -217,6 +226,7 @@ impl Begun {
         sync: &mut Sync,
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
+        ending: &CancellationToken,
     ) -> Result<(SyncRun, Vec<SyncLine>), store::Error> {
         let source = Arc::clone(&sync.source);
         let percent = self.order.withdraw_limit.unwrap_or(source.provisioning.withdraw_limit);
@@ -233,28 +243,34 @@ impl Begun {
             progress,
             stop,
         };
-        let outcome = run.all().await.map_or_else(SyncOutcome::from, |()| SyncOutcome::Complete);
+        let outcome = match run.all().await {
+            Ok(()) => SyncOutcome::Complete,
+            Err(Stop::Cancelled) if ending.is_cancelled() => SyncOutcome::Interrupted,
+            Err(stop) => stop.into(),
+        };
         run.record.end(outcome).await
     }
 }
 
 fn summarise(run: &SyncRun, dry_run: bool) {
-    let SyncRun { provider, number, outcome, counts, .. } = run;
+    let SyncRun { provider, number, outcome, counts, by, .. } = run;
     let done: Vec<String> =
         counts.done.iter().map(|(action, number)| format!("{} {number}", action.name())).collect();
     let skipped: Vec<String> =
         counts.skipped.iter().map(|(cause, number)| format!("{cause} {number}")).collect();
     let (done, skipped) = (done.join(", "), skipped.join(", "));
     let (people, unchanged) = (counts.people, counts.unchanged);
-    let run = *number;
+    let (run, by) = (*number, by.name());
     match outcome {
         SyncOutcome::Failed(reason) | SyncOutcome::Braked(reason) => {
-            tracing::error!(%provider, run, dry_run, reason, people, unchanged, done, skipped, "sync stopped");
+            tracing::error!(%provider, run, by, dry_run, reason, people, unchanged, done, skipped, "sync stopped");
         }
-        SyncOutcome::Cancelled => {
-            tracing::warn!(%provider, run, dry_run, people, unchanged, done, skipped, "sync broken off");
+        SyncOutcome::Cancelled | SyncOutcome::Interrupted => {
+            tracing::warn!(%provider, run, by, dry_run, people, unchanged, done, skipped, "sync broken off");
         }
-        _ => tracing::info!(%provider, run, dry_run, people, unchanged, done, skipped, "sync done"),
+        _ => {
+            tracing::info!(%provider, run, by, dry_run, people, unchanged, done, skipped, "sync done");
+        }
     }
 }
 
@@ -275,6 +291,9 @@ impl Run<'_> {
         let expected = unless_stopped(self.stop, self.sync.people.count()).await?;
         self.progress.send_modify(|progress| progress.expected = expected);
         self.people().await?;
+        if self.makes_only() {
+            return Ok(());
+        }
         self.enter(Phase::Missing);
         let (missing, following) = self.missing().await?;
         self.enter(Phase::Withdrawing);
@@ -292,7 +311,7 @@ impl Run<'_> {
                     continue;
                 }
                 self.record.run.counts.people += 1;
-                for finding in self.rules.person(self.sync.store.as_ref(), person).await? {
+                for finding in self.findings(person).await? {
                     self.take(finding, &mut steps);
                 }
             }
@@ -304,17 +323,44 @@ impl Run<'_> {
         }
     }
 
-    fn take(&mut self, finding: Finding, steps: &mut Vec<store::SyncStep>) {
+    async fn findings(&self, person: &Profile) -> Result<Vec<Finding>, store::Error> {
+        let store = self.sync.store.as_ref();
+        if self.makes_only() {
+            let his = store.mailboxes_of(&self.rules.source.binding(&person.subject)).await?;
+            if !his.is_empty() {
+                return Ok(his.iter().map(|_| Finding::Unchanged).collect());
+            }
+        }
+        self.rules.person(store, person).await
+    }
+
+    /// Whether only new mailboxes are made.
+    fn makes_only(&self) -> bool {
+        self.record.run.scope == SyncScope::OnlyNew
+    }
+
+    fn take(&mut self, finding: Finding, steps: &mut Vec<SyncStep>) {
         match finding {
             Finding::Unchanged => self.record.run.counts.unchanged += 1,
+            found if self.leaves(&found) => self.record.run.counts.unchanged += 1,
             Finding::Step(step) => steps.push(step),
-            Finding::Skipped(_, line) => steps.push(store::SyncStep { write: None, line }),
+            Finding::Skipped(_, line) => steps.push(SyncStep { write: None, line }),
             Finding::Counted(refusal) => {
                 let skipped = &mut self.record.run.counts.skipped;
                 *skipped.entry(refusal.name().to_owned()).or_default() += 1;
             }
             Finding::Disabled(address) => self.disabled.push(address),
         }
+    }
+
+    /// Whether this is nothing for a run that only makes new mailboxes.
+    fn leaves(&self, found: &Finding) -> bool {
+        let changes = match found {
+            Finding::Step(step) => !matches!(step.write, Some(MailboxWrite::Create(_))),
+            Finding::Disabled(_) => true,
+            Finding::Unchanged | Finding::Skipped(..) | Finding::Counted(_) => false,
+        };
+        changes && self.makes_only()
     }
 
     /// Mailboxes whose person is nowhere at the provider, by its own word on his

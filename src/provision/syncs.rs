@@ -3,19 +3,28 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::sync::{self, Order, Phase, Progress, Sync};
-use crate::{mailbox::ProviderName, store};
+use super::{
+    Source, schedule,
+    sync::{self, Order, Phase, Progress, Sync},
+};
+use crate::{
+    clock::Timestamp,
+    mailbox::ProviderName,
+    store::{self, SyncRun},
+};
 
 /// All syncs of this process.
 #[derive(Default)]
 pub struct Syncs {
     runs: Mutex<HashMap<ProviderName, Running>>,
+    /// Whose syncs run by themselves, and since when that is seen to.
+    scheduled: Mutex<HashMap<ProviderName, Timestamp>>,
     /// Held while one begins, so that no two of a provider do.
     beginning: tokio::sync::Mutex<()>,
     ending: CancellationToken,
@@ -26,6 +35,13 @@ struct Running {
     progress: watch::Receiver<Progress>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    /// One that panicked never says that it has ended.
+    fn has_ended(&self) -> bool {
+        self.task.is_finished() || self.progress.borrow().phase == Phase::Ended
+    }
 }
 
 /// Why a sync cannot begin.
@@ -50,7 +66,7 @@ impl Syncs {
     pub async fn start(&self, mut work: Sync, order: Order) -> Result<Progress, AlreadyRunning> {
         let name = work.source.name.clone();
         let _only_us = self.beginning.lock().await;
-        if self.progress(&name).is_some_and(|progress| progress.phase != Phase::Ended) {
+        if self.is_under_way(&name) {
             return Err(AlreadyRunning::Running(name));
         }
         if self.ending.is_cancelled() {
@@ -59,9 +75,10 @@ impl Syncs {
         let begun = sync::begin(&work, order).await?;
         let first = begun.progress();
         let (sender, progress) = watch::channel(first.clone());
-        let stop = self.ending.child_token();
+        let (stop, ending) = (self.ending.child_token(), self.ending.clone());
         let stopped = stop.clone();
-        let task = tokio::spawn(async move { begun.run(&mut work, &sender, &stopped).await });
+        let task =
+            tokio::spawn(async move { begun.run(&mut work, &sender, &stopped, &ending).await });
         self.runs().insert(name, Running { progress, stop, task });
         Ok(first)
     }
@@ -72,8 +89,7 @@ impl Syncs {
         let runs = self.runs();
         let run = runs.get(provider)?;
         let mut progress = run.progress.borrow().clone();
-        // One that panicked never says that it has ended.
-        if run.task.is_finished() {
+        if run.has_ended() {
             progress.phase = Phase::Ended;
         }
         Some(progress)
@@ -81,12 +97,22 @@ impl Syncs {
 
     /// Breaks a sync off; false if none is under way. It ends a moment later.
     pub fn stop(&self, provider: &ProviderName) -> bool {
-        let under_way =
-            self.progress(provider).is_some_and(|progress| progress.phase != Phase::Ended);
-        if let Some(run) = self.runs().get(provider) {
-            run.stop.cancel();
-        }
-        under_way
+        let runs = self.runs();
+        let Some(run) = runs.get(provider).filter(|run| !run.has_ended()) else { return false };
+        run.stop.cancel();
+        true
+    }
+
+    /// Whether one of this provider is under way.
+    pub fn is_under_way(&self, provider: &ProviderName) -> bool {
+        self.runs().get(provider).is_some_and(|run| !run.has_ended())
+    }
+
+    /// Those under way.
+    pub fn under_way(&self) -> Vec<ProviderName> {
+        let runs = self.runs();
+        let going = runs.iter().filter(|(_, run)| !run.has_ended());
+        going.map(|(name, _)| name.clone()).collect()
     }
 
     /// Breaks all syncs off, and returns when they have ended and said so.
@@ -100,7 +126,29 @@ impl Syncs {
         }
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<ProviderName, Running>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From now on, those of these sources that are to are synced by themselves, and
+    /// no others.
+    pub fn schedule(&self, sources: &[Arc<Source>], now: Timestamp) {
+        let mut scheduled = lock(&self.scheduled);
+        let before = std::mem::take(&mut *scheduled);
+        for source in sources.iter().filter(|source| source.provisioning.is_scheduled()) {
+            let since = before.get(&source.name).copied().unwrap_or(now);
+            scheduled.insert(source.name.clone(), since);
+        }
     }
+
+    /// When the next sync of this source begins by itself, by those that were,
+    /// oldest first.
+    pub fn next(&self, source: &Source, runs: &[SyncRun]) -> Option<Timestamp> {
+        let since = *lock(&self.scheduled).get(&source.name)?;
+        schedule::next(&source.provisioning, runs, since)
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<ProviderName, Running>> {
+        lock(&self.runs)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

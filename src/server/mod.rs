@@ -27,6 +27,7 @@ mod login;
 mod lookup;
 mod master;
 mod rights;
+mod schedule;
 pub mod settings;
 mod shutdown;
 mod socketmap;

@@ -27,6 +27,7 @@ use super::{
     hub::{Core, HAND_OVER, Hub, PULSE},
     lasting::lasting,
     listener::{Bound, bind},
+    schedule,
     settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
     turn::{Taken, Turn},
@@ -72,6 +73,7 @@ struct Attendants {
     admin: JoinHandle<Result<(), Error>>,
     pulse: JoinHandle<()>,
     syncs: Arc<Syncs>,
+    schedule: JoinHandle<Result<(), Error>>,
     http: Http,
     open: Listeners,
 }
@@ -127,7 +129,10 @@ impl<O: Origin> Supervisor<O> {
         let syncs = attendants.as_ref().map(|attendants| Arc::clone(&attendants.syncs));
         tokio::join!(self.drain(&mut doors), end_syncs(syncs));
         if let Some(attendants) = attendants {
-            let Attendants { maintenance, watch, withdrawals, admin, pulse, http, .. } = attendants;
+            let Attendants {
+                maintenance, watch, withdrawals, admin, pulse, schedule, http, ..
+            } = attendants;
+            end(schedule, "beginning syncs").await;
             end(watch, "watching providers").await;
             end(withdrawals, "on_withdrawal").await;
             end(maintenance, "maintenance").await;
@@ -214,6 +219,11 @@ impl<O: Origin> Supervisor<O> {
             let (_, core, stop) = again.clone();
             watch(core, stop)
         }));
+        let begun = (Arc::clone(core), Arc::clone(&syncs), stop.clone());
+        let schedule = tokio::spawn(lasting("beginning syncs", move || {
+            let (core, syncs, stop) = begun.clone();
+            schedule::attend(core, syncs, stop)
+        }));
         core.pipeline.withdrawals().follow(settings.on_withdrawal.is_some());
         let withdrawals = tokio::spawn(lasting("on_withdrawal", move || {
             let (hub, core, stop) = with.clone();
@@ -229,6 +239,7 @@ impl<O: Origin> Supervisor<O> {
             admin,
             pulse,
             syncs,
+            schedule,
             http,
             open,
         }

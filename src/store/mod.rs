@@ -52,8 +52,8 @@ pub use self::{
     records::Records,
     sled::{Settings, SledStore},
     sync::{
-        MAX_SYNC_LINES, MAX_SYNC_RUNS, MailboxWrite, SyncAction, SyncCounts, SyncLine, SyncOutcome,
-        SyncRun, SyncStep,
+        MAX_SYNC_LINES, MAX_SYNC_RUNS, MailboxWrite, SyncAction, SyncBy, SyncCounts, SyncLine,
+        SyncOutcome, SyncRun, SyncScope, SyncStep,
     },
     sync_notes::{MAX_SYNC_NOTES, SyncNote},
     transfer::EXPORT_SCHEMA,
@@ -366,9 +366,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Begins the record of a sync. One that was under way before ended with its
     /// process. The oldest records beyond [`MAX_SYNC_RUNS`] go.
-    async fn begin_sync(&self, provider: ProviderName, now: Timestamp) -> Result<SyncRun, Error>;
+    async fn begin_sync(
+        &self,
+        provider: ProviderName,
+        by: SyncBy,
+        scope: SyncScope,
+        now: Timestamp,
+    ) -> Result<SyncRun, Error>;
     /// Carries out the steps of one page of a run in one transaction, and writes
-    /// the run down with what they came to. A step that cannot be carried out as
+    /// the run down with what they came to; [`Error::Conflict`] if its provider was
+    /// removed. A step that cannot be carried out as
     /// things stand becomes a line that says so. Returns the run, and the lines as
     /// they came to be; the first [`MAX_SYNC_LINES`] of a run are kept.
     async fn sync_page(

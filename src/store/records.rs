@@ -12,8 +12,8 @@ use async_trait::async_trait;
 
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    MailboxWrite, NewMailbox, Record, Store, SyncLine, SyncNote, SyncRun, SyncStep, UseFilter,
-    UseKey, UseRow, Written,
+    MailboxWrite, NewMailbox, Record, Store, SyncBy, SyncLine, SyncNote, SyncRun, SyncScope,
+    SyncStep, UseFilter, UseKey, UseRow, Written,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -366,8 +366,14 @@ impl<E: Engine> Store for Records<E> {
         Ok(self.holdings(mailbox)?.map(|holdings| holdings.address))
     }
 
-    async fn begin_sync(&self, provider: ProviderName, now: Timestamp) -> Result<SyncRun, Error> {
-        self.write(move |draft| sync::begin(draft, provider, now)).await
+    async fn begin_sync(
+        &self,
+        provider: ProviderName,
+        by: SyncBy,
+        scope: SyncScope,
+        now: Timestamp,
+    ) -> Result<SyncRun, Error> {
+        self.write(move |draft| sync::begin(draft, provider, by, scope, now)).await
     }
 
     async fn sync_page(

@@ -20,7 +20,9 @@ use crate::{
     mailbox::{Address, Mailbox, MailboxId, ProviderName},
 };
 
-/// Runs of one provider that are kept.
+/// Runs of one provider that are kept of those that changed something, and of the
+/// others: syncs that run by themselves mostly find nothing to do. The last
+/// complete one is kept besides.
 pub const MAX_SYNC_RUNS: usize = 20;
 /// Lines of one run that are kept.
 pub const MAX_SYNC_LINES: u64 = 10_000;
@@ -42,6 +44,50 @@ pub struct SyncRun {
     pub counts: SyncCounts,
     /// Lines that it wrote, with those that are not kept.
     pub lines: u64,
+    /// Who began it.
+    pub by: SyncBy,
+    /// What it may do.
+    pub scope: SyncScope,
+}
+
+/// Who begins a run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum SyncBy {
+    /// An administrator.
+    #[default]
+    Hand,
+    /// The schedule.
+    Schedule,
+}
+
+impl SyncBy {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hand => "hand",
+            Self::Schedule => "schedule",
+        }
+    }
+}
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum SyncScope {
+    /// Whatever is to be done.
+    #[default]
+    All,
+    /// Make mailboxes, and nothing else.
+    OnlyNew,
+}
+
+impl SyncScope {
+    /// The stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::OnlyNew => "only_new",
+        }
+    }
 }
 
 /// What a run came to.
@@ -58,7 +104,7 @@ pub enum SyncOutcome {
     Braked(String),
     /// It could not go on.
     Failed(String),
-    /// The process ended in the middle of it.
+    /// The process stopped, or ended, in the middle of it.
     Interrupted,
 }
 
@@ -153,6 +199,8 @@ pub enum MailboxWrite {
 pub(super) fn begin<E: Engine>(
     draft: &mut Draft<E>,
     provider: ProviderName,
+    by: SyncBy,
+    scope: SyncScope,
     now: Timestamp,
 ) -> Result<SyncRun, Error> {
     let kept = runs(draft.engine(), &provider)?;
@@ -161,7 +209,7 @@ pub(super) fn begin<E: Engine>(
         let left = SyncRun { outcome: SyncOutcome::Interrupted, ..left.clone() };
         draft.put(keys::sync_run(&provider, left.number), &left)?;
     }
-    for old in kept.iter().rev().skip(MAX_SYNC_RUNS - 1) {
+    for old in spent(&kept) {
         forget(draft, old)?;
     }
     let run = SyncRun {
@@ -172,9 +220,21 @@ pub(super) fn begin<E: Engine>(
         outcome: SyncOutcome::Running,
         counts: SyncCounts::default(),
         lines: 0,
+        by,
+        scope,
     };
     draft.put(keys::sync_run(&run.provider, run.number), &run)?;
     Ok(run)
+}
+
+/// Those of which the record is kept no longer.
+fn spent(kept: &[SyncRun]) -> impl Iterator<Item = &SyncRun> {
+    let did = |run: &&SyncRun| !run.counts.done.is_empty();
+    let oldest = |runs: Vec<_>| runs.into_iter().rev().skip(MAX_SYNC_RUNS - 1);
+    let (some, none) = kept.iter().partition(did);
+    let last_complete = kept.iter().rev().find(|run| run.outcome == SyncOutcome::Complete);
+    let last_complete = last_complete.map(|run| run.number);
+    oldest(some).chain(oldest(none)).filter(move |run| Some(run.number) != last_complete)
 }
 
 /// Forgets all runs of a provider that goes.
@@ -211,6 +271,11 @@ pub(super) fn page(
     ids: &mut impl FnMut() -> Result<MailboxId, Error>,
     now: Timestamp,
 ) -> Result<(SyncRun, Vec<SyncLine>), Error> {
+    let key = keys::sync_run(&run.provider, run.number);
+    if draft.get::<SyncRun>(&key)?.is_none() {
+        let text = format!("provider {} was removed, and its syncs' record with it", run.provider);
+        return Err(Error::Conflict(text));
+    }
     let mut lines = Vec::with_capacity(steps.len());
     for SyncStep { write, line } in steps {
         match write {
@@ -237,7 +302,7 @@ pub(super) fn page(
         draft.put(keys::sync_lines_from(&run.provider, run.number, first), &lines)?;
     }
     run.ended = now;
-    draft.put(keys::sync_run(&run.provider, run.number), &run)?;
+    draft.put(key, &run)?;
     Ok((run, lines))
 }
 

@@ -5,7 +5,7 @@
 use std::{mem, ops::ControlFlow};
 
 use super::{
-    Error,
+    Error, SyncBy, SyncRun, SyncScope,
     engine::{self, Draft, Engine},
     keys, list, write,
 };
@@ -26,6 +26,9 @@ pub(super) fn from(found: u32, wanted: u32, engine: &impl Engine) -> Result<(), 
     }
     if found < 2 {
         list_what_is_bound(engine)?;
+    }
+    if found < 4 {
+        say_who_began_syncs(engine)?;
     }
     engine.flush()?;
     let mut draft = Draft::new(engine);
@@ -48,6 +51,18 @@ fn complete_mailboxes(engine: &impl Engine) -> Result<(), Error> {
         let brought = engine::get::<Vec<ImportedAppPassword>>(engine, &keys::imported(mailbox.id))?;
         mailbox.has_imported_app_passwords = brought.is_some();
         draft.put(key.to_vec(), &mailbox)
+    })
+}
+
+/// Version 4 says of each sync who began it and what it may do, at its end: until
+/// then administrators began them all, and each might do everything.
+fn say_who_began_syncs(engine: &impl Engine) -> Result<(), Error> {
+    let began = engine::encode(&(SyncBy::Hand, SyncScope::All))?;
+    in_pieces(engine, keys::SYNC_RUN, |draft, key, value| {
+        if engine::decode::<SyncRun>(value).is_err() {
+            draft.put_bytes(key.to_vec(), [value, began.as_slice()].concat());
+        }
+        Ok(())
     })
 }
 

@@ -5,10 +5,20 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{Pipeline, WithdrawnFor, connected::Whom};
 use crate::{
     mailbox::{ProviderName, policy::WithdrawnWhy},
-    provision::{DirectorysPeople, OnWithdrawn, People, ProvidersPeople, Sync},
+    provision::{DirectorysPeople, OnWithdrawn, People, ProvidersPeople, Source, Sync},
 };
 
 impl Pipeline {
+    /// Everybody whose people can be asked for, in no order.
+    pub fn sources(&self) -> Vec<Arc<Source>> {
+        let connected = self.registry.connected().into_iter();
+        let asked = connected.filter(|one| match &one.asked {
+            Whom::Provider(provider) => provider.settings().admin.is_some(),
+            Whom::Directory(_) => true,
+        });
+        asked.map(|one| Arc::clone(&one.source)).collect()
+    }
+
     /// Whether this directory has changed since this was asked last: then a sync of it
     /// is due.
     pub fn take_changed(&self, name: &ProviderName) -> bool {

@@ -28,7 +28,8 @@ use dovegate::{
     store::{
         Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_NOTES, MAX_SYNC_RUNS,
         MailboxChange, MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings,
-        SledStore, Store, SyncAction, SyncLine, SyncOutcome, SyncStep, UseFilter, UseKey, UseRow,
+        SledStore, Store, SyncAction, SyncBy, SyncLine, SyncOutcome, SyncRun, SyncScope, SyncStep,
+        UseFilter, UseKey, UseRow,
     },
 };
 
@@ -113,6 +114,8 @@ contract! {
         a_change_outside_of_a_run_is_of_what_was_looked_at
         of_twenty_who_make_a_mailbox_at_once_one_does
         runs_are_numbered_and_the_oldest_go
+        runs_that_changed_something_are_kept_longer
+        a_run_whose_provider_is_gone_writes_nothing
         lines_are_read_from_anywhere
         lines_outside_of_syncs_are_kept_in_bounds
         a_refusal_is_noted_once_in_an_hour

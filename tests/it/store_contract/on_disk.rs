@@ -160,6 +160,35 @@ async fn an_older_store_gets_whole_mailboxes() {
     }
 }
 
+/// The third layout did not say who had begun a sync.
+#[tokio::test]
+async fn an_older_store_says_who_began_its_syncs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Under = Arc::new(open(folder.path()));
+    let corp: ProviderName = "corp".parse().unwrap();
+    for _ in 0..2 {
+        let run = store.begin_sync(corp.clone(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
+        let run = SyncRun { outcome: SyncOutcome::Failed("no answer".to_owned()), ..run };
+        store.sync_page(run, Vec::new(), NOW).await.unwrap();
+    }
+    let before = store.sync_runs(&corp).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let old = raw(folder.path());
+    // An upgrade that was broken off had reached the second.
+    let (key, value) = old.scan_prefix([4]).next().unwrap().unwrap();
+    let (rest, began) = value.split_last_chunk::<2>().unwrap();
+    assert_eq!(began, &[0, 0]);
+    old.insert(key, rest).unwrap();
+    old.insert([0], &[3]).unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let again: Under = Arc::new(open(folder.path()));
+        assert_eq!(again.sync_runs(&corp).await.unwrap(), before);
+        again.close().await.unwrap();
+    }
+}
+
 /// Mailboxes of a person, as stored.
 fn old_list(ids: &[u8]) -> Vec<u8> {
     let count = u8::try_from(ids.len()).unwrap();

@@ -63,7 +63,7 @@ pub(super) async fn a_page_is_carried_out_as_far_as_it_can_be(store: Under) {
         })
         .await,
     ];
-    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
     let (run, lines) = store.sync_page(run, steps, NOW).await.unwrap();
     assert_eq!(
         said(&lines),
@@ -90,7 +90,7 @@ pub(super) async fn a_mailbox_that_was_changed_meanwhile_stays(store: Under) {
     let ours = Some("ours".to_owned());
     let change = MailboxChange { display_name: ours, ..MailboxChange::default() };
     store.update_mailbox(&address("ann@example.org"), change, NOW).await.unwrap();
-    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
     let (_, lines) = store.sync_page(run, vec![step], NOW).await.unwrap();
     assert_eq!(said(&lines), [("skipped", Some("changed_meanwhile"))]);
     let ann = store.account(&address("ann@example.org")).await.unwrap().unwrap().mailbox;
@@ -179,7 +179,7 @@ pub(super) async fn a_rename_takes_everything_along(store: Under) {
     let to = |text: &'static str| {
         move |mailbox: &mut dovegate::mailbox::Mailbox| mailbox.address = address(text)
     };
-    let run = store.begin_sync(corp(), NOW).await.unwrap();
+    let run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
     let taken = changed(&store, "ann@example.org", to("carl@example.org")).await;
     let elsewhere = changed(&store, "ann@example.org", to("ann@example.com")).await;
     let good = changed(&store, "ann@example.org", to("anna@example.org")).await;
@@ -198,9 +198,9 @@ pub(super) async fn a_rename_takes_everything_along(store: Under) {
 }
 
 pub(super) async fn runs_are_numbered_and_the_oldest_go(store: Under) {
-    let ended = |run| dovegate::store::SyncRun { outcome: SyncOutcome::Complete, ..run };
+    let ended = |run| SyncRun { outcome: SyncOutcome::Complete, ..run };
     for number in 1..=MAX_SYNC_RUNS as u64 + 3 {
-        let run = store.begin_sync(corp(), NOW).await.unwrap();
+        let run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
         assert_eq!((run.number, &run.outcome), (number, &SyncOutcome::Running));
         let text = SyncStep { write: None, line: line(SyncAction::Missing, "a@example.org") };
         let (run, _) = store.sync_page(ended(run), vec![text], NOW).await.unwrap();
@@ -213,15 +213,58 @@ pub(super) async fn runs_are_numbered_and_the_oldest_go(store: Under) {
     }
     // Another provider's are its own; and one that never ended was interrupted.
     let other: ProviderName = "corp-2".parse().unwrap();
-    store.begin_sync(other.clone(), NOW).await.unwrap();
-    store.begin_sync(other.clone(), NOW).await.unwrap();
+    store.begin_sync(other.clone(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
+    store.begin_sync(other.clone(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
     let outcomes = store.sync_runs(&other).await.unwrap().into_iter().map(|run| run.outcome);
     assert_eq!(outcomes.collect::<Vec<_>>(), [SyncOutcome::Interrupted, SyncOutcome::Running]);
     assert_eq!(store.sync_runs(&corp()).await.unwrap().len(), MAX_SYNC_RUNS);
 }
 
+/// A run of this outcome, by the schedule; it did something or not.
+async fn ran(store: &Under, outcome: SyncOutcome, did: bool) -> u64 {
+    let (by, scope) = (SyncBy::Schedule, SyncScope::OnlyNew);
+    let run = store.begin_sync(corp(), by, scope, NOW).await.unwrap();
+    let text = SyncStep { write: None, line: line(SyncAction::Created, "a@example.org") };
+    let run = SyncRun { outcome, ..run };
+    let (run, _) =
+        store.sync_page(run, did.then_some(text).into_iter().collect(), NOW).await.unwrap();
+    assert_eq!((run.by, run.scope), (by, scope));
+    run.number
+}
+
+pub(super) async fn runs_that_changed_something_are_kept_longer(store: Under) {
+    let (complete, failed) = (SyncOutcome::Complete, SyncOutcome::Failed("no answer".to_owned()));
+    let did = ran(&store, complete.clone(), true).await;
+    let last_complete = ran(&store, complete, false).await;
+    for _ in 0..2 * MAX_SYNC_RUNS {
+        ran(&store, failed.clone(), false).await;
+    }
+    let kept: Vec<_> = store.sync_runs(&corp()).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|run| run.number).collect();
+    assert_eq!(kept.len(), MAX_SYNC_RUNS + 2, "{kept:?}");
+    assert_eq!(kept[..2], [did, last_complete]);
+    for _ in 0..MAX_SYNC_RUNS {
+        ran(&store, SyncOutcome::Complete, true).await;
+    }
+    let kept = store.sync_runs(&corp()).await.unwrap();
+    assert_eq!(kept.len(), 2 * MAX_SYNC_RUNS - 1, "with room for the next");
+    assert!(kept.iter().all(|run| run.number > last_complete));
+}
+
+pub(super) async fn a_run_whose_provider_is_gone_writes_nothing(store: Under) {
+    with_domain(&store).await;
+    store.create_provider(providers::provider("corp")).await.unwrap();
+    let run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
+    store.remove_provider(&corp()).await.unwrap();
+    let steps = vec![create(new_mailbox("ann@example.org"))];
+    let refused = store.sync_page(run, steps, NOW).await.unwrap_err();
+    assert!(refused.to_string().contains("provider corp was removed"), "{refused}");
+    assert!(store.account(&address("ann@example.org")).await.unwrap().is_none());
+    assert!(store.sync_runs(&corp()).await.unwrap().is_empty());
+}
+
 pub(super) async fn lines_are_read_from_anywhere(store: Under) {
-    let mut run = store.begin_sync(corp(), NOW).await.unwrap();
+    let mut run = store.begin_sync(corp(), SyncBy::Hand, SyncScope::All, NOW).await.unwrap();
     for page in 0..5 {
         let step = |number| SyncStep {
             write: None,

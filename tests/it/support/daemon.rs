@@ -93,12 +93,18 @@ impl Daemon {
 
     /// Stops it as an administrator would, and starts it again on the same state.
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// [`Self::restart`] that does something with its folder in between.
+    pub(crate) fn restart_after(&mut self, between: impl FnOnce(&Path)) {
         self.signal(signal::Signal::SIGTERM);
         let status = self.child.take().map(|mut child| child.wait());
         let status = status.expect("it ran").expect("it can be waited for");
         let reader = self.reader.take().expect("it ran");
         reader.join().expect("the reader ends with the process");
         assert!(status.success(), "stopped with {status}; its log:\n{}", self.log());
+        between(self.folder.path());
         self.serve();
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A server whose example.org follows a provider of people.
-fn served(fake: &FakeProvider, more: &[&str]) -> Daemon {
+pub(super) fn served(fake: &FakeProvider, more: &[&str]) -> Daemon {
     let mut lines = fake.as_keycloak("corp");
     lines.push("provider.corp.import_users = true".to_owned());
     lines.push("provider.corp.default_template = \"Plain\"".to_owned());

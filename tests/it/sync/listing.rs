@@ -150,6 +150,7 @@ async fn old_runs_are_forgotten() {
     let name = &realm.provider.settings().name;
     let runs = realm.store.sync_runs(name).await.unwrap();
     let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
-    assert_eq!(numbers, (6..=25).collect::<Vec<_>>());
-    assert!(realm.store.sync_lines(name, 1, 0, 10).await.unwrap().is_empty());
+    // The first, which changed something, is worth more than those that did not.
+    assert_eq!(numbers, [1].into_iter().chain(6..=25).collect::<Vec<_>>());
+    assert_eq!(realm.store.sync_lines(name, 1, 0, 10).await.unwrap().len(), 2);
 }

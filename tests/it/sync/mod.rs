@@ -6,6 +6,7 @@ mod leaving;
 mod limits;
 mod listing;
 mod renames;
+mod scheduled;
 
 use std::{
     collections::BTreeMap,
