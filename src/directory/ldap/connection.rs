@@ -243,11 +243,11 @@ impl Connection {
         let shared =
             Arc::new(Shared { awaited: Mutex::new(Awaited::Nothing), end: OnceLock::new() });
         let between = between(stream, ours, Arc::clone(&shared));
-        let driven = async move {
+        let speaks = async move {
             // Why it ended stands in `shared`.
             let _ = driver.drive().await;
         };
-        let tasks = [tokio::spawn(between), tokio::spawn(driven)];
+        let tasks = [tokio::spawn(between), tokio::spawn(speaks)];
         let now = Instant::now();
         Ok(Self { ldap, shared, tasks, opened: now, used: now })
     }
