@@ -13,7 +13,6 @@ pub mod app_passwords;
 pub mod arrivals;
 pub mod auth_source;
 pub mod cache;
-pub mod directories;
 pub mod domains;
 pub mod error;
 pub mod explain;

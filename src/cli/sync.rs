@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{
-        Page, directories, providers,
+        Page, providers,
         sync::{Line, Syncing, View},
     },
     clock::Timestamp,
@@ -256,9 +256,7 @@ async fn runs(client: &Client, output: &Output, name: Option<String>) -> Result 
         vec![name]
     } else {
         let page: Page<providers::View> = client.get(&["providers"], &[]).await?;
-        let directories: Page<directories::View> = client.get(&["directories"], &[]).await?;
-        let providers = page.items.iter().map(|view| view.name.to_string());
-        providers.chain(directories.items.iter().map(|view| view.name.to_string())).collect()
+        page.items.iter().map(|view| view.name.to_string()).collect()
     };
     let headings =
         ["PROVIDER", "RUN", "BEGAN", "OUTCOME", "PEOPLE", "CHANGED", "SKIPPED", "UNCHANGED"];

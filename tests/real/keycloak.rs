@@ -17,6 +17,7 @@ mod near;
 mod outages;
 mod post;
 mod refusals;
+mod schedule;
 mod sending;
 mod sign_out;
 mod sync;

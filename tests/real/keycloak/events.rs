@@ -30,22 +30,13 @@ const LONG: &str = "mailpassword_cache = \"10m\"\ntoken_cache = \"10m\"\naccount
 fn house(realm: &Realm<'_>, url: &str) -> Option<House> {
     let keys = realm.service_account("reads", &["view-users", "view-events"]);
     let house = House::start(&corp_at(url, &realm.name, &[&keys, FLOW, LONG]))?;
-    is_watching(&house);
+    house.is_watching();
     Some(house)
 }
 
 fn realm<'k>(keycloak: &'k Keycloak, name: &str) -> Realm<'k> {
     let recorded = json!({ "eventsEnabled": true, "adminEventsEnabled": true });
     Realm::make(keycloak, name, &recorded)
-}
-
-/// The first look at the events is over.
-fn is_watching(house: &House) {
-    wait_for("the first look at the events", Duration::from_secs(20), || {
-        let shown = house.rig.dovegate(&["provider", "show", "corp", "--json"]);
-        let shown: Value = serde_json::from_str(&shown).unwrap();
-        (shown["status"]["events"] == "watching").then_some(())
-    });
 }
 
 /// Tries until it comes to `expected`, which it must do soon.

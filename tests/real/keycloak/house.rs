@@ -1,7 +1,7 @@
 //! Dovecot 2.3 with a Dovegate that asks a Keycloak about the tokens of
 //! example.org.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::support::{
     client::{Dialogue, Outcome, imap_login},
     dovecot::{Extra, Rig, Version, Way},
     keycloak::{Keycloak, REALM},
+    wait_for,
 };
 
 /// Our client at the provider.
@@ -65,6 +66,20 @@ impl House {
     /// Makes a mailbox.
     pub fn mailbox(&self, address: &str, source: &str) {
         self.rig.dovegate(&["mailbox", "add", address, "--auth-source", source]);
+    }
+
+    /// Waits until the first look at the events is over.
+    pub fn is_watching(&self) {
+        wait_for("the first look at the events", Duration::from_secs(20), || {
+            let shown = self.json(&["provider", "show", "corp"]);
+            (shown["status"]["events"] == "watching").then_some(())
+        });
+    }
+
+    /// What a command prints, read as JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let said = self.rig.dovegate(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&said).unwrap()
     }
 
     /// A login over IMAP. Whatever becomes of it, the log has no part of the

@@ -8,12 +8,6 @@ use super::house::House;
 use crate::support::stored::Stored;
 
 impl House {
-    /// What a command prints, read as JSON.
-    pub fn json(&self, arguments: &[&str]) -> Value {
-        let said = self.rig.dovegate(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&said).unwrap()
-    }
-
     /// What is stored now.
     pub fn stored(&self) -> Stored {
         Stored::of(&self.rig)

@@ -20,7 +20,6 @@ pub mod process;
 pub mod provider;
 pub mod realm;
 pub mod recorder;
-pub mod slapd;
 pub mod smtp;
 pub mod smtp_recordings;
 pub mod stored;

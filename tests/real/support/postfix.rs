@@ -242,7 +242,7 @@ impl Relay {
         }
         let transport = format!("virtual_transport = lmtp:inet:127.0.0.1:{}\n", rig.ports.lmtp);
         append("main.cf", &transport);
-        append("master.cf", "lmtp unix - - n - - lmtp\n");
+        append("master.cf", "lmtp unix - - n - - lmtp\npickup unix n - n 60 1 pickup\n");
         let postfix = start_master(&folder, ports.plain);
         Some(Self { _postfix: postfix, ports, folder })
     }
@@ -260,6 +260,13 @@ impl Relay {
     /// Its port for the world.
     pub fn incoming(&self) -> u16 {
         self.ports.incoming
+    }
+
+    /// Has it try again what it has put off.
+    pub fn flush(&self) {
+        let config = self.folder.inside("etc");
+        let flushed = Command::new("postqueue").args(["-c", &config, "-f"]).output().unwrap();
+        assert!(flushed.status.success(), "{}", String::from_utf8_lossy(&flushed.stderr));
     }
 
     /// Its log.
