@@ -374,8 +374,8 @@ impl State {
         account.ok_or_else(|| Error::not_found("mailbox", address.as_str()))
     }
 
-    /// The auth source that `text` names: the store itself, or the provider that
-    /// speaks for `domain`.
+    /// The auth source that `text` names: the store itself, or the provider or
+    /// directory that speaks for `domain`.
     pub(super) fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
         if text == "local" {
             return Ok(AuthSource::Local);
@@ -383,7 +383,18 @@ impl State {
         let name: ProviderName = text
             .parse()
             .map_err(|why| Error::bad_request(format!("auth_source {}: {why}", shown(text))))?;
-        self.known_provider(&name)?;
+        match self.directory_speaks_for(&name, domain) {
+            Some(true) => return Ok(AuthSource::Provider(name)),
+            Some(false) => {
+                let why = format!(
+                    "auth_source: directory {name} does not speak for domain {}; its domains \
+                     stand in dovegate.toml",
+                    domain.name
+                );
+                return Err(Error::new(Code::Conflict, why));
+            }
+            None => self.known_provider(&name)?,
+        }
         match &domain.provider {
             Some(provider) if *provider == name => Ok(AuthSource::Provider(name)),
             Some(provider) => Err(Error::new(
@@ -405,7 +416,7 @@ impl State {
     }
 
     fn check_binding(&self, bound: &Binding) -> Result<(), Error> {
-        self.known_provider(&bound.provider)?;
+        self.known_source(&bound.provider)?;
         let subject = &bound.subject;
         if subject.is_empty() || subject.len() > MAX_SUBJECT_BYTES {
             let reason = format!("bound: a subject has 1 to {MAX_SUBJECT_BYTES} bytes");

@@ -13,6 +13,7 @@ pub mod app_passwords;
 pub mod arrivals;
 pub mod auth_source;
 pub mod cache;
+pub mod directories;
 pub mod domains;
 pub mod error;
 pub mod explain;

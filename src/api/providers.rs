@@ -147,7 +147,14 @@ impl State {
     /// Refuses the name of a provider that is declared nowhere.
     pub(super) fn known_provider(&self, name: &ProviderName) -> Result<(), Error> {
         let known = self.pipeline.providers().iter().any(|report| report.name == *name);
-        if known { Ok(()) } else { Err(Error::not_found("provider", name.as_str())) }
+        if known {
+            Ok(())
+        } else if self.pipeline.directories().iter().any(|report| report.name == *name) {
+            let why = format!("{name} is a directory: it speaks for the domains of its settings");
+            Err(Error::new(Code::Conflict, why))
+        } else {
+            Err(Error::not_found("provider", name.as_str()))
+        }
     }
 
     pub(super) fn report(&self, name: &ProviderName) -> Result<ProviderReport, Error> {
@@ -358,6 +365,9 @@ pub(super) async fn create(
     };
     let _only_us = unchanged().await;
     state.not_in_file(&name)?;
+    if state.pipeline.directories().iter().any(|report| report.name == name) {
+        return Err(Error::exists("directory", name.as_str()));
+    }
     if state.store.provider(&name).await?.is_some() {
         return Err(Error::exists("provider", name.as_str()));
     }

@@ -11,9 +11,9 @@ use axum::{
 };
 
 use super::{
-    Caller, Error, State, app_passwords, arrivals, auth_source, cache, domains, error::Code,
-    explain, held_back, login_log, mailboxes, provider_test, providers, status, sync, templates,
-    transfer,
+    Caller, Error, State, app_passwords, arrivals, auth_source, cache, directories, domains,
+    error::Code, explain, held_back, login_log, mailboxes, provider_test, providers, status, sync,
+    templates, transfer,
 };
 
 /// Largest body of a request but an import's.
@@ -28,6 +28,9 @@ pub fn router(state: State) -> Router {
         .route("/domains", get(domains::list).post(domains::create))
         .route("/domains/{name}", get(domains::show).patch(domains::change).delete(domains::remove))
         .route("/domains/{name}/auth-source", post(auth_source::switch))
+        .route("/directories", get(directories::list))
+        .route("/directories/{name}", get(directories::show))
+        .route("/directories/{name}/test", post(directories::test))
         .route("/providers", get(providers::list).post(providers::create))
         .route(
             "/providers/{name}",

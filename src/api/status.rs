@@ -9,7 +9,7 @@ use axum::{Json, extract::State as Shared};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Moment, State, cache,
+    Error, Moment, State, cache, directories,
     providers::{self, Origin},
     sync::Syncing,
 };
@@ -81,6 +81,9 @@ pub struct Status {
     /// How it goes with each identity provider.
     #[serde(default)]
     pub providers: Vec<ProviderFigures>,
+    /// How it goes with each directory.
+    #[serde(default)]
+    pub directories: Vec<directories::View>,
 }
 
 /// How it goes with withdrawals.
@@ -141,6 +144,7 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Result<Json<Status>, E
         store_bytes,
         held_back: state.pipeline.held_back(Timestamp::now()).len(),
         providers,
+        directories: state.pipeline.directories().into_iter().map(From::from).collect(),
     }))
 }
 

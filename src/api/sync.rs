@@ -186,7 +186,7 @@ pub(super) async fn start(
     if asked.withdraw_limit.is_some_and(|percent| percent > 100) {
         return Err(Error::bad_request("withdraw_limit: a percentage, 100 at most"));
     }
-    state.report(&name)?.settings.map_err(|problems| unusable(&name, &problems))?;
+    state.usable_source(&name)?;
     let work = state.pipeline.sync(&name).ok_or_else(|| {
         let why = format!(
             "provider {name} cannot be asked who its people are: that needs kind keycloak, \
@@ -203,10 +203,26 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, Json(begun.into())))
 }
 
-fn unusable(name: &ProviderName, problems: &[Problem]) -> Error {
+impl State {
+    /// Refuses a provider or directory whose settings are wrong.
+    fn usable_source(&self, name: &ProviderName) -> Result<(), Error> {
+        match self.directory(name) {
+            Some(report) => {
+                report.directory.map_err(|problems| unusable("directory", name, &problems))?;
+            }
+            None => {
+                let settings = self.report(name)?.settings;
+                settings.map_err(|problems| unusable("provider", name, &problems))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unusable(kind: &str, name: &ProviderName, problems: &[Problem]) -> Error {
     let problems: Vec<String> =
         problems.iter().map(|Problem { key, reason }| format!("{key}: {reason}")).collect();
-    Error::new(Code::Conflict, format!("provider {name}: {}", problems.join("; ")))
+    Error::new(Code::Conflict, format!("{kind} {name}: {}", problems.join("; ")))
 }
 
 impl From<AlreadyRunning> for Error {
@@ -228,7 +244,7 @@ pub(super) async fn show(
     if let Some(progress) = state.syncs.progress(&name) {
         return Ok(Json(progress.into()));
     }
-    state.known_provider(&name)?;
+    state.known_source(&name)?;
     let last = state.store.sync_runs(&name).await?.pop();
     let last = last.ok_or_else(|| no_sync(&name))?;
     Ok(Json(View::of(last, Phase::Ended, false)))
@@ -244,7 +260,7 @@ pub(super) async fn stop(
     Named(name): Named<String>,
 ) -> Result<StatusCode, Error> {
     let name = name_of(&name)?;
-    state.known_provider(&name)?;
+    state.known_source(&name)?;
     if !state.syncs.stop(&name) {
         let why = format!("no sync of provider {name} is under way");
         return Err(Error::new(Code::Conflict, why));
@@ -259,7 +275,7 @@ pub(super) async fn runs(
     Named(name): Named<String>,
 ) -> Result<Json<Page<View>>, Error> {
     let name = name_of(&name)?;
-    state.known_provider(&name)?;
+    state.known_source(&name)?;
     let under_way = state.syncs.progress(&name).filter(|progress| !progress.dry_run);
     let under_way = under_way.filter(|progress| progress.phase != Phase::Ended);
     let runs = state.store.sync_runs(&name).await?.into_iter().rev();
@@ -277,7 +293,7 @@ pub(super) async fn log(
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<Line>>, Error> {
     let name = name_of(&name)?;
-    state.known_provider(&name)?;
+    state.known_source(&name)?;
     if !state.store.sync_runs(&name).await?.iter().any(|one| one.number == run) {
         let why = format!("there is no run {run} of provider {name}, or it is not kept any more");
         return Err(Error::new(Code::NotFound, why));

@@ -8,6 +8,7 @@ mod auth_source;
 mod cache;
 mod client;
 mod config;
+mod directory;
 mod domain;
 mod explain;
 mod failure;
@@ -140,6 +141,9 @@ enum Command {
     /// Identity providers, whose bearer tokens log in
     #[command(subcommand)]
     Provider(provider::Command),
+    /// Directories: people in a file or at an LDAP server
+    #[command(subcommand)]
+    Directory(directory::Command),
     /// Templates: what a new mailbox gets
     #[command(subcommand)]
     Template(template::Command),
@@ -257,6 +261,7 @@ impl Command {
             Self::Status => status::run(config, output).await,
             Self::Domain(command) => domain::run(command, config, output).await,
             Self::Provider(command) => provider::run(command, config, output).await,
+            Self::Directory(command) => directory::run(command, config, output).await,
             Self::Template(command) => template::run(command, config, output).await,
             Self::Mailbox(command) => mailbox::run(command, config, output).await,
             Self::AppPassword(command) => app_password::run(command, config, output).await,

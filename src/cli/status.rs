@@ -1,7 +1,7 @@
 //! `dovegate status`.
 
 use super::{
-    Client, Failure, Output, Result,
+    Client, Failure, Output, Result, directory,
     output::Tone,
     sync,
     table::{Fields, Listing},
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     api::cache::OneCache,
+    api::directories::View,
     api::status::{ProviderFigures, ServerReport, Status, Withdrawals},
     clock::Timestamp,
     config::Config,
@@ -39,6 +40,7 @@ fn show(output: &Output, status: &Status) -> Result {
         .add_some("state", status.store_bytes.map(bytes))
         .show(output)?;
     providers(output, &status.providers)?;
+    directories(output, &status.directories)?;
     let Some(server) = &status.server else { return Ok(()) };
     output.show("")?;
     let mut listing = Listing::new(output, &["LISTENER", "INSTANCE", "CONNECTIONS", "WHERE"]);
@@ -124,6 +126,19 @@ fn syncs(output: &Output, providers: &[ProviderFigures]) -> Result {
     let mut listing = Listing::new(output, &["SYNC", "NEXT", "LAST"]);
     listing.page(&synced, Clone::clone)?;
     listing.end("No syncs.")
+}
+
+fn directories(output: &Output, directories: &[View]) -> Result {
+    if directories.is_empty() {
+        return Ok(());
+    }
+    output.show("")?;
+    let mut listing = Listing::new(output, &["DIRECTORY", "PEOPLE", "STATE"]);
+    listing.page(directories, |view| {
+        let people = view.entries.map(|entries| entries.to_string()).unwrap_or_default();
+        [view.name.to_string(), people, directory::state(view)]
+    })?;
+    listing.end("No directories.")
 }
 
 fn since(server: &ServerReport) -> String {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{
-        Page, providers,
+        Page, directories, providers,
         sync::{Line, Syncing, View},
     },
     clock::Timestamp,
@@ -256,7 +256,9 @@ async fn runs(client: &Client, output: &Output, name: Option<String>) -> Result 
         vec![name]
     } else {
         let page: Page<providers::View> = client.get(&["providers"], &[]).await?;
-        page.items.iter().map(|view| view.name.to_string()).collect()
+        let directories: Page<directories::View> = client.get(&["directories"], &[]).await?;
+        let providers = page.items.iter().map(|view| view.name.to_string());
+        providers.chain(directories.items.iter().map(|view| view.name.to_string())).collect()
     };
     let headings =
         ["PROVIDER", "RUN", "BEGAN", "OUTCOME", "PEOPLE", "CHANGED", "SKIPPED", "UNCHANGED"];

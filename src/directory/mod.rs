@@ -23,6 +23,7 @@ pub use self::{
 use crate::{
     clock::Timestamp,
     mailbox::{Address, PasswordHash, Profile},
+    remote::words::printable,
     secret::Secret,
 };
 
@@ -89,6 +90,13 @@ pub struct Unavailable {
     pub cause: Cause,
     /// In words, for the log and `explain`; without a secret.
     pub detail: String,
+}
+
+impl Unavailable {
+    /// With its words made fit for a log.
+    fn new(cause: Cause, detail: impl AsRef<str>) -> Self {
+        Self { cause, detail: printable(detail.as_ref()) }
+    }
 }
 
 /// What is in the way.

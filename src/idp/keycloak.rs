@@ -374,6 +374,7 @@ pub(super) fn profile(
     let names: Vec<&str> = names.into_iter().flatten().map(str::trim).collect();
     let values = attribute_values(person, attribute, reply)?;
     Ok(Profile {
+        further_emails: Vec::new(),
         subject: subject.to_owned(),
         enabled: is_enabled(person, reply)?,
         email: text(person, "email", reply)?.map(str::to_owned),

@@ -15,6 +15,9 @@ pub struct Profile {
     pub enabled: bool,
     /// His address as it came.
     pub email: Option<String>,
+    /// Further addresses of his, as they came: a mailbox that has one of them is no
+    /// other one's.
+    pub further_emails: Vec<String>,
     /// Whether it is verified.
     pub email_is_verified: bool,
     /// First and last name, as far as there are any.
@@ -59,9 +62,12 @@ impl OwnValues {
 impl Profile {
     /// Roughly what it takes in memory.
     pub fn bytes(&self) -> usize {
-        let all = [&self.template_values, &self.groups, &self.roles];
-        let texts: usize =
-            all.into_iter().flatten().flatten().map(|text| size_of::<String>() + text.len()).sum();
+        let all = [&self.template_values, &self.groups, &self.roles].into_iter().flatten();
+        let texts: usize = all
+            .chain([&self.further_emails])
+            .flatten()
+            .map(|text| size_of::<String>() + text.len())
+            .sum();
         let email = self.email.as_deref().map_or(0, str::len);
         let own = self.own.as_deref().map_or(0, OwnValues::bytes);
         size_of::<Self>() + self.subject.len() + email + self.name.len() + texts + own

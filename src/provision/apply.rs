@@ -247,6 +247,12 @@ impl Rules {
             .map_err(|why| Refusal::BadAddress(format!("{} is no address: {why}", shown(email))))
     }
 
+    /// Whether the address is another one of his.
+    fn has_further(&self, person: &Profile, address: &Address) -> bool {
+        let mut further = person.further_emails.iter();
+        further.any(|one| self.names.canonical(one.as_bytes()).is_ok_and(|one| one == *address))
+    }
+
     fn may_bind(&self, person: &Profile) -> bool {
         person.email_is_verified || self.source.unverified_email == UnverifiedEmail::Accept
     }
@@ -287,7 +293,7 @@ impl Rules {
     ) -> Result<Result<Option<Address>, Refusal>, store::Error> {
         // Whoever lost his address keeps his mailbox.
         let Ok(address) = self.address(person) else { return Ok(Ok(None)) };
-        if address == mailbox.address {
+        if address == mailbox.address || self.has_further(person, &mailbox.address) {
             return Ok(Ok(None));
         }
         Ok(if self.source.provisioning.renames == Renames::Report {

@@ -111,6 +111,12 @@ table! {
         "1 for how it goes with a provider's events: watching, failing, forbidden or another word.";
     PROVIDER_EVENTS_AGE_SECONDS = Gauge "dovegate_provider_events_age_seconds" ["provider"]
         "How long ago all events of a provider were read; none if never.";
+    DIRECTORY_UP = Gauge "dovegate_directory_up" ["directory"]
+        "0 if a directory cannot be read or asked; its last good state may still be in force.";
+    DIRECTORY_PEOPLE = Gauge "dovegate_directory_people" ["directory"]
+        "People in a directory, where that is known.";
+    DIRECTORY_AGE_SECONDS = Gauge "dovegate_directory_read_age_seconds" ["directory"]
+        "How long ago a directory was read, or answered, last.";
     LOGOUT_TOKENS = Counter "dovegate_provider_logout_tokens_total" ["provider", "outcome"]
         "Back-channel logout: what became of logout tokens; none before the first one.";
     WITHDRAWALS = Counter "dovegate_withdrawals_total" []

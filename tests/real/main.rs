@@ -15,6 +15,7 @@ mod dovecot24;
 mod exim;
 mod fail2ban;
 mod keycloak;
+mod ldap;
 mod mailcow;
 mod oidc;
 mod passwords;

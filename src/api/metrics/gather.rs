@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Figures, LoginTimes, Sources, process};
 use crate::{
     api::health::Health,
+    clock::Timestamp,
+    directory::Status,
     idp::{BUCKETS_MILLIS, BreakerState, EventsState, Times},
     mailbox::ProviderName,
     telemetry::{exposition::Exposition, metrics as table},
-    verify::{Pipeline, ProviderReport, SignOutCounts, WithdrawalFigures},
+    verify::{DirectoryReport, Pipeline, ProviderReport, SignOutCounts, WithdrawalFigures},
 };
 
 /// Most providers whose numbers are shown, by name: an administrator with more
@@ -41,6 +43,7 @@ pub(super) fn text(sources: &Sources, store_bytes: Option<u64>) -> String {
     providers(&mut out, &reports);
     requests(&mut out, &reports);
     events(&mut out, &reports);
+    directories(&mut out, &pipeline.directories());
     logout_tokens(&mut out, &pipeline.sign_outs());
     withdrawals(&mut out, pipeline);
     let store = out.family(&table::STORE_BYTES);
@@ -135,6 +138,31 @@ fn providers(out: &mut Exposition, reports: &[ProviderReport]) {
     let family = out.family(&table::PROVIDER_WAITING);
     for ProviderReport { name, status, .. } in reports {
         family.sample(&[name.as_str()], status.waiting);
+    }
+}
+
+fn directories(out: &mut Exposition, reports: &[DirectoryReport]) {
+    let status = |report: &DirectoryReport| {
+        report.directory.as_ref().map(|directory| directory.status()).ok()
+    };
+    let all: Vec<(&str, Option<Status>)> =
+        reports.iter().map(|report| (report.name.as_str(), status(report))).collect();
+    let family = out.family(&table::DIRECTORY_UP);
+    for (name, status) in &all {
+        let up = status.as_ref().is_some_and(|status| status.failure.is_none());
+        family.sample(&[name], up);
+    }
+    let family = out.family(&table::DIRECTORY_PEOPLE);
+    for (name, status) in &all {
+        if let Some(entries) = status.as_ref().and_then(|status| status.entries) {
+            family.sample(&[name], entries);
+        }
+    }
+    let (family, now) = (out.family(&table::DIRECTORY_AGE_SECONDS), Timestamp::now());
+    for (name, status) in &all {
+        if let Some(read) = status.as_ref().and_then(|status| status.read) {
+            family.sample(&[name], now.since(read).as_secs_f64());
+        }
     }
 }
 

@@ -72,6 +72,7 @@ fn bearers(fake: &FakeProvider) -> Vec<String> {
 /// Ann, as [`keycloak`] tells of her.
 pub(super) fn who_ann_is() -> Profile {
     Profile {
+        further_emails: Vec::new(),
         subject: "a7feeb0e".to_owned(),
         enabled: true,
         email: Some(ANN.to_owned()),

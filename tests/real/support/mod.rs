@@ -20,6 +20,7 @@ pub mod process;
 pub mod provider;
 pub mod realm;
 pub mod recorder;
+pub mod slapd;
 pub mod smtp;
 pub mod smtp_recordings;
 pub mod stored;
