@@ -104,6 +104,11 @@ write_config() {
     "$dovegate" config check || fail 'its settings are wrong, see above'
 }
 
+# Whether Dovegate reads docker-mailserver's accounts where they are.
+follows_accounts() {
+    grep -q '^[[:space:]]*\[directory[.]' "$given/dovegate.toml"
+}
+
 # The lines of one of docker-mailserver's files that say something.
 lines_of() {
     [ -f "$given/$1" ] && grep -v -E '^[[:space:]]*(#|$)' "$given/$1" || true
@@ -136,6 +141,7 @@ take_over_accounts() {
             domains+="\"$domain\""
         fi
         name_provider "$domain"
+        ! follows_accounts || continue
         grep -q -F "\"$address\"" <<<"$known" && continue
         quota=$(lines_of dovecot-quotas.cf | sed -n "s/^${address//./[.]}:\([0-9]*[kMGT]\)\$/\1/Ip")
         if "$dovegate" --quiet mailbox add "$address" --hash-stdin ${quota:+--quota "$quota"} <<<"$hash"; then

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     clock::Span,
-    directory,
+    directory::Written,
     mailbox::{DomainName, Provider, ProviderName, Quota, provider::ClientSecret},
     server::settings::{Kind, TemporaryFailure},
     telemetry::{Level, Target},
@@ -39,7 +39,7 @@ pub(crate) struct File {
     pub(crate) provider: BTreeMap<ProviderName, Provider>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(serialize_with = "without_passwords")]
-    pub(crate) directory: BTreeMap<ProviderName, directory::Written>,
+    pub(crate) directory: BTreeMap<ProviderName, Written>,
     pub(crate) listener: Vec<Listener>,
 }
 
@@ -280,7 +280,7 @@ fn without_secrets<S: Serializer>(
 
 /// The same of `[directory.NAME]`.
 fn without_passwords<S: Serializer>(
-    directories: &BTreeMap<ProviderName, directory::Written>,
+    directories: &BTreeMap<ProviderName, Written>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(directories.iter().map(|(name, directory)| {

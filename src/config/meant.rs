@@ -13,7 +13,7 @@ use super::{
     file::{self, File},
 };
 use crate::{
-    directory,
+    directory::{Problem as DirectoryProblem, Settings as DirectorySettings},
     idp::{Problem as ProviderProblem, Settings as ProviderSettings},
     mailbox::{NameRules, NamedProvider, Provider, ProviderName, userdb},
     password::{Caps, NewScheme},
@@ -471,7 +471,7 @@ impl Check<'_> {
 
     /// Directories, which share their names with the providers: a mailbox names its
     /// auth source by that alone.
-    fn directories(&mut self, written: &File) -> Vec<Arc<directory::Settings>> {
+    fn directories(&mut self, written: &File) -> Vec<Arc<DirectorySettings>> {
         let mut directories = Vec::new();
         for (name, directory) in &written.directory {
             let section = format!("directory.{name}");
@@ -479,10 +479,10 @@ impl Check<'_> {
                 let reason = "a provider has this name: mailboxes name both alike";
                 self.problem(&section, 0, "kind", reason);
             }
-            match directory::Settings::mean(name, directory) {
+            match DirectorySettings::mean(name, directory) {
                 Ok(settings) => directories.push(Arc::new(settings)),
                 Err(problems) => {
-                    for directory::Problem { key, reason } in problems {
+                    for DirectoryProblem { key, reason } in problems {
                         self.problem(&section, 0, key, reason);
                     }
                 }

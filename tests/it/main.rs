@@ -12,6 +12,7 @@ mod cli_providers;
 mod cli_server;
 mod conformance;
 mod contrib;
+mod directory;
 mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;
