@@ -230,6 +230,14 @@ pub(super) struct Values {
     )]
     template_attribute: Option<String>,
 
+    /// Claim of a token that lists the person's groups [default: groups]
+    #[arg(long, value_name = "CLAIM")]
+    groups_claim: Option<String>,
+
+    /// Claim of a token that lists his roles; dots lead into it [default: realm_access.roles]
+    #[arg(long, value_name = "CLAIM")]
+    roles_claim: Option<String>,
+
     /// Template of whom it fits, by a value of that attribute, group:NAME or role:NAME
     /// (repeatable; the first that fits counts; replaces all)
     #[arg(long, value_name = "WHOM=TEMPLATE")]
@@ -291,7 +299,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 47] = [
     "kind",
     "server_url",
     "realm",
@@ -323,6 +331,8 @@ const KEYS: [&str; 45] = [
     "periodic_full_sync",
     "sync_interval",
     "template_attribute",
+    "groups_claim",
+    "roles_claim",
     "attribute_mapping",
     "default_template",
     "default_template_updates",
@@ -380,6 +390,8 @@ impl Values {
             flag(self.periodic_full_sync),
             self.sync_interval.map(Value::from),
             text(self.template_attribute),
+            text(self.groups_claim),
+            text(self.roles_claim),
             mapping(&self.attribute_mapping)?,
             text(self.default_template),
             flag(self.default_template_updates),

@@ -14,12 +14,16 @@ use super::{
     http::Endpoint,
     introspection::{self, without_secret},
     token::{self, Jwt, Signed},
+    told,
     userinfo::{self, Person},
     words::{beginning, printable, without},
 };
 use crate::{
     clock::Timestamp,
-    mailbox::provider::{Method, UnverifiedEmail},
+    mailbox::{
+        Profile,
+        provider::{Method, UnverifiedEmail},
+    },
     secret::Secret,
 };
 
@@ -131,7 +135,7 @@ impl<'a> Check<'a> {
             session: own.as_ref().and_then(session),
             revocation_is_shown: true,
         };
-        self.finished(subject, &person, about)
+        self.finished(subject, &person, own.as_ref(), about)
     }
 
     async fn by_signature(&mut self, text: &str) -> Result<Token, Stop> {
@@ -190,7 +194,7 @@ impl<'a> Check<'a> {
         let subject = claims.name("sub")?.map(str::to_owned);
         let has_user = claims.name(&self.settings().user_claim)?.is_some();
         if let (Some(subject), true, false) = (&subject, has_user, must_ask) {
-            return self.finished(subject.clone(), claims, about);
+            return self.finished(subject.clone(), claims, None, about);
         }
         let (other, person) = self.userinfo(text).await?;
         about.revocation_is_shown = true;
@@ -200,7 +204,8 @@ impl<'a> Check<'a> {
             return self.noted("user", Err(outage), |_| String::new());
         }
         let speaks = person.name(&self.settings().user_claim)?.is_some();
-        self.finished(other, if speaks { &person } else { claims }, about)
+        let (first, further) = if speaks { (&person, claims) } else { (claims, &person) };
+        self.finished(other, first, Some(further), about)
     }
 
     /// Whom userinfo speaks of, and what it says.
@@ -236,7 +241,15 @@ impl<'a> Check<'a> {
         Ok(claims)
     }
 
-    fn finished(&mut self, subject: String, claims: &Claims, about: About) -> Result<Token, Stop> {
+    /// The user is whom `claims` name; what else is told of the person may stand in
+    /// `further` as well.
+    fn finished(
+        &mut self,
+        subject: String,
+        claims: &Claims,
+        further: Option<&Claims>,
+        about: About,
+    ) -> Result<Token, Stop> {
         let settings = self.provider.settings();
         let user = claims.name(&settings.user_claim)?.map(str::to_owned);
         let user_is_verified = settings.user_claim_is_trusted
@@ -249,7 +262,22 @@ impl<'a> Check<'a> {
         };
         self.step("user", StepOutcome::Ok, words);
         let About { expires, session, revocation_is_shown } = about;
-        Ok(Token { subject, user, user_is_verified, expires, session, revocation_is_shown })
+        let profile = Profile {
+            subject: subject.clone(),
+            enabled: true,
+            email: user.clone(),
+            email_is_verified: user_is_verified,
+            ..told::of_person(settings, claims, further)
+        };
+        Ok(Token {
+            subject,
+            user,
+            user_is_verified,
+            profile: profile.into(),
+            expires,
+            session,
+            revocation_is_shown,
+        })
     }
 
     /// A refusal that gives no reason, made more exact by what the token says of

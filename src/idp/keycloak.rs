@@ -23,7 +23,7 @@ use super::{
     settings, token,
     words::printable,
 };
-use crate::mailbox::{PasswordHash, Profile};
+use crate::mailbox::{PasswordHash, Profile, provisioning::MappedBy};
 
 /// Longest look-up altogether: Postfix gives up after 10 s.
 const LIMIT: Duration = Duration::from_secs(9);
@@ -91,13 +91,58 @@ impl Provider {
     /// It could not be asked, or does not let us see people; or `subject` is no
     /// id that anybody can be asked for by.
     pub async fn look_up_by_id(&self, subject: &str) -> Result<Option<Person>, Outage> {
-        // The dots would vanish from the path, and leave that of another resource.
-        if matches!(subject, "" | "." | "..") || subject.len() > MAX_ID_BYTES {
-            return Err(Outage::new(OutageCause::Malformed, "that is no id of a person"));
-        }
+        check_id(subject)?;
         let deadline = Instant::now() + LIMIT;
         let found = self.found_by_id(subject, deadline).await;
         found.map_err(|outage| self.clean(outage))
+    }
+
+    /// `profile` with what the mapping goes by and it does not tell: a search shows
+    /// neither groups nor roles, and a token what its client's mappers write. Nothing
+    /// is asked for that is told already. Takes no longer than [`Provider::look_up`].
+    ///
+    /// # Errors
+    /// As [`Provider::look_up_by_id`].
+    pub async fn complete(&self, mut profile: Profile) -> Result<Profile, Outage> {
+        check_id(&profile.subject)?;
+        let provisioning = &self.settings().provisioning;
+        let by_value = provisioning.mapping.iter().any(|one| matches!(one.by, MappedBy::Value(_)));
+        if profile.template_values.is_none() && by_value {
+            let person = self.look_up_by_id(&profile.subject).await?;
+            profile.template_values = person.and_then(|person| person.profile.template_values);
+        }
+        let deadline = Instant::now() + LIMIT;
+        if profile.groups.is_none() && provisioning.groups().next().is_some() {
+            let groups = self.listed_of(&profile.subject, &["groups"], "path", deadline).await;
+            profile.groups = Some(groups.map_err(|outage| self.clean(outage))?);
+        }
+        if profile.roles.is_none() && provisioning.roles().next().is_some() {
+            // With those that come by way of others and of groups.
+            let path = ["role-mappings", "realm", "composite"];
+            let roles = self.listed_of(&profile.subject, &path, "name", deadline).await;
+            profile.roles = Some(roles.map_err(|outage| self.clean(outage))?);
+        }
+        Ok(profile)
+    }
+
+    /// Texts of the member `name` in a list of what a person has.
+    async fn listed_of(
+        &self,
+        subject: &str,
+        path: &[&str],
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Outage> {
+        let segments = ["users", subject].into_iter().chain(path.iter().copied());
+        let query = [("briefRepresentation", "true")];
+        let url = with_query(self.admin_api()?.resource(segments), &query);
+        let (reply, ticket) = self.admin(Endpoint::Users, &url, deadline).await?;
+        self.granted(&reply, &ticket)?;
+        let wrong = || reply.malformed(format!("no list of what has a {name}"));
+        let all = reply.list()?;
+        all.iter()
+            .map(|one| Ok(one.get(name).and_then(Value::as_str).ok_or_else(wrong)?.to_owned()))
+            .collect()
     }
 
     async fn found_by_id(
@@ -317,6 +362,15 @@ impl Provider {
         let Some(client) = &self.settings().client else { return outage };
         Outage { detail: without_secret(&outage.detail, client), ..outage }
     }
+}
+
+/// Whether somebody can be asked for by this id.
+fn check_id(subject: &str) -> Result<(), Outage> {
+    // The dots would vanish from the path, and leave that of another resource.
+    if matches!(subject, "" | "." | "..") || subject.len() > MAX_ID_BYTES {
+        return Err(Outage::new(OutageCause::Malformed, "that is no id of a person"));
+    }
+    Ok(())
 }
 
 /// Whether a 404 is Keycloak's word on the person. A proxy whose server is away

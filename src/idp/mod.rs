@@ -30,6 +30,7 @@ mod service_token;
 pub mod settings;
 mod signature;
 mod token;
+mod told;
 mod userinfo;
 
 use std::fmt;
@@ -46,6 +47,7 @@ pub use self::{
 pub use crate::remote::breaker::BreakerState;
 use crate::{
     clock::Timestamp,
+    mailbox::Profile,
     remote::{breaker, tls, words},
 };
 
@@ -80,6 +82,8 @@ pub struct Token {
     /// Whether the user claim may be believed: the address is verified, or the
     /// claim is one that people cannot write.
     pub user_is_verified: bool,
+    /// What it tells of the person, as far as his mailbox follows it.
+    pub profile: Box<Profile>,
     /// Until when the token is good, where that is known.
     pub expires: Option<Timestamp>,
     /// The session that it belongs to at the provider (`sid`), where that is

@@ -69,6 +69,10 @@ pub struct Settings {
     pub password_attribute: Option<String>,
     /// How its people become mailboxes.
     pub provisioning: Provisioning,
+    /// Claim of a token that lists the person's groups.
+    pub groups_claim: String,
+    /// The same of his roles.
+    pub roles_claim: String,
     /// How long a checked token is not asked about again.
     pub token_cache: Duration,
     /// How long what it says of a person is not asked for again.
@@ -196,6 +200,12 @@ impl Settings {
             admin,
             password_attribute,
             provisioning: check.provisioning(provider),
+            groups_claim: check.claim("groups_claim", provider.groups_claim.as_ref(), "groups"),
+            roles_claim: check.claim(
+                "roles_claim",
+                provider.roles_claim.as_ref(),
+                "realm_access.roles",
+            ),
             token_cache: check.time("token_cache", provider.token_cache, 60, "1h"),
             mailpassword_cache: check.time(
                 "mailpassword_cache",
@@ -217,6 +227,14 @@ impl Settings {
     pub(super) fn logout_audience(&self) -> Vec<&str> {
         let own = self.written.client_id.as_ref().filter(|id| !id.is_empty());
         own.into_iter().chain(&self.conditions.clients).map(String::as_str).collect()
+    }
+
+    /// Whether these settings have our client ask about people, and not about tokens
+    /// alone: then it was given the right to.
+    pub fn asks_about_people(&self) -> bool {
+        let rules = &self.provisioning;
+        let asks = self.password_attribute.is_some() || rules.is_scheduled();
+        self.admin.is_some() && asks
     }
 
     /// What an administrator should hear at each start, and in `provider test`:
@@ -550,6 +568,15 @@ impl Check {
             template_needed: true,
         };
         written.mean(&mut |key, reason| self.problem(key, reason))
+    }
+
+    /// The name of a claim, or the path to it.
+    fn claim(&mut self, key: &'static str, written: Option<&String>, default: &str) -> String {
+        let claim = written.map_or(default, String::as_str);
+        if claim.split('.').any(str::is_empty) {
+            self.problem(key, "is the name of a claim, or names with dots between them");
+        }
+        claim.to_owned()
     }
 
     fn needs_admin(&mut self, key: &'static str, provider: &Provider) {

@@ -311,6 +311,12 @@ pub struct Provider {
     /// Attribute that names a person's template; `mailcow_template` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_attribute: Option<String>,
+    /// Claim of a token that lists the person's groups; `groups` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_claim: Option<String>,
+    /// The same of his roles; `realm_access.roles` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles_claim: Option<String>,
     /// What its values stand for. Of several that fit, the first here counts.
     #[serde(default)]
     pub attribute_mapping: Vec<MappedTemplate>,
@@ -397,6 +403,8 @@ impl Provider {
             periodic_full_sync: false,
             sync_interval: None,
             template_attribute: None,
+            groups_claim: None,
+            roles_claim: None,
             attribute_mapping: Vec::new(),
             default_template: None,
             default_template_updates: false,

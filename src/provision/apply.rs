@@ -119,7 +119,7 @@ impl Refusal {
     }
 
     /// In words.
-    fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         match self {
             Self::NoAddress => "the person has no address".to_owned(),
             Self::BadAddress(why) => why.clone(),

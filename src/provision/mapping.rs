@@ -143,8 +143,8 @@ mod tests {
     fn check_told(told: [Told<'_>; 3], expected: [Option<&str>; 2]) {
         let [template_values, groups, roles] = told.map(|all| all.map(texts));
         let person = Profile { template_values, groups, roles, ..Profile::default() };
-        let rules = mixed(Some("Plain"));
-        let found = [true, false].map(|is_new| template(&rules, &person, is_new));
+        let mixed = mixed(Some("Plain"));
+        let found = [true, false].map(|is_new| template(&mixed, &person, is_new));
         assert_eq!(found.map(|name| name.map(TemplateName::as_str)), expected, "{person:?}");
     }
 

@@ -4,11 +4,13 @@
 //! provider says of people:
 //!
 //! [`mapping`] says which template somebody gets, [`apply`] what that means for
-//! his mailbox, and [`sync`] goes through everybody whom a provider has, when
-//! somebody says so or by the [`schedule`]. Nothing else makes or changes a mailbox by a provider's word.
+//! his mailbox, [`sync`] goes through everybody whom a provider has, when somebody
+//! says so or by the [`schedule`], and [`login`] follows its word on one of them.
+//! Nothing else makes or changes a mailbox by a provider's word.
 
 pub mod apply;
 pub mod import;
+pub mod login;
 pub mod mapping;
 mod own;
 mod record;

@@ -323,7 +323,7 @@ impl SyncCounts {
 
 impl SyncLine {
     /// That something could not be done.
-    fn refused(error: &Error, address: Option<Address>, subject: String) -> Self {
+    pub fn refused(error: &Error, address: Option<Address>, subject: String) -> Self {
         let cause = match error {
             Error::Limit(_) => "limit",
             Error::NotFound { what: "template", .. } => "template_missing",

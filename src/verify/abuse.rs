@@ -73,7 +73,8 @@ impl Pipeline {
         }
         let guess = self.guess(user.as_str().as_bytes(), password);
         let abuse = &case.current.settings.abuse;
-        case.announced = self.penalty.announce(user, guess, case.attempt.arrived, abuse);
+        let (known, now) = (case.account.is_some(), case.attempt.arrived);
+        case.announced = self.penalty.announce(user, known, guess, now, abuse);
         if case.announced.is_some() { Ok(()) } else { Err(Stop::Rejected(Reason::HeldBack)) }
     }
 }

@@ -19,9 +19,10 @@ use super::{
     case::{Case, Stop},
     connected::Connected,
     judge::store_failed,
-    owners::{Known, Looked, Wanted},
+    owners::{Known, Looked, Told, Wanted},
     providers::Obstacle,
     trace::Outcome,
+    turns::Seeker,
     unbound::is_nobodys,
 };
 use crate::{
@@ -185,7 +186,9 @@ impl Pipeline {
             case.cached = true;
             return Ok(word);
         }
-        let turn = self.turn(case, account, provider, case.current.pool.deadline()).await?;
+        let turn = self
+            .turn(case, Seeker::Mailbox(account), provider, case.current.pool.deadline())
+            .await?;
         let give_up = case.or_from_now(give_up, PATIENCE);
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.
@@ -217,7 +220,7 @@ impl Pipeline {
     ) -> Result<Word, Stop> {
         let now = case.attempt.arrived;
         let outage = match looked {
-            Ok(state) => {
+            Ok(Told { state, .. }) => {
                 return Ok(Word { state, asked: now, lasts: Duration::ZERO, instead: None });
             }
             Err(outage) => outage,

@@ -15,14 +15,16 @@ use super::{
     connected::{Connected, Question},
     judge::store_failed,
     mailpassword::Shown,
+    newcomer::Arrived,
     person::Claimed,
     tokens::{Good, Said},
     trace::Outcome,
+    turns::Seeker,
 };
 use crate::{
     clock::Timestamp,
     idp::{Outage, OutageCause, Refused, Step, StepOutcome},
-    mailbox::{Address, AuthSource, ProviderName, provider::UnverifiedEmail},
+    mailbox::{Address, AuthSource, Profile, ProviderName, provider::UnverifiedEmail},
     secret::Secret,
     store::Account,
 };
@@ -32,6 +34,15 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Whom one asks about an account.
 pub(super) type Asks = fn(&Pipeline, &mut Case<'_>, &Account) -> Result<Arc<Connected>, Stop>;
+
+/// Who vouches for a token.
+struct Vouched {
+    account: Account,
+    provider: Arc<Connected>,
+    good: Arc<Good>,
+    /// It said so just now.
+    is_new: bool,
+}
 
 impl Pipeline {
     pub(super) async fn bearer<'a>(
@@ -43,18 +54,35 @@ impl Pipeline {
         self.introduce(case, user).await?;
         // The account's counter binds its main password alone.
         self.main_password_held(case, user, true)?;
-        let account = self.account(case, user).await?;
+        let account = match self.account_or_withdrawn(case, user).await {
+            Err(Stop::Rejected(Reason::UnknownUser)) => {
+                match self.newcomer_by_token(case, user, token).await? {
+                    None => return Err(Stop::Rejected(Reason::UnknownUser)),
+                    Some((Arrived::Made(account), provider)) => {
+                        let by = VerifiedBy::Token(provider.settings.name.clone());
+                        return Ok(case.verified(account, by));
+                    }
+                    Some((Arrived::There, _)) => self.account(case, user).await?,
+                }
+            }
+            found => found?,
+        };
         case.services(&account)?;
-        let (account, provider, good) = self.vouched(case, user, account, token).await?;
+        let vouched = self.vouched(case, user, account, token).await?;
+        let Vouched { account, provider, good, is_new } = vouched;
         self.token_user(case, user, &provider, &good).await?;
         let claimed = claimed(&provider, &good);
-        let account = match self.directory_of(&account) {
-            Some(directory) => self.opened_besides(case, account, claimed, directory).await?,
-            None => {
-                claimed.may_have(case, &account)?;
-                self.bound(case, account, claimed).await?
-            }
+        let mut account = if let Some(directory) = self.directory_of(&account) {
+            self.opened_besides(case, account, claimed, directory).await?
+        } else {
+            claimed.may_have(case, &account)?;
+            self.bound(case, account, claimed).await?
         };
+        if is_new {
+            let profile = Profile { email: Some(user.to_string()), ..good.profile.clone() };
+            account = self.followed(case, account, &provider, &profile).await?;
+        }
+        case.is_back(&account)?;
         Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
     }
 
@@ -139,19 +167,24 @@ impl Pipeline {
         user: &Address,
         account: Account,
         token: &Secret,
-    ) -> Result<(Account, Arc<Connected>, Arc<Good>), Stop> {
+    ) -> Result<Vouched, Stop> {
         let give_up = Instant::now() + PATIENCE;
         let mut provider = self.speaks_for(case, &account)?;
         if let Some(said) = known(case, &provider, &account, token) {
-            return Ok((account, provider, weigh(case, said)?));
+            let good = weigh(case, said)?;
+            return Ok(Vouched { account, provider, good, is_new: false });
         }
         // Kept until the mailbox is bound, so that who comes next finds it so.
-        case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+        case.turn = self
+            .turn(case, Seeker::Mailbox(&account), &provider, case.current.pool.deadline())
+            .await?;
         let give_up = case.or_from_now(give_up, PATIENCE);
         let mut account = self.once_more(case, account, &provider, Self::speaks_for).await?;
         for _ in 0..2 {
             // Who had the turn before us may have asked the same.
-            let said = match (known(case, &provider, &account, token), &case.turn) {
+            let known = known(case, &provider, &account, token);
+            let mut is_new = known.is_none();
+            let said = match (known, &case.turn) {
                 (Some(said), _) => Some(said),
                 (None, Some(_)) => ask(case, user, &provider, token, give_up).await,
                 (None, None) => Some(too_many()),
@@ -160,10 +193,11 @@ impl Pipeline {
                 provider = self.speaks_for(case, &account)?;
                 continue;
             };
+            is_new &= !matches!(said, Said::Unavailable(_));
             let said = or_last_good(case, &provider, &account, token, said);
             let good = weigh(case, said)?;
             account = self.once_more(case, account, &provider, Self::speaks_for).await?;
-            return Ok((account, provider, good));
+            return Ok(Vouched { account, provider, good, is_new });
         }
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
     }
@@ -195,7 +229,7 @@ impl Pipeline {
     }
 
     /// Whether the token is of the user who logs in.
-    async fn token_user(
+    pub(super) async fn token_user(
         &self,
         case: &mut Case<'_>,
         user: &Address,
@@ -254,6 +288,10 @@ fn known(
     let said = provider.tokens.fresh(&key, case.attempt.arrived)?.said;
     if let Said::Good(good) = &said {
         let mailbox = &account.mailbox;
+        // Nor one that would not say whether he is back.
+        if mailbox.policy.withdrawn.is_some() {
+            return None;
+        }
         if mailbox.bound.is_none() && good.is_of(&mailbox.address) && may_bind(provider, good) {
             return None;
         }
@@ -263,9 +301,25 @@ fn known(
     Some(said)
 }
 
+/// A fresh answer that does not let in.
+pub(super) fn known_refused(
+    case: &mut Case<'_>,
+    provider: &Connected,
+    token: &Secret,
+) -> Option<Said> {
+    let key = provider.tokens.key(token.expose());
+    let known = provider.tokens.fresh(&key, case.attempt.arrived)?;
+    let refused = matches!(known.said, Said::Refused(_)) && !case.trace.is_on();
+    refused.then(|| {
+        provider.tokens.count_hit(&known.said);
+        case.cached = true;
+        known.said
+    })
+}
+
 /// A new answer; none if it was outdated when it came. To be explained, it is
 /// asked for by itself and not kept.
-async fn ask(
+pub(super) async fn ask(
     case: &mut Case<'_>,
     user: &Address,
     provider: &Arc<Connected>,
@@ -324,7 +378,7 @@ fn or_last_good(
 }
 
 /// What an answer means for the login.
-fn weigh(case: &mut Case<'_>, said: Said) -> Result<Arc<Good>, Stop> {
+pub(super) fn weigh(case: &mut Case<'_>, said: Said) -> Result<Arc<Good>, Stop> {
     match said {
         Said::Good(good) => {
             case.trace.note("token", Outcome::Ok, || match good.expires {
@@ -361,7 +415,7 @@ fn too_slow() -> Said {
     Said::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
 }
 
-fn too_many() -> Said {
+pub(super) fn too_many() -> Said {
     let detail = "too many tokens of this mailbox or network are being checked".to_owned();
     Said::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
 }

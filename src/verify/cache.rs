@@ -13,7 +13,7 @@ use super::{
     room::{Counts, Fill, Key, Limits, Room},
 };
 use crate::{
-    mailbox::{Address, AuthSource},
+    mailbox::{Address, AuthSource, ProviderName},
     store::Account,
 };
 
@@ -111,6 +111,25 @@ impl VerifiedCache {
             mailbox.address.as_str().as_bytes(),
             source,
             provider,
+            hash.as_bytes(),
+            password,
+        ];
+        Key::new(&self.secret, &fields)
+    }
+
+    /// The key of a password for somebody who has no mailbox yet, and the hash that
+    /// this provider keeps of him.
+    pub(super) fn key_of_newcomer(
+        &self,
+        address: &Address,
+        provider: &ProviderName,
+        hash: &str,
+        password: &[u8],
+    ) -> Key {
+        let fields: [&[u8]; 5] = [
+            b"newcomer",
+            address.as_str().as_bytes(),
+            provider.as_str().as_bytes(),
             hash.as_bytes(),
             password,
         ];

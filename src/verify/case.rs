@@ -82,6 +82,8 @@ pub(super) struct Case<'a> {
     pub(super) guessed: bool,
     /// What a provider had to do with it.
     pub(super) asked: Option<Asking>,
+    /// What the login would do for somebody without a mailbox, in words.
+    pub(super) arrival: Option<String>,
     /// Keeps the check of a main password announced until it is counted.
     pub(super) announced: Option<Announced<'a>>,
     /// Keeps the place in the network's gate for as long.
@@ -105,6 +107,7 @@ impl<'a> Case<'a> {
             stale: false,
             guessed: false,
             asked: None,
+            arrival: None,
             announced: None,
             gate: None,
             turn: None,
@@ -181,6 +184,11 @@ impl<'a> Case<'a> {
             )
         });
         refusal.map_or(Ok(()), |reason| Err(Stop::Rejected(reason)))
+    }
+
+    /// Whether a mailbox that a provider's word had switched off is on again.
+    pub(super) fn is_back(&mut self, account: &Account) -> Result<(), Stop> {
+        if account.mailbox.state == MailboxState::Active { Ok(()) } else { self.state(account) }
     }
 
     /// Whether the mailbox opens this protocol to what is no app password.

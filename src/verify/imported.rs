@@ -82,7 +82,7 @@ impl Pipeline {
     ) -> Result<(Option<&'s ImportedAppPassword>, Option<Stop>), Stop> {
         let mut unreadable = None;
         for one in all {
-            match self.check_hash(case, account, &one.hash, password).await {
+            match self.check_hash(case, account.into(), &one.hash, password).await {
                 Ok(checked) if checked.right => {
                     case.cached = checked.known;
                     return Ok((Some(one), None));

@@ -13,11 +13,12 @@ use super::{
     case::{Case, Stop},
     connected::Connected,
     imported::Tried,
-    mailpassword::Shown,
+    mailpassword::{Shown, by_password},
+    newcomer::Arrived,
     trace::Outcome,
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, AuthSource},
+    mailbox::{Address, AppPasswordId, AuthSource, Mailbox, policy::Field},
     password::{self, AppPasswordText, Stored},
     sasl::Credentials,
     secret::Secret,
@@ -70,13 +71,26 @@ impl Pipeline {
             case.account = self.store.account(user).await.ok().flatten();
             return Err(Stop::Rejected(Reason::HeldBack));
         }
-        let account = match self.account(case, user).await {
+        let account = match self.account_or_withdrawn(case, user).await {
+            Err(Stop::Rejected(Reason::UnknownUser)) if main_held => {
+                return Err(Stop::Rejected(Reason::HeldBack));
+            }
             Err(Stop::Rejected(Reason::UnknownUser)) => {
-                return Err(self.unknown_user(case, password).await);
+                match self.newcomer(case, user, Shown::Password(password)).await {
+                    Ok(None) | Err(Stop::Rejected(Reason::UnknownUser)) => {
+                        return Err(self.unknown_user(case, password).await);
+                    }
+                    Ok(Some((Arrived::Made(account), provider))) => {
+                        return Ok(case.verified(account, by_password(&provider)));
+                    }
+                    Ok(Some((Arrived::There, _))) => self.account(case, user).await?,
+                    Err(stop) => return Err(stop),
+                }
             }
             found => found?,
         };
         if let Some((account, id)) = self.app_password(case, &account, typed.as_ref()).await? {
+            case.is_back(&account)?;
             return Ok(case.verified(account, VerifiedBy::AppPassword(id)));
         }
         if main_held {
@@ -84,6 +98,7 @@ impl Pipeline {
         }
         let unreadable = match self.imported_app_password(case, &account, password).await? {
             Tried::Right(account, id) => {
+                case.is_back(&account)?;
                 return Ok(case.verified(account, VerifiedBy::AppPassword(id)));
             }
             Tried::Unreadable(stop) => Some(stop),
@@ -122,14 +137,21 @@ impl Pipeline {
     ) -> Result<(), Stop> {
         let user = case.name(name, None)?;
         let main_held = self.main_password_held(case, &user, false)?;
-        let account = self.account(case, &user).await?;
+        let account = match self.account_or_withdrawn(case, &user).await {
+            Err(Stop::Rejected(Reason::UnknownUser)) if !main_held => {
+                let arrived = self.newcomer(case, &user, Shown::Nothing).await?;
+                return arrived.map(drop).ok_or(Stop::Rejected(Reason::UnknownUser));
+            }
+            found => found?,
+        };
         self.app_password(case, &account, None).await?;
         if main_held {
             return Err(Stop::Rejected(Reason::HeldBack));
         }
         case.services(&account)?;
         if let Some(provider) = self.source(case, &account)? {
-            self.mailpassword_way(case, account, provider, Shown::Nothing).await?;
+            let account = self.mailpassword_way(case, account, provider, Shown::Nothing).await?;
+            case.is_back(&account)?;
         }
         Ok(())
     }
@@ -156,6 +178,25 @@ impl Pipeline {
         };
         case.trace.note("mailbox", Outcome::Refused, || format!("no such {missing}"));
         Err(Stop::Rejected(reason))
+    }
+
+    /// The same, and also one that a provider's word has switched off, and nobody
+    /// else: he may be back there. Whoever goes on has to ask it, and
+    /// [`Case::is_back`] at the end.
+    pub(super) async fn account_or_withdrawn(
+        &self,
+        case: &mut Case<'_>,
+        user: &Address,
+    ) -> Result<Account, Stop> {
+        match (self.account(case, user).await, &case.account) {
+            (Err(Stop::Rejected(Reason::ReceiveOnly)), Some(account))
+                if may_be_back(&account.mailbox) =>
+            {
+                case.trace.passes_over("mailbox");
+                Ok(account.clone())
+            }
+            (found, _) => found,
+        }
     }
 
     /// Who checks the main password: a provider, or nobody but the store.
@@ -228,6 +269,13 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Whether a provider's word alone keeps somebody out of the mailbox.
+fn may_be_back(mailbox: &Mailbox) -> bool {
+    mailbox.policy.withdrawn.is_some()
+        && mailbox.auth_source != AuthSource::Local
+        && !mailbox.is_overridden(Field::State)
 }
 
 pub(super) fn store_failed(case: &mut Case<'_>, error: &store::Error) -> Stop {

@@ -22,11 +22,12 @@ use super::{
     person::{Claimed, unfit_subject},
     rechecks::Asker,
     trace::Outcome,
+    turns::Seeker,
 };
 use crate::{
     directory::Dn,
     idp::{Outage, OutageCause},
-    mailbox::{AuthSource, PasswordHash, provider::UnverifiedEmail},
+    mailbox::{Address, AuthSource, PasswordHash, provider::UnverifiedEmail},
     secret::Secret,
     store::Account,
 };
@@ -43,7 +44,7 @@ pub(super) enum Shown<'s> {
 }
 
 /// What a main password is checked by.
-enum Checked<'p> {
+pub(super) enum Checked<'p> {
     Hash(&'p PasswordHash),
     Bind(&'p Dn),
 }
@@ -57,13 +58,10 @@ impl Pipeline {
         provider: Arc<Connected>,
         password: &Secret,
     ) -> Result<Verified, Stop> {
-        let name = provider.settings.name.clone();
-        let by = match provider.directory() {
-            Some(_) => VerifiedBy::Directory(name),
-            None => VerifiedBy::Mailpassword(name),
-        };
+        let by = by_password(&provider);
         let shown = Shown::Password(password);
         let account = self.mailpassword_way(case, account, provider, shown).await?;
+        case.is_back(&account)?;
         Ok(case.verified(account, by))
     }
 
@@ -98,7 +96,8 @@ impl Pipeline {
             let why = match tried {
                 Ok(()) => "was forgotten while the password was checked",
                 Err(stop) => {
-                    may_ask_again(case, &account, &provider, stop)?;
+                    let asker = Asker::Mailbox(account.mailbox.id);
+                    may_ask_again(case, user, asker, &provider, stop)?;
                     "does not let in"
                 }
             };
@@ -110,7 +109,7 @@ impl Pipeline {
     }
 
     /// By a new answer, or while the provider cannot be asked by its last.
-    async fn by_asking<'a>(
+    pub(super) async fn by_asking<'a>(
         &'a self,
         case: &mut Case<'a>,
         mut account: Account,
@@ -121,7 +120,9 @@ impl Pipeline {
         for _ in 0..2 {
             // Nobody waits for one place while he holds the other.
             (case.gate, case.turn) = (None, None);
-            case.turn = self.turn(case, &account, &provider, case.current.pool.deadline()).await?;
+            case.turn = self
+                .turn(case, Seeker::Mailbox(&account), &provider, case.current.pool.deadline())
+                .await?;
             let give_up = case.or_from_now(give_up, PATIENCE);
             account = self.once_more(case, account, &provider, Self::keeps_password).await?;
             // Who had the turn before us may have asked the same.
@@ -129,12 +130,13 @@ impl Pipeline {
             let just_said = known(case, &provider, &account).filter(|known| {
                 !case.trace.is_on() && known.is_of_just_now(now, &provider.settings)
             });
+            let is_new = just_said.is_none();
             let said = match (just_said, &case.turn) {
                 (Some(known), _) => {
                     provider.people.count_hit(&known.said);
                     Some(known.said)
                 }
-                (None, Some(_)) => ask(case, &account, &provider, give_up).await,
+                (None, Some(_)) => ask(case, &account.mailbox.address, &provider, give_up).await,
                 (None, None) => Some(too_many()),
             };
             let Some(said) = said else {
@@ -146,13 +148,13 @@ impl Pipeline {
                 case.turn = None;
             }
             account = self.once_more(case, account, &provider, Self::keeps_password).await?;
-            let said = match said {
+            let (said, is_new) = match said {
                 SaidOf::Unavailable(outage) => {
-                    self.by_last(case, &account, &provider, &outage, shown).await?
+                    (self.by_last(case, &account, &provider, &outage, shown).await?, false)
                 }
                 said => {
                     self.weigh(case, &account, &provider, &said, shown).await?;
-                    said
+                    (said, is_new)
                 }
             };
             // A slow hash takes its time, too.
@@ -161,7 +163,11 @@ impl Pipeline {
                 continue;
             }
             let SaidOf::Good(person) = &said else { return Ok(account) };
-            return self.bound(case, account, claimed(&provider, person)).await;
+            account = self.bound(case, account, claimed(&provider, person)).await?;
+            if !is_new {
+                return Ok(account);
+            }
+            return self.followed(case, account, &provider, &person.profile).await;
         }
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
     }
@@ -204,7 +210,7 @@ impl Pipeline {
         let checked = checked_by(case, person)?;
         let Shown::Password(password) = shown else { return Ok(()) };
         let right = match checked {
-            Checked::Hash(hash) => self.is_right(case, account, hash, password).await?,
+            Checked::Hash(hash) => self.is_right(case, account.into(), hash, password).await?,
             Checked::Bind(dn) => self.binds(case, account, provider, dn, password).await?,
         };
         if right {
@@ -242,7 +248,7 @@ impl Pipeline {
         let last = SaidOf::Good(Arc::clone(&person));
         let Shown::Password(password) = shown else { return Ok(last) };
         let right = match &person.password {
-            Password::Hash(hash) => self.is_right(case, account, hash, password).await?,
+            Password::Hash(hash) => self.is_right(case, account.into(), hash, password).await?,
             Password::Bind(dn) => {
                 self.bound_before(case, account, provider, dn, password, outage)?;
                 return Ok(last);
@@ -296,12 +302,24 @@ impl Pipeline {
     }
 }
 
+/// What convinces us of a right password, where this is who knows it.
+pub(super) fn by_password(provider: &Connected) -> VerifiedBy {
+    let name = provider.settings.name.clone();
+    match provider.directory() {
+        Some(_) => VerifiedBy::Directory(name),
+        None => VerifiedBy::Mailpassword(name),
+    }
+}
+
 /// A fresh answer. Not one that would bind the mailbox: who is to be bound has
-/// to be vouched for now.
+/// to be vouched for now. Nor one that would not say whether somebody is back.
 fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option<KnownPerson> {
     let now = case.attempt.arrived;
     let key = provider.people.key(account.mailbox.address.as_str().as_bytes());
     let known = provider.people.fresh(&key, now)?;
+    if account.mailbox.policy.withdrawn.is_some() {
+        return None;
+    }
     if let SaidOf::Good(person) = &known.said
         && account.mailbox.bound.is_none()
         && claimed(provider, person).may_bind
@@ -317,20 +335,21 @@ fn known(case: &mut Case<'_>, provider: &Connected, account: &Account) -> Option
 /// Whether the provider may be asked again on account of what did not let in by a
 /// fresh answer. Where a network does that more often than it may, the password may
 /// still be right by now: that is no refusal, but it counts as a guess.
-fn may_ask_again(
+/// `asker` is who counts where the network says nothing.
+pub(super) fn may_ask_again(
     case: &mut Case<'_>,
-    account: &Account,
+    user: &Address,
+    asker: Asker,
     provider: &Connected,
     stop: Stop,
 ) -> Result<(), Stop> {
-    let mailbox = &account.mailbox;
-    let key = provider.people.key(mailbox.address.as_str().as_bytes());
+    let key = provider.people.key(user.as_str().as_bytes());
     if case.trace.is_on() || provider.people.is_asked(key) {
         return Ok(());
     }
     let rip = case.rip.filter(|_| !case.attempt.no_penalty);
     let network = rip.and_then(|rip| case.current.settings.abuse.network_of(rip));
-    let asker = network.map_or(Asker::Mailbox(mailbox.id), Asker::Network);
+    let asker = network.map_or(asker, Asker::Network);
     if provider.rechecks.take(asker, case.attempt.arrived) {
         return Ok(());
     }
@@ -341,13 +360,13 @@ fn may_ask_again(
 
 /// A new answer; none if it was outdated when it came. To be explained, it is
 /// asked for by itself and not kept.
-async fn ask(
+pub(super) async fn ask(
     case: &mut Case<'_>,
-    account: &Account,
+    address: &Address,
     provider: &Arc<Connected>,
     give_up: Instant,
 ) -> Option<SaidOf> {
-    let (address, names) = (&account.mailbox.address, Arc::clone(&case.current.names));
+    let names = Arc::clone(&case.current.names);
     let name = &provider.settings.name;
     let asked = async {
         if case.trace.is_on() {
@@ -374,7 +393,7 @@ pub(super) fn claimed<'p>(provider: &'p Connected, person: &'p Person) -> Claime
     }
 }
 
-fn checked_by<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<Checked<'p>, Stop> {
+pub(super) fn checked_by<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<Checked<'p>, Stop> {
     let (stop, detail) = match &person.password {
         Password::Hash(hash) => return Ok(Checked::Hash(hash)),
         Password::Bind(dn) => return Ok(Checked::Bind(dn)),
@@ -397,11 +416,12 @@ fn checked_by<'p>(case: &mut Case<'_>, person: &'p Person) -> Result<Checked<'p>
 }
 
 /// Whether a refusal rests on what can have changed at the provider.
-fn may_be_mended(stop: Stop) -> bool {
+pub(super) fn may_be_mended(stop: Stop) -> bool {
     match stop {
         Stop::Rejected(reason) => matches!(
             reason,
             Reason::WrongPassword
+                | Reason::UnknownUser
                 | Reason::UnknownAtProvider
                 | Reason::AmbiguousAtProvider
                 | Reason::DisabledAtProvider
@@ -421,22 +441,26 @@ fn may_be_mended(stop: Stop) -> bool {
     }
 }
 
-fn refused(case: &mut Case<'_>, reason: Reason, detail: &str) -> Stop {
+pub(super) fn refused(case: &mut Case<'_>, reason: Reason, detail: &str) -> Stop {
     case.trace.note("account", Outcome::Refused, || detail.to_owned());
     case.refused(reason, detail)
 }
 
-fn outage_of(case: &mut Case<'_>, outage: &Outage) -> Stop {
+pub(super) fn outage_of(case: &mut Case<'_>, outage: &Outage) -> Stop {
     case.trace.note("asked", Outcome::Refused, || outage.detail.clone());
     case.unavailable(cause(outage.cause), outage.detail.clone())
 }
 
 fn too_slow() -> SaidOf {
-    let detail = format!("no answer within {} s", PATIENCE.as_secs());
-    SaidOf::Unavailable(Outage { cause: OutageCause::Slow, detail }.into())
+    SaidOf::Unavailable(slow().into())
 }
 
-fn too_many() -> SaidOf {
+pub(super) fn slow() -> Outage {
+    let detail = format!("no answer within {} s", PATIENCE.as_secs());
+    Outage { cause: OutageCause::Slow, detail }
+}
+
+pub(super) fn too_many() -> SaidOf {
     let detail = "too many questions about this mailbox or network are under way".to_owned();
     SaidOf::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
 }

@@ -18,11 +18,13 @@ mod case;
 mod connected;
 mod current;
 mod flight;
+mod following;
 mod gate;
 mod imported;
 mod judge;
 mod local_password;
 mod mailpassword;
+mod newcomer;
 mod owners;
 pub mod penalty;
 mod people;
@@ -331,6 +333,18 @@ pub enum Reason {
     UnverifiedEmail,
     /// The mailbox belongs to another person at the provider, or at another one.
     AddressReassigned,
+    /// No mailbox is made: a limit of the domain.
+    ProvisionLimit,
+    /// No mailbox is made: no template is for this person.
+    ProvisionNoTemplate,
+    /// No mailbox is made: the template does not exist.
+    ProvisionTemplateMissing,
+    /// No mailbox is made: by its template nobody could log in.
+    ProvisionState,
+    /// No mailbox is made: by its template this service would not be open.
+    ProvisionService,
+    /// No mailbox is made: the person has one, under another address.
+    ProvisionOtherMailbox,
 }
 
 impl Reason {
@@ -344,6 +358,19 @@ impl Reason {
                 | Self::AppPasswordExpired
                 | Self::OwnerDisabled
                 | Self::OwnerGone
+        )
+    }
+
+    /// Whether somebody with the right proof got no mailbox.
+    fn is_of_provisioning(self) -> bool {
+        matches!(
+            self,
+            Self::ProvisionLimit
+                | Self::ProvisionNoTemplate
+                | Self::ProvisionTemplateMissing
+                | Self::ProvisionState
+                | Self::ProvisionService
+                | Self::ProvisionOtherMailbox
         )
     }
 
@@ -400,6 +427,12 @@ impl Reason {
             Self::TokenUser => "token_user",
             Self::UnverifiedEmail => "unverified_email",
             Self::AddressReassigned => "address_reassigned",
+            Self::ProvisionLimit => "provision_limit",
+            Self::ProvisionNoTemplate => "provision_no_template",
+            Self::ProvisionTemplateMissing => "provision_template_missing",
+            Self::ProvisionState => "provision_state",
+            Self::ProvisionService => "provision_service",
+            Self::ProvisionOtherMailbox => "provision_other_mailbox",
         }
     }
 }

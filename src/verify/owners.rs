@@ -35,7 +35,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::Outage,
-    mailbox::{Binding, Mailbox, Owner, OwnerState, ProviderName},
+    mailbox::{Binding, Mailbox, Owner, OwnerState, Profile, ProviderName},
 };
 
 /// Most of what is kept of owners, in bytes: some hundred thousand of them. The
@@ -98,14 +98,24 @@ impl Known {
 }
 
 /// What asking about a person by his id came to.
-pub(super) type Looked = Result<OwnerState, Arc<Outage>>;
+pub(super) type Looked = Result<Told, Arc<Outage>>;
+
+/// What is told of a person who was asked for by his id.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) state: OwnerState,
+    /// He himself, if he is there.
+    pub(super) person: Option<Arc<Profile>>,
+}
 
 /// Why a person is to be asked about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Wanted {
     /// What is known of him ages. Who does not get his turn is asked about by the
     /// next login.
     Ages,
+    /// He may get a mailbox: a sync would find him, too.
+    New,
     /// Something happened to him: it has to be found out.
     Changed,
 }
@@ -146,6 +156,7 @@ struct Line {
     changed: VecDeque<String>,
     /// Who was here as well is not in `why` any more, or found there as changed.
     aging: VecDeque<String>,
+    new: VecDeque<String>,
 }
 
 impl Line {
@@ -153,6 +164,7 @@ impl Line {
         match why {
             Wanted::Changed => &mut self.changed,
             Wanted::Ages => &mut self.aging,
+            Wanted::New => &mut self.new,
         }
     }
 }
@@ -341,7 +353,7 @@ impl Owners {
     /// room is asked about by the next login.
     pub(super) fn want(&self, subject: &str, why: Wanted) {
         let mut line = lock(&self.wanted);
-        if line.why.get(subject).is_some_and(|known| *known == why || *known == Wanted::Changed) {
+        if line.why.get(subject).is_some_and(|known| *known >= why) {
             return;
         }
         if line.of(why).len() >= MAX_WANTED {
@@ -356,7 +368,7 @@ impl Owners {
     /// The next in that line.
     pub(super) fn next_wanted(&self) -> Option<(String, Wanted)> {
         let mut line = lock(&self.wanted);
-        for why in [Wanted::Changed, Wanted::Ages] {
+        for why in [Wanted::Changed, Wanted::Ages, Wanted::New] {
             while let Some(subject) = line.of(why).pop_front() {
                 if line.why.get(&subject) == Some(&why) {
                     line.why.remove(&subject);
@@ -441,8 +453,8 @@ impl Connected {
             async move {
                 let question = own.owners.question();
                 let looked = own.look_up_owner(&subject).await;
-                if let Ok(state) = &looked {
-                    own.owners.learn(&subject, *state, now, question);
+                if let Ok(told) = &looked {
+                    own.owners.learn(&subject, told.state, now, question);
                 }
                 looked
             }
@@ -454,8 +466,8 @@ impl Connected {
     /// Asks alone, and keeps nothing.
     pub(super) async fn look_up_owner(&self, subject: &str) -> Looked {
         match self.look_up_by_id(subject).await {
-            Ok(None) => Ok(OwnerState::Gone),
-            Ok(Some(person)) => Ok(state_of(&person)),
+            Ok(None) => Ok(Told { state: OwnerState::Gone, person: None }),
+            Ok(Some(person)) => Ok(Told { state: state_of(&person), person: Some(person.into()) }),
             Err(outage) => Err(outage.into()),
         }
     }

@@ -110,8 +110,15 @@ impl Pipeline {
         let outcome = self.judge(&mut case).await;
         let (answer_after, guess) = self.answer_after(&case, &outcome);
         let trace = std::mem::replace(&mut case.trace, Recorder::off());
+        let arrival = case.arrival.take();
         let decision = Decision { verdict: case.verdict(outcome), answer_after, guess };
-        let trace = trace.into_trace(sentence::of_verdict(&decision.verdict));
+        let sentence = match &decision.verdict {
+            Verdict::Verified(_) => {
+                sentence::with(sentence::of_verdict(&decision.verdict), arrival)
+            }
+            verdict => sentence::of_verdict(verdict),
+        };
+        let trace = trace.into_trace(sentence);
         (decision, trace)
     }
 
@@ -142,9 +149,10 @@ impl Pipeline {
         let mut case = Case::new(&attempt, &current, Recorder::on());
         let outcome = self.way_to_main_password(&mut case, name).await;
         let trace = std::mem::replace(&mut case.trace, Recorder::off());
+        let arrival = case.arrival.take();
         let verdict = outcome.err().map(|stop| case.verdict(Err(stop)));
         let sentence = match &verdict {
-            None => sentence::OPEN_TO_A_RIGHT_PASSWORD.to_owned(),
+            None => sentence::with(sentence::OPEN_TO_A_RIGHT_PASSWORD.to_owned(), arrival),
             Some(verdict) => sentence::of_verdict(verdict),
         };
         (verdict, trace.into_trace(sentence))

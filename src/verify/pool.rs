@@ -135,6 +135,24 @@ impl HashPool {
         self.run_in_turn(deadline, Some(quarter), work).await.map(drop)
     }
 
+    /// Runs `work` for somebody who has no mailbox and may get one by it: in the
+    /// same quarter, where a name that nobody has is worth as much.
+    ///
+    /// # Errors
+    /// As [`HashPool::run`]; the quarter may be taken while the pool is not.
+    pub(super) async fn run_as_stranger<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Cause> {
+        let _place = self.places.try_acquire().map_err(|_| self.overloaded())?;
+        let _place = self.stranger_places.try_acquire().map_err(|_| self.overloaded())?;
+        let quarter = Arc::clone(&self.stranger_threads).acquire_owned();
+        let quarter = timeout_at(deadline, quarter).await.map_err(|_| self.overloaded())?;
+        let quarter = quarter.expect("the pool's semaphores are never closed");
+        self.run_in_turn(deadline, Some(quarter), work).await
+    }
+
     #[cfg(test)]
     pub(super) fn stranger_places_left(&self) -> usize {
         self.stranger_places.available_permits()

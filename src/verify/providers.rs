@@ -20,7 +20,7 @@ use super::{
 use crate::{
     directory::{self, Directory},
     idp::{self, Problem},
-    mailbox::{NamedProvider, ProviderName},
+    mailbox::{Domain, NamedProvider, ProviderName},
 };
 
 /// Where a provider is configured.
@@ -113,6 +113,13 @@ impl Registry {
             Some(Err(problems)) => Err(Obstacle::Settings(Arc::clone(problems))),
             None => Err(Obstacle::NotConfigured),
         }
+    }
+
+    /// The directory that speaks for the domain, if one does.
+    pub(super) fn directory_of(&self, domain: &Domain) -> Option<Arc<Connected>> {
+        let known = self.known.load();
+        let mut directories = connected(&known).filter(|one| one.directory().is_some());
+        directories.find(|one| one.speaks_for(domain)).cloned()
     }
 
     /// Forgets what was said of these users and their tokens; returns how many good

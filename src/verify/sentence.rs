@@ -7,6 +7,14 @@ use crate::mailbox::Address;
 pub(super) const OPEN_TO_A_RIGHT_PASSWORD: &str =
     "Nothing is in the way of the right main password.";
 
+/// The same, and what becomes of somebody without a mailbox.
+pub(super) fn with(sentence: String, arrival: Option<String>) -> String {
+    match arrival {
+        Some(arrival) => format!("{sentence} There is no such mailbox yet: {arrival}."),
+        None => sentence,
+    }
+}
+
 /// What came of a login.
 pub(super) fn of_verdict(verdict: &Verdict) -> String {
     match verdict {
@@ -30,6 +38,9 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
         }
         Verdict::Rejected(rejected) => {
             let why = refusal(rejected.reason, &shown(rejected.user.as_ref()));
+            let detail = rejected.asked.as_ref().map(|asked| &asked.detail);
+            let detail = detail.filter(|_| rejected.reason.is_of_provisioning());
+            let why = detail.map_or(why.clone(), |detail| format!("{detail}: {why}"));
             format!("{} cannot log in because {why}", shown(rejected.user.as_ref()))
         }
         Verdict::Unavailable(unavailable) => format!(
@@ -158,8 +169,37 @@ fn refusal(reason: Reason, user: &str) -> String {
         }
         Reason::TokenUser => "the token is of another user.".to_owned(),
         Reason::UnverifiedEmail => {
-            "the provider has not verified this address, and the mailbox is nobody's yet. Have \
-             the address verified there."
+            "the provider has not verified this address, and only a verified one takes a mailbox \
+             that is nobody's yet. Have the address verified there."
+                .to_owned()
+        }
+        Reason::ProvisionLimit => {
+            "no mailbox is made. Raise the limit (dovegate domain set), or remove mailboxes."
+                .to_owned()
+        }
+        Reason::ProvisionNoTemplate => {
+            "no mailbox is made. Give the person a value, group or role of the provider's \
+             attribute_mapping, or the provider a default_template."
+                .to_owned()
+        }
+        Reason::ProvisionTemplateMissing => {
+            "no mailbox is made. Add the template: dovegate template add, or name another one in \
+             the provider's attribute_mapping."
+                .to_owned()
+        }
+        Reason::ProvisionState => {
+            "no mailbox is made. Let the template's be active (dovegate template set), or add the \
+             mailbox: dovegate mailbox add."
+                .to_owned()
+        }
+        Reason::ProvisionService => {
+            "no mailbox is made. Open the service in the template (dovegate template set), or log \
+             in by another one first."
+                .to_owned()
+        }
+        Reason::ProvisionOtherMailbox => {
+            "no second one is made. Let the mailbox follow (renames = \"follow\" of the provider), or \
+             give the person the old address back."
                 .to_owned()
         }
         Reason::AddressReassigned => format!(

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::{self, Refusal, Token},
-    mailbox::{Address, ProviderName},
+    mailbox::{Address, Profile, ProviderName},
 };
 
 /// How long a token without a known end counts while the provider is down.
@@ -42,6 +42,8 @@ pub(super) struct Good {
     pub(super) user: Result<Address, String>,
     /// Whether the provider has verified it.
     pub(super) user_is_verified: bool,
+    /// What it tells of the person, as far as his mailbox follows it.
+    pub(super) profile: Profile,
     /// End of the token, where that is known.
     pub(super) expires: Option<Timestamp>,
     /// The session that it belongs to at the provider, where that is known.
@@ -57,13 +59,13 @@ impl Good {
         token: Token,
         canonical: impl FnOnce(&str) -> Result<Address, String>,
     ) -> Result<Self, &'static str> {
-        let Token { subject, user, user_is_verified, expires, session, .. } = token;
+        let Token { subject, user, user_is_verified, profile, expires, session, .. } = token;
         if let Some(why) = unfit_subject(&subject) {
             return Err(why);
         }
         let user =
             user.as_deref().map_or_else(|| Err("the token names no user".to_owned()), canonical);
-        Ok(Self { subject, user, user_is_verified, expires, session })
+        Ok(Self { subject, user, user_is_verified, profile: *profile, expires, session })
     }
 
     /// Whether it speaks of this user.
@@ -84,7 +86,7 @@ impl Answer for Good {
             Err(why) => why.len(),
         };
         let session = self.session.as_ref().map_or(0, String::len);
-        size_of::<Self>() + self.subject.len() + session + user
+        size_of::<Self>() + self.subject.len() + session + user + self.profile.bytes()
     }
 }
 

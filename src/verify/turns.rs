@@ -29,17 +29,40 @@ const MAX_OF_ONE: usize = 8;
 /// Questions at a time altogether: as many as a provider is sent.
 const MAX_OF_ALL: usize = 32;
 
+/// Questions about people who have no mailbox, at a time: anybody can make up names.
+const MAX_OF_STRANGERS: usize = MAX_OF_ALL / 4;
+
+/// Those of one network.
+const MAX_OF_ONES_STRANGERS: usize = MAX_OF_STRANGERS / 4;
+
 /// The gates before one provider.
 pub(super) struct Turns {
     networks: Gates<IpNet>,
     mailboxes: Gates<MailboxId>,
+    /// The networks of those who have no mailbox.
+    strange_networks: Gates<IpNet>,
+    strangers: Arc<Semaphore>,
     all: Arc<Semaphore>,
+}
+
+/// Whose turn it is to be.
+#[derive(Clone, Copy)]
+pub(super) enum Seeker<'a> {
+    /// A mailbox's.
+    Mailbox(&'a Account),
+    /// A name's that has no mailbox.
+    Stranger,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        let all = Arc::new(Semaphore::new(MAX_OF_ALL));
-        Self { networks: Gates::default(), mailboxes: Gates::default(), all }
+        Self {
+            networks: Gates::default(),
+            mailboxes: Gates::default(),
+            strange_networks: Gates::default(),
+            strangers: Arc::new(Semaphore::new(MAX_OF_STRANGERS)),
+            all: Arc::new(Semaphore::new(MAX_OF_ALL)),
+        }
     }
 }
 
@@ -60,6 +83,7 @@ impl Turns {
     pub(super) fn prune(&self) {
         self.networks.prune();
         self.mailboxes.prune();
+        self.strange_networks.prune();
     }
 }
 
@@ -81,7 +105,7 @@ impl Pipeline {
     pub(super) async fn turn(
         &self,
         case: &Case<'_>,
-        account: &Account,
+        seeker: Seeker<'_>,
         provider: &Connected,
         deadline: Instant,
     ) -> Result<Option<MyTurn>, Stop> {
@@ -91,26 +115,40 @@ impl Pipeline {
         let abuse = &case.current.settings.abuse;
         let rip = case.rip.filter(|_| !case.attempt.no_penalty);
         let network = rip.and_then(|rip| abuse.network_of(rip));
-        let mailbox = provider.turns.mailboxes.of(account.mailbox.id, MAX_OF_ONE);
-        let network = network.filter(|_| abuse.network_limit > 0).map(|network| {
-            provider.turns.networks.of(network, MAX_OF_ONE.min(abuse.network_limit))
-        });
-        let places = async {
-            let mailbox = mailbox.acquire_owned().await.expect("gates are never closed");
-            let network = match network {
-                None => None,
-                Some(network) => Some(network.acquire_owned().await.expect("as above")),
-            };
-            [Some(mailbox), network]
+        let network = network.filter(|_| abuse.network_limit > 0);
+        let turns = &provider.turns;
+        // A network comes before all strangers, so that one flood holds up no others.
+        let (gates, all_by) = match seeker {
+            Seeker::Mailbox(account) => {
+                let mailbox = turns.mailboxes.of(account.mailbox.id, MAX_OF_ONE);
+                let width = MAX_OF_ONE.min(abuse.network_limit);
+                let network = network.map(|network| turns.networks.of(network, width));
+                ([Some(mailbox), network], case.or_from_now(deadline, PATIENCE))
+            }
+            Seeker::Stranger => {
+                let width = MAX_OF_ONES_STRANGERS;
+                let network = network.map(|network| turns.strange_networks.of(network, width));
+                ([network, Some(Arc::clone(&turns.strangers))], deadline)
+            }
         };
-        let all_by = case.or_from_now(deadline, PATIENCE);
-        let Ok([mailbox, network]) = timeout_at(deadline, places).await else { return Ok(None) };
+        let places = async {
+            let mut places = [None, None];
+            for (place, gate) in places.iter_mut().zip(gates) {
+                if let Some(gate) = gate {
+                    *place = Some(gate.acquire_owned().await.expect("gates are never closed"));
+                }
+            }
+            places
+        };
+        let Ok([first, second]) = timeout_at(deadline, places).await else { return Ok(None) };
         let all = Arc::clone(&provider.turns.all).acquire_owned();
         let Ok(all) = timeout_at(all_by, all).await else { return Ok(None) };
-        let all = all.expect("as above");
-        let turn = MyTurn { _places: [mailbox, network, Some(all)] };
-        if !case.attempt.no_penalty && self.penalty.holds_anybody() {
-            let user = &account.mailbox.address;
+        let all = all.expect("gates are never closed");
+        let turn = MyTurn { _places: [first, second, Some(all)] };
+        if !case.attempt.no_penalty
+            && self.penalty.holds_anybody()
+            && let Some(user) = &case.user
+        {
             let standing = self.penalty.standing(case.rip, user, case.attempt.arrived, abuse);
             if standing.network.held_until.is_some() {
                 return Err(Stop::Rejected(Reason::HeldBack));

@@ -30,7 +30,7 @@ use crate::{
     clock::Timestamp,
     directory::Changes,
     idp::{Happened, Happening, Polled},
-    mailbox::Binding,
+    mailbox::{Binding, Profile},
 };
 
 /// People who are asked about at a time, of the questions that a provider is asked.
@@ -150,13 +150,15 @@ impl Pipeline {
             provider.owners.doubt_all();
         }
         let (mut changed, mut concerned) = (BTreeSet::new(), BTreeSet::new());
+        let mut created = BTreeSet::new();
         for Happened { subject, what } in happened {
             match what {
                 Happening::SignedOut => {
                     provider.purge_tokens(Some(&subject), None);
                 }
                 Happening::Created => {
-                    concerned.insert(subject);
+                    concerned.insert(subject.clone());
+                    created.insert(subject);
                 }
                 Happening::Changed | Happening::Deleted => {
                     provider.owners.doubt(&subject, now);
@@ -177,6 +179,12 @@ impl Pipeline {
         for subject in changed {
             self.want_if_owner(provider, subject).await;
         }
+        // Of a crowd that was imported there, the next sync makes the mailboxes.
+        if !missed && provider.source.provisioning.import_users {
+            for subject in created {
+                provider.owners.want(&subject, Wanted::New);
+            }
+        }
     }
 
     /// To whom something happened at a provider that has other settings by now, is
@@ -192,11 +200,16 @@ impl Pipeline {
         }
     }
 
-    /// Whoever has a mailbox here is asked about at once.
+    /// Whoever has a mailbox here is asked about at once; and who may get one by what
+    /// happened, if people are imported.
     async fn want_if_owner(&self, provider: &Arc<Connected>, subject: String) {
         let person = Binding { provider: provider.settings.name.clone(), subject };
         match self.store.mailboxes_of(&person).await {
-            Ok(mailboxes) if mailboxes.is_empty() => {}
+            Ok(mailboxes) if mailboxes.is_empty() => {
+                if provider.source.provisioning.import_users {
+                    provider.owners.want(&person.subject, Wanted::New);
+                }
+            }
             Ok(_) => provider.owners.want(&person.subject, Wanted::Changed),
             Err(error) => {
                 tracing::error!(%error, "it is not known whose mailboxes a change concerns");
@@ -213,7 +226,7 @@ impl Pipeline {
                 && running.len() < AT_A_TIME
                 && let Some((subject, why)) = provider.owners.next_wanted()
             {
-                running.push(ask_about(provider, subject, why));
+                running.push(self.ask_about(provider, subject, why));
             }
             tokio::select! {
                 Some(answered) = running.next(), if !running.is_empty() => {
@@ -223,6 +236,26 @@ impl Pipeline {
                 }
                 () = provider.owners.anybody_wanted.notified(), if !paused => {}
                 () = sleep_until(resume), if paused => {}
+            }
+        }
+    }
+
+    /// Whether the provider could be asked. Who is to be asked about since something
+    /// happened to him goes back into the line if not.
+    async fn ask_about(&self, provider: &Arc<Connected>, subject: String, why: Wanted) -> bool {
+        let asked: Option<Looked> = provider.ask_owner(&subject, Timestamp::now()).await;
+        match asked {
+            Some(Ok(told)) => {
+                if let Some(person) = told.person.filter(|_| why != Wanted::Ages) {
+                    self.follow_person(provider, Profile::clone(&person)).await;
+                }
+                true
+            }
+            unheard => {
+                if why != Wanted::Ages {
+                    provider.owners.want(&subject, why);
+                }
+                !matches!(unheard, Some(Err(_)))
             }
         }
     }
@@ -241,15 +274,4 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// Whether the provider could be asked. Who is to be asked about since something
-/// happened to him goes back into the line if not.
-async fn ask_about(provider: &Arc<Connected>, subject: String, why: Wanted) -> bool {
-    let asked: Option<Looked> = provider.ask_owner(&subject, Timestamp::now()).await;
-    let answered = !matches!(asked, Some(Err(_)));
-    if why == Wanted::Changed && !matches!(asked, Some(Ok(_))) {
-        provider.owners.want(&subject, why);
-    }
-    answered
 }

@@ -24,7 +24,8 @@ all! { Reason:
     BadResponse NoProvider TokenSource ProviderPassword ProviderDomain UnknownAtProvider AmbiguousAtProvider
     DisabledAtProvider NoMailpassword TokenMalformed TokenExpired TokenInactive TokenSignature
     TokenAlgorithm TokenType TokenIssuer TokenAudience TokenClient TokenScope TokenUser
-    UnverifiedEmail AddressReassigned
+    UnverifiedEmail AddressReassigned ProvisionLimit ProvisionNoTemplate ProvisionTemplateMissing
+    ProvisionState ProvisionService ProvisionOtherMailbox
 }
 
 all! { Cause:

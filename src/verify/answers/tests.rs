@@ -53,6 +53,7 @@ fn token(subject: &str, session: Option<&str>, expires: Option<Timestamp>) -> to
         subject: subject.to_owned(),
         user: Some("ann@example.org".to_owned()),
         user_is_verified: true,
+        profile: Box::default(),
         expires,
         session: session.map(str::to_owned),
         revocation_is_shown: true,

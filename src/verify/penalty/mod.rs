@@ -267,22 +267,21 @@ impl Penalty {
     }
 
     /// Announces that a password of `user` is about to be checked; `None` if as
-    /// many others are wrong or under way as hold the account back.
+    /// many others are wrong or under way as hold the account back. `known` if there
+    /// is such a mailbox.
     pub(super) fn announce(
         &self,
         user: &Address,
+        known: bool,
         guess: Guess,
         now: Timestamp,
         settings: &Settings,
     ) -> Option<Announced<'_>> {
-        let rule = settings.account_rule();
-        self.with(|tables| tables.accounts.announce(user, guess.0, now, rule)).then(|| Announced {
-            penalty: self,
-            user: user.clone(),
-            guess,
-            now,
-            rule,
-        })
+        let rule = self.with(|tables| {
+            let (names, rule) = tables.names(known, settings);
+            names.announce(user, guess.0, now, rule).then_some(rule)
+        })?;
+        Some(Announced { penalty: self, user: user.clone(), known, guess, now, rule })
     }
 
     /// Counts a wrong password: against the network, and against the name if
@@ -421,6 +420,7 @@ impl Penalty {
 pub(super) struct Announced<'a> {
     penalty: &'a Penalty,
     user: Address,
+    known: bool,
     guess: Guess,
     now: Timestamp,
     rule: Rule,
@@ -429,7 +429,8 @@ pub(super) struct Announced<'a> {
 impl Drop for Announced<'_> {
     fn drop(&mut self) {
         self.penalty.with(|tables| {
-            tables.accounts.withdraw(&self.user, self.guess.0, self.now, self.rule);
+            let names = if self.known { &mut tables.accounts } else { &mut tables.strangers };
+            names.withdraw(&self.user, self.guess.0, self.now, self.rule);
         });
     }
 }

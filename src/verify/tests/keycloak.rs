@@ -71,7 +71,7 @@ impl FakeKeycloak {
             Some(known) => people.remove(known),
             None => json!({
                 "id": format!("id of {email}"), "email": email,
-                "enabled": true, "emailVerified": true,
+                "enabled": true, "emailVerified": true, "groups": [], "roles": [],
             }),
         };
         let Value::Object(changes) = changes else { panic!("{changes}") };
@@ -159,7 +159,15 @@ fn said(path: &str, shared: &Shared) -> (u16, Value) {
         return (200, json!({ "access_token": "ours", "expires_in": 300 }));
     }
     if let Some(id) = path.strip_prefix("/admin/realms/mail/users/") {
-        return by_id(&id.replace("%20", " "), shared);
+        let id = id.replace("%20", " ");
+        let path = id.split('?').next().unwrap_or_default();
+        for (end, member) in [("/groups", "groups"), ("/role-mappings/realm/composite", "roles")] {
+            if let Some(id) = path.strip_suffix(end) {
+                let (status, person) = by_id(id, shared);
+                return (status, if status == 200 { person[member].clone() } else { person });
+            }
+        }
+        return by_id(&id, shared);
     }
     let Some(query) = path.strip_prefix("/admin/realms/mail/users?") else {
         return (404, json!({}));

@@ -352,7 +352,7 @@ async fn explain_tells_each_check_in_order() {
     let first = ["name", "held back", "mailbox", "services", "provider", "auth source"];
     assert_eq!(names[..6], first);
     assert!(names[6..].contains(&"introspection"), "{names:?}");
-    assert!(names.ends_with(&["token", "user", "person"]), "{names:?}");
+    assert!(names.ends_with(&["token", "user", "person", "provisioning"]), "{names:?}");
     let (_, trace) = rig.pipeline.explain(bearer("ann@example.org", "wrong")).await;
     let last = trace.steps.last().unwrap();
     assert_eq!((last.name, last.outcome), ("introspection", trace::Outcome::Refused));
