@@ -7,31 +7,15 @@ use dovegate::{
     mailbox::{Address, Profile},
     secret::Secret,
 };
-use nix::sys::signal::Signal;
 
-use crate::support::slapd::{PEOPLE, Person, READER, READER_PASSWORD, Slapd};
+use super::table;
+use crate::support::slapd::{PEOPLE, Person, READER, Slapd};
 
 /// A directory that asks this server, with further keys.
-pub fn directory(slapd: &Slapd, keys: &str) -> Directory {
+fn directory(slapd: &Slapd, keys: &str) -> Directory {
     let written = toml::from_str::<Written>(&table(&slapd.url(), keys)).unwrap();
     let settings = Settings::mean(&"staff".parse().unwrap(), &written).unwrap();
     Directory::open(settings).unwrap()
-}
-
-/// What stands below `[directory.NAME]`. Further keys replace those of the same name.
-pub fn table(url: &str, keys: &str) -> String {
-    let kept = [
-        format!("urls = [\"{url}\"]"),
-        format!("bind_dn = \"{READER}\""),
-        format!("bind_password = \"{READER_PASSWORD}\""),
-        format!("base_dn = \"{PEOPLE}\""),
-    ];
-    let replaced = |line: &&String| {
-        let key = line.split(" =").next().expect("there is a first");
-        !keys.lines().any(|line| line.starts_with(key))
-    };
-    let kept: Vec<&str> = kept.iter().filter(replaced).map(String::as_str).collect();
-    format!("kind = \"ldap\"\ndomains = [\"example.net\"]\n{}\n{keys}\n", kept.join("\n"))
 }
 
 fn address(text: &str) -> Address {
@@ -165,7 +149,7 @@ async fn one_that_stops_is_left_alone() {
     let directory = directory(&slapd, "timeout = \"500ms\"\nconnect_timeout = \"400ms\"");
     assert!(bound(&directory, "olga@example.net", "looking-glass").await);
     let olga = address("olga@example.net");
-    slapd.signal(Signal::SIGSTOP);
+    slapd.hold();
     let mut causes = Vec::new();
     for _ in 0..8 {
         let began = Instant::now();
@@ -173,7 +157,7 @@ async fn one_that_stops_is_left_alone() {
         assert!(began.elapsed() < Duration::from_secs(1), "{causes:?}");
     }
     assert_eq!((causes[0], causes[7]), (Cause::Slow, Cause::Down), "{causes:?}");
-    slapd.signal(Signal::SIGCONT);
+    slapd.go_on();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert!(bound(&directory, "olga@example.net", "looking-glass").await);
 

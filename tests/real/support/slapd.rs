@@ -7,6 +7,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -155,9 +156,19 @@ limits dn.exact="{READER}" size=50 size.prtotal=unlimited
         self.server = None;
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        self.server.as_ref().expect("it runs").signal(signal);
+    /// Holds it up: it takes connections, and answers nobody.
+    pub fn hold(&self) {
+        let server = self.server.as_ref().expect("it runs");
+        server.signal(Signal::SIGSTOP);
+        let stat = format!("/proc/{}/stat", server.id());
+        wait_for("slapd to stand still", Duration::from_secs(10), || {
+            fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.server.as_ref().expect("it runs").signal(Signal::SIGCONT);
     }
 
     /// Its URL in clear text.
@@ -205,8 +216,10 @@ limits dn.exact="{READER}" size=50 size.prtotal=unlimited
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// How often a line with these words stands in its log.
+    /// How often a line with these words stands in its log. It is written after the
+    /// answer.
     pub fn count(&self, words: &str) -> usize {
+        thread::sleep(Duration::from_millis(200));
         let log = fs::read_to_string(self.folder.outside("log")).unwrap();
         log.lines().filter(|line| line.contains(words)).count()
     }
