@@ -95,6 +95,80 @@ fn accounts_and_tokens_log_in(image: Image) {
 }
 
 #[test]
+fn accounts_of_release_15_stay_where_they_are() {
+    accounts_are_followed(Image::V15);
+}
+
+#[test]
+fn accounts_of_the_next_release_stay_where_they_are() {
+    accounts_are_followed(Image::Edge);
+}
+
+/// docker-mailserver's own commands go on to count, and tokens come on top.
+fn accounts_are_followed(image: Image) {
+    let Some(volumes) = Volumes::prepare(image) else { return };
+    let container = volumes.start(DIRECTORY);
+    assert!(!volumes.log().contains("took over"), "{}", volumes.log());
+    let logs_in = |user: &str, password: &str| container.logs_in(user, password).then_some(());
+    let refuses = |user: &str, password: &str| (!container.logs_in(user, password)).then_some(());
+    let (ann, ben) = ("ann@example.org", "ben@example.org");
+    wait_for("Ann's mailbox", PATIENCE, || logs_in(ann, PASSWORD));
+    assert!(!container.logs_in(ann, "wrong"));
+    assert!(container.token_opens(ann));
+    let user = container.run("doveadm user ann@example.org");
+    let quota = if image == Image::V15 { "5242880" } else { "5M" };
+    for field in ["5000", "/var/mail/example.org/ann/home", quota] {
+        assert!(user.contains(field), "{field}: {user}");
+    }
+
+    // setup email add, update, del.
+    assert!(!container.logs_in(ben, PASSWORD));
+    volumes.add_account(ben);
+    wait_for("Ben's login", PATIENCE, || logs_in(ben, PASSWORD));
+    let accounts = volumes.accounts();
+    let (anns, bens) = (accounts.lines().nth(2).unwrap(), accounts.lines().nth(3).unwrap());
+    volumes.write("config/postfix-accounts.cf", &format!("{anns}\n{ben}|{{PLAIN}}another\n"));
+    wait_for("Ben's new password", PATIENCE, || logs_in(ben, "another"));
+    assert!(!container.logs_in(ben, PASSWORD));
+    volumes.write("config/dovecot-quotas.cf", "ann@example.org:7M\n");
+    let quota = if image == Image::V15 { "7340032" } else { "7M" };
+    wait_for("Ann's new quota", PATIENCE, || {
+        container.run("doveadm user ann@example.org").contains(quota).then_some(())
+    });
+    volumes.write("config/postfix-accounts.cf", &format!("{bens}\n"));
+    wait_for("Ann's end", PATIENCE, || refuses(ann, PASSWORD));
+    assert!(!container.token_opens(ann));
+    wait_for("Ben's old password", PATIENCE, || logs_in(ben, PASSWORD));
+
+    // The file is away for a while, and comes back.
+    let path = volumes.folder.outside("config/postfix-accounts.cf");
+    fs::remove_file(&path).unwrap();
+    wait_for("that it is away", PATIENCE, || {
+        container.run("dovegate directory list").contains("last good state holds").then_some(())
+    });
+    assert!(container.logs_in(ben, PASSWORD));
+    volumes.write("config/postfix-accounts.cf", &accounts);
+    wait_for("Ann's return", PATIENCE, || logs_in(ann, PASSWORD));
+    assert!(container.token_opens(ann));
+}
+
+/// What stands as a comment in our `dovegate.toml`.
+const DIRECTORY: &str = r#"
+[directory.accounts]
+kind = "passwd-file"
+format = "docker-mailserver"
+domains = ["example.org"]
+path = "/tmp/docker-mailserver/postfix-accounts.cf"
+quota_path = "/tmp/docker-mailserver/dovecot-quotas.cf"
+"#;
+
+#[test]
+fn the_piece_for_accounts_is_the_one_that_is_tried() {
+    let piece = fs::read_to_string(contrib("dovegate.toml")).unwrap().replace("#     ", "");
+    assert!(piece.contains(DIRECTORY.trim()), "{piece}");
+}
+
+#[test]
 fn its_postfix_takes_a_long_token_within_the_command() {
     let Some(volumes) = Volumes::prepare(Image::V15) else { return };
     let container = volumes.start("");
@@ -178,6 +252,10 @@ impl Volumes {
         let path = self.folder.outside("config/postfix-accounts.cf");
         let accounts = fs::read_to_string(&path).unwrap_or_else(|_| "# Accounts\n\n".to_owned());
         fs::write(path, format!("{accounts}{address}|{{SHA512-CRYPT}}{}\n", hash.trim())).unwrap();
+    }
+
+    fn accounts(&self) -> String {
+        fs::read_to_string(self.folder.outside("config/postfix-accounts.cf")).unwrap()
     }
 
     /// What the image has at the places that the script and Dovegate meet.
