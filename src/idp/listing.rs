@@ -8,9 +8,13 @@
 //! still be missed; so being missing here is a reason to ask for him by his id,
 //! and nothing more.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
+use url::Url;
 
 use super::{
     Outage, OutageCause, Provider,
@@ -23,9 +27,46 @@ use crate::mailbox::Profile;
 /// five hundred, and 55 s by two thousand.
 const PAGE: usize = 100;
 /// Longest wait for a page with all that it needs, such as a token.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often one listing goes back.
 const MAX_STEPS_BACK: u32 = 1000;
+
+/// People, each by a digest of his id: so few bytes that all of a realm's can be
+/// kept.
+#[derive(Clone, Debug, Default)]
+pub struct Ids(HashSet<[u8; 16]>);
+
+impl Ids {
+    fn digest(subject: &str) -> [u8; 16] {
+        let digest = blake3::hash(subject.as_bytes());
+        *digest.as_bytes().first_chunk().expect("a digest has 32 bytes")
+    }
+
+    /// Whether he is among them.
+    pub fn has(&self, subject: &str) -> bool {
+        self.0.contains(&Self::digest(subject))
+    }
+
+    /// Whether he was not there before.
+    pub fn add(&mut self, subject: &str) -> bool {
+        self.0.insert(Self::digest(subject))
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These as well.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+}
 
 /// How far a listing is.
 #[derive(Clone, Debug)]
@@ -43,7 +84,54 @@ impl Default for Listing {
     }
 }
 
+/// What comes of a page.
+pub(super) enum Turn<T> {
+    /// These are next.
+    Page(Vec<T>),
+    /// It has to be asked for again, in another way.
+    Again,
+    /// There are no more.
+    End,
+}
+
 impl Listing {
+    /// From which one on the next page is asked for, and how many.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.first, self.size)
+    }
+
+    /// Goes by what came of that. `id` is that by which `seen` knows what came
+    /// before.
+    pub(super) fn take<T>(
+        &mut self,
+        page: Result<Vec<T>, Outage>,
+        seen: &(dyn Fn(&str) -> bool + Sync),
+        id: impl Fn(&T) -> &str,
+    ) -> Result<Turn<T>, Outage> {
+        match page {
+            // What cannot be read or waited for at once may be in pieces.
+            Err(outage)
+                if matches!(outage.cause, OutageCause::Malformed | OutageCause::Slow)
+                    && self.shrink() =>
+            {
+                Ok(Turn::Again)
+            }
+            Err(outage) => Err(outage),
+            Ok(page) if self.overlaps && !page.iter().any(|one| seen(id(one))) => {
+                if self.step_back() {
+                    return Ok(Turn::Again);
+                }
+                let detail = "people come and go faster than they can be listed";
+                Err(Outage::new(OutageCause::Slow, detail))
+            }
+            Ok(page) if page.is_empty() => Ok(Turn::End),
+            Ok(page) => {
+                self.go_on(page.len());
+                Ok(Turn::Page(page))
+            }
+        }
+    }
+
     /// Asks for less at a time, if that is possible.
     fn shrink(&mut self) -> bool {
         let can = self.size > 2;
@@ -80,23 +168,12 @@ impl Provider {
         seen: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Option<Vec<Profile>>, Outage> {
         loop {
-            match self.people_page(listing.first, listing.size).await {
-                // What cannot be read or waited for at once may be in pieces.
-                Err(outage)
-                    if matches!(outage.cause, OutageCause::Malformed | OutageCause::Slow)
-                        && listing.shrink() => {}
-                Err(outage) => return Err(outage),
-                Ok(page) if listing.overlaps && !page.iter().any(|one| seen(&one.subject)) => {
-                    if !listing.step_back() {
-                        let detail = "people come and go faster than they can be listed";
-                        return Err(Outage::new(OutageCause::Slow, detail));
-                    }
-                }
-                Ok(page) if page.is_empty() => return Ok(None),
-                Ok(page) => {
-                    listing.go_on(page.len());
-                    return Ok(Some(page));
-                }
+            let (first, size) = listing.place();
+            let page = self.people_page(first, size).await;
+            match listing.take(page, seen, |person| &person.subject)? {
+                Turn::Page(page) => return Ok(Some(page)),
+                Turn::Again => {}
+                Turn::End => return Ok(None),
             }
         }
     }
@@ -121,9 +198,7 @@ impl Provider {
     async fn people_page(&self, first: usize, size: usize) -> Result<Vec<Profile>, Outage> {
         let deadline = Instant::now() + PATIENCE;
         let page = async {
-            let (first, size) = (first.to_string(), size.to_string());
-            let query = [("first", &*first), ("max", &*size), ("briefRepresentation", "false")];
-            let url = with_query(self.admin_api()?.resource(["users"]), &query);
+            let url = page_of(self.admin_api()?.resource(["users"]), first, size, "false");
             let (reply, ticket) = self.admin(Endpoint::Listing, &url, deadline).await?;
             let people = self.people(&reply, &ticket)?;
             if people.is_empty() {
@@ -135,6 +210,12 @@ impl Provider {
         };
         page.await.map_err(|outage| self.clean(outage))
     }
+}
+
+/// The address of a page, brief or not.
+pub(super) fn page_of(url: Url, first: usize, size: usize, brief: &str) -> Url {
+    let (first, size) = (first.to_string(), size.to_string());
+    with_query(url, &[("first", &first), ("max", &size), ("briefRepresentation", brief)])
 }
 
 fn read(person: &Value, attribute: &str, reply: &Reply) -> Result<Profile, Outage> {

@@ -24,6 +24,7 @@ mod kept;
 mod keycloak;
 mod listing;
 mod logout;
+mod memberships;
 pub mod probe;
 mod provider;
 mod service_token;
@@ -39,8 +40,9 @@ pub use self::{
     events::{EventsState, Happened, Happening, Polled},
     figures::{BUCKETS_MILLIS, Figures, Times},
     keycloak::{LookedUp, Mailpassword, Person},
-    listing::Listing,
+    listing::{Ids, Listing},
     logout::{Logout, LogoutRefused},
+    memberships::Memberships,
     provider::{Provider, Status},
     settings::{Problem, Settings},
 };

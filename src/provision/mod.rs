@@ -21,6 +21,6 @@ mod syncs;
 
 pub use self::{
     source::{DirectorysPeople, Domains, People, ProvidersPeople, Source, Unheard},
-    sync::{OnWithdrawn, Order, Phase, Progress, Sync},
+    sync::{OnAnswer, OnQuestion, OnWithdrawn, Order, Phase, Progress, Sync},
     syncs::{AlreadyRunning, Syncs},
 };

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     directory::{self, Directory},
-    idp::{self, Listing, Outage},
+    idp::{self, Listing, Memberships, Outage},
     mailbox::{
         AuthSource, Binding, Domain, DomainName, Mailbox, Profile, ProviderName, Provisioning,
         provider::UnverifiedEmail,
@@ -123,12 +123,14 @@ pub trait People: Send + Sync {
 pub struct ProvidersPeople {
     provider: Arc<idp::Provider>,
     listing: Listing,
+    /// Who is in the groups and has the roles of the mapping; asked for first.
+    memberships: Option<Memberships>,
 }
 
 impl ProvidersPeople {
     /// All of them.
     pub fn of(provider: Arc<idp::Provider>) -> Self {
-        Self { provider, listing: Listing::default() }
+        Self { provider, listing: Listing::default(), memberships: None }
     }
 }
 
@@ -142,7 +144,15 @@ impl People for ProvidersPeople {
         &mut self,
         seen: &(dyn for<'s> Fn(&'s str) -> bool + Sync),
     ) -> Result<Option<Vec<Profile>>, Unheard> {
-        Ok(self.provider.list_people(&mut self.listing, seen).await?)
+        let memberships = match &mut self.memberships {
+            Some(known) => known,
+            unknown => unknown.insert(self.provider.memberships().await?),
+        };
+        let mut page = self.provider.list_people(&mut self.listing, seen).await?;
+        for person in page.iter_mut().flatten() {
+            memberships.tell(person);
+        }
+        Ok(page)
     }
 
     async fn is_gone(&self, subject: &str) -> Result<bool, Unheard> {

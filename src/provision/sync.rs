@@ -10,7 +10,7 @@
 //! Everything that a run does is so already for the next one: a run that was
 //! broken off, in whatever way, is finished by the next.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::watch;
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, DomainName, NameRules, Profile, policy::WithdrawnWhy},
+    idp::Ids,
+    mailbox::{Address, DomainName, NameRules, OwnerState, Profile, policy::WithdrawnWhy},
     store::{
         self, MailboxFilter, MailboxWrite, Store, SyncAction, SyncBy, SyncLine, SyncOutcome,
         SyncRun, SyncScope, SyncStep,
@@ -52,10 +53,20 @@ pub struct Sync {
     pub home: String,
     /// Told of each mailbox that was switched off: its sessions may still be open.
     pub on_withdrawn: OnWithdrawn,
+    /// Told how the owners of mailboxes stand, by whatever the run asks.
+    pub on_question: OnQuestion,
 }
 
-/// Hears of a mailbox that was switched off, and why.
-pub type OnWithdrawn = Arc<dyn Fn(&Address, WithdrawnWhy) + Send + std::marker::Sync>;
+/// Hears of a mailbox that was switched off, whose it is by the source's id, and
+/// why.
+pub type OnWithdrawn = Arc<dyn Fn(&Address, &str, WithdrawnWhy) + Send + std::marker::Sync>;
+
+/// Called before a question to the source, and gives what hears the answer.
+pub type OnQuestion = Arc<dyn Fn() -> OnAnswer + Send + std::marker::Sync>;
+
+/// Hears how somebody stands to whom a mailbox belongs, by the source's id of him,
+/// and whether he may have open sessions.
+pub type OnAnswer = Box<dyn Fn(&str, OwnerState, bool) + Send + std::marker::Sync>;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,31 +148,12 @@ struct Run<'a> {
     rules: Rules,
     record: Record,
     percent: u8,
-    seen: Seen,
+    /// Who was listed.
+    seen: Ids,
     /// Mailboxes of people who are disabled.
     disabled: Vec<Address>,
     progress: &'a watch::Sender<Progress>,
     stop: &'a CancellationToken,
-}
-
-/// Who was listed, by a digest of his id.
-#[derive(Default)]
-struct Seen(HashSet<[u8; 16]>);
-
-impl Seen {
-    fn digest(subject: &str) -> [u8; 16] {
-        let digest = blake3::hash(subject.as_bytes());
-        *digest.as_bytes().first_chunk().expect("a digest has 32 bytes")
-    }
-
-    fn has(&self, subject: &str) -> bool {
-        self.0.contains(&Self::digest(subject))
-    }
-
-    /// Whether he was not there before.
-    fn add(&mut self, subject: &str) -> bool {
-        self.0.insert(Self::digest(subject))
-    }
 }
 
 /// Begins a run: its record is in the store when this returns.
@@ -238,7 +230,7 @@ impl Begun {
             rules,
             record: self.record,
             percent,
-            seen: Seen::default(),
+            seen: Ids::default(),
             disabled: Vec::new(),
             progress,
             stop,
@@ -274,6 +266,19 @@ fn summarise(run: &SyncRun, dry_run: bool) {
     }
 }
 
+/// How somebody stands, if a mailbox is his, and whether he may have open sessions.
+/// Who was switched off long ago has none.
+fn stands<'p>(person: &'p Profile, findings: &[Finding]) -> Option<(&'p str, OwnerState, bool)> {
+    let is_his = |found: &Finding| match found {
+        Finding::Unchanged | Finding::Disabled(_) => true,
+        Finding::Step(step) => matches!(step.write, Some(MailboxWrite::Replace { .. })),
+        Finding::Skipped(..) | Finding::Counted(_) => false,
+    };
+    let state = if person.enabled { OwnerState::Enabled } else { OwnerState::Disabled };
+    let may_be_open = findings.iter().any(|found| matches!(found, Finding::Disabled(_)));
+    findings.iter().any(is_his).then_some((&*person.subject, state, may_be_open))
+}
+
 /// What `asked` comes to, unless somebody breaks the run off.
 async fn unless_stopped<T>(
     stop: &CancellationToken,
@@ -303,22 +308,31 @@ impl Run<'_> {
     async fn people(&mut self) -> Result<(), Stop> {
         loop {
             let seen = |subject: &str| self.seen.has(subject);
+            let heard = (self.sync.on_question)();
             let page = unless_stopped(self.stop, self.sync.people.next_page(&seen)).await?;
             let Some(page) = page? else { return Ok(()) };
-            let mut steps = Vec::new();
+            let (mut steps, mut owners) = (Vec::new(), Vec::new());
             for person in &page {
                 if !self.seen.add(&person.subject) {
                     continue;
                 }
                 self.record.run.counts.people += 1;
-                for finding in self.findings(person).await? {
+                let findings = self.findings(person).await?;
+                owners.extend(stands(person, &findings));
+                for finding in findings {
                     self.take(finding, &mut steps);
                 }
             }
-            if self.seen.0.len() > MAX_PEOPLE {
+            if self.seen.len() > MAX_PEOPLE {
                 return Err(Stop::TooMany);
             }
             self.record.page(steps).await?;
+            // By now everybody has his mailbox who was bound to it just now.
+            for (subject, state, may_be_open) in
+                owners.into_iter().filter(|_| !self.record.is_planned())
+            {
+                heard(subject, state, may_be_open);
+            }
             self.say();
         }
     }
@@ -328,7 +342,10 @@ impl Run<'_> {
         if self.makes_only() {
             let his = store.mailboxes_of(&self.rules.source.binding(&person.subject)).await?;
             if !his.is_empty() {
-                return Ok(his.iter().map(|_| Finding::Unchanged).collect());
+                let left = |address| {
+                    if person.enabled { Finding::Unchanged } else { Finding::Disabled(address) }
+                };
+                return Ok(his.into_iter().map(left).collect());
             }
         }
         self.rules.person(store, person).await
@@ -405,9 +422,14 @@ impl Run<'_> {
         unseen: Vec<(Address, String)>,
         limit: usize,
     ) -> Result<Vec<Address>, Unheard> {
-        let people = &self.sync.people;
-        let answers = stream::iter(unseen)
-            .map(async |(address, subject)| Ok(people.is_gone(&subject).await?.then_some(address)));
+        let answers = stream::iter(unseen).map(async |(address, subject)| {
+            let heard = (self.sync.on_question)();
+            let is_gone = self.sync.people.is_gone(&subject).await?;
+            if is_gone && !self.record.is_planned() {
+                heard(&subject, OwnerState::Gone, true);
+            }
+            Ok(is_gone.then_some(address))
+        });
         let answers = answers.buffer_unordered(LOOK_UPS);
         let gone = answers.try_filter_map(async |gone| Ok(gone));
         gone.take(limit.saturating_add(1)).try_collect().await
@@ -463,10 +485,11 @@ impl Run<'_> {
                 steps.extend(mailbox.map(|mailbox| apply::withdrawn(&mailbox, *why, now)));
             }
             for line in self.record.page(steps).await? {
-                let address = line.address.filter(|_| line.action == SyncAction::Withdrawn);
+                let SyncLine { action, address, subject, .. } = line;
+                let address = address.filter(|_| action == SyncAction::Withdrawn);
                 let withdrawn = page.iter().find(|(one, _)| Some(*one) == address.as_ref());
                 if let Some((address, why)) = withdrawn.filter(|_| !self.record.is_planned()) {
-                    (self.sync.on_withdrawn)(address, *why);
+                    (self.sync.on_withdrawn)(address, &subject, *why);
                 }
             }
             self.say();

@@ -88,7 +88,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn is_off(&self) -> bool {
+    /// Whether he is disabled or gone, as far as anybody knows.
+    pub(super) fn is_off(&self) -> bool {
         match self.state {
             OwnerState::Disabled | OwnerState::Gone => true,
             OwnerState::Enabled => false,
@@ -262,6 +263,34 @@ impl Owners {
 
     /// Keeps the answer to a question.
     pub(super) fn learn(&self, subject: &str, state: OwnerState, asked: Timestamp, question: u64) {
+        let written_for = self.account_check.unwrap_or_default();
+        let written_for = if written_for.is_zero() { WRITTEN_EACH } else { written_for };
+        self.keep(subject, state, asked, question, written_for, true);
+    }
+
+    /// The same of one of many, in the list of all: it is written more seldom, and
+    /// who cannot have open sessions need not be thrown out.
+    pub(super) fn learn_listed(
+        &self,
+        subject: &str,
+        state: OwnerState,
+        asked: Timestamp,
+        question: u64,
+        may_be_open: bool,
+    ) {
+        let written_for = self.stale_limit / 4;
+        self.keep(subject, state, asked, question, written_for, may_be_open);
+    }
+
+    fn keep(
+        &self,
+        subject: &str,
+        state: OwnerState,
+        asked: Timestamp,
+        question: u64,
+        written_for: Duration,
+        may_be_open: bool,
+    ) {
         if unfit_subject(subject).is_some() {
             return;
         }
@@ -279,13 +308,11 @@ impl Owners {
             written: before.and_then(|before| before.written),
         };
         let changed = before.is_none_or(|before| before.state != state);
-        let limit = self.account_check.unwrap_or_default();
-        let limit = if limit.is_zero() { WRITTEN_EACH } else { limit };
-        if changed || known.written.is_none_or(|written| !is_younger(written, asked, limit)) {
-            self.is_to_be_written(subject);
+        let is_old = |written| !is_younger(written, asked, written_for);
+        if (changed || known.written.is_none_or(is_old)) && self.is_to_be_written(subject) {
             known.written = Some(asked);
         }
-        let falls = known.is_off() && !known.was_off;
+        let falls = known.is_off() && !known.was_off && may_be_open;
         self.known.insert(subject.to_owned(), known);
         if falls {
             self.falls(subject, state);
@@ -396,11 +423,14 @@ impl Owners {
         }
     }
 
-    fn is_to_be_written(&self, subject: &str) {
+    /// False if there is no room for him.
+    fn is_to_be_written(&self, subject: &str) -> bool {
         let mut unwritten = lock(&self.unwritten);
-        if self.are_checked() && unwritten.len() < MAX_WAITING {
+        let has_room = self.are_checked() && unwritten.len() < MAX_WAITING;
+        if has_room {
             unwritten.insert(subject.to_owned());
         }
+        has_room
     }
 
     /// What is to be written by now.

@@ -4,8 +4,11 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{Pipeline, WithdrawnFor, connected::Whom};
 use crate::{
+    clock::Timestamp,
     mailbox::{ProviderName, policy::WithdrawnWhy},
-    provision::{DirectorysPeople, OnWithdrawn, People, ProvidersPeople, Source, Sync},
+    provision::{
+        DirectorysPeople, OnAnswer, OnQuestion, OnWithdrawn, People, ProvidersPeople, Source, Sync,
+    },
 };
 
 impl Pipeline {
@@ -43,14 +46,41 @@ impl Pipeline {
             people,
             names: self.names(),
             home: self.current().settings.home.clone(),
-            on_withdrawn: self.on_withdrawn(),
+            on_withdrawn: self.on_withdrawn(name),
+            on_question: self.on_question(name),
         })
     }
 
-    /// Whoever is switched off by a sync loses his sessions like anybody else.
-    fn on_withdrawn(self: &Arc<Self>) -> OnWithdrawn {
-        let pipeline = Arc::clone(self);
-        Arc::new(move |address, why| {
+    /// What a sync hears of owners counts for their app passwords, too, and causes
+    /// no question.
+    fn on_question(self: &Arc<Self>, name: &ProviderName) -> OnQuestion {
+        let (pipeline, name) = (Arc::clone(self), name.clone());
+        Arc::new(move || -> OnAnswer {
+            let asked = Timestamp::now();
+            let connected = pipeline.registry.find(&name).ok();
+            let question = connected.as_ref().map(|one| one.owners.question());
+            let pipeline = Arc::clone(&pipeline);
+            Box::new(move |subject, state, may_be_open| {
+                let (Some(one), Some(question)) = (&connected, question) else { return };
+                // By other settings it is another's people by now.
+                let by_now = pipeline.registry.find(&one.source.name).ok();
+                if by_now.is_some_and(|by_now| Arc::ptr_eq(&by_now, one)) {
+                    one.owners.learn_listed(subject, state, asked, question, may_be_open);
+                }
+            })
+        })
+    }
+
+    /// Whoever is switched off by a sync loses his sessions like anybody else; who
+    /// was heard of as disabled or gone has lost them by that.
+    fn on_withdrawn(self: &Arc<Self>, name: &ProviderName) -> OnWithdrawn {
+        let (pipeline, name) = (Arc::clone(self), name.clone());
+        Arc::new(move |address, subject, why| {
+            let connected = pipeline.registry.find(&name).ok();
+            let known = connected.and_then(|one| one.owners.known(subject));
+            if known.is_some_and(|known| known.is_off()) {
+                return;
+            }
             let why = match why {
                 WithdrawnWhy::Missing => WithdrawnFor::OwnerGone,
                 WithdrawnWhy::Disabled => WithdrawnFor::OwnerDisabled,

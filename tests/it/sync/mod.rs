@@ -5,6 +5,8 @@ mod command;
 mod leaving;
 mod limits;
 mod listing;
+mod memberships;
+mod owners;
 mod renames;
 mod scheduled;
 
@@ -23,7 +25,10 @@ use dovegate::{
         provider::{Kind, MappedTemplate},
     },
     provision::{Order, Phase, Progress, ProvidersPeople, Source, Sync, Syncs},
-    store::{MailboxChange, MailboxFilter, MemoryStore, NewMailbox, Store, SyncLine, SyncOutcome},
+    store::{
+        MailboxChange, MailboxFilter, MemoryStore, NewMailbox, Store, SyncLine, SyncOutcome,
+        SyncScope,
+    },
 };
 use serde_json::{Value, json};
 
@@ -40,6 +45,8 @@ struct Realm {
     syncs: Syncs,
     /// Whoever lost his sessions, and why.
     withdrawn: Arc<Mutex<Vec<String>>>,
+    /// How owners stand, as it was heard.
+    owners: Arc<Mutex<Vec<String>>>,
 }
 
 /// The provider of example.org, as written.
@@ -90,8 +97,14 @@ impl Realm {
         let fake = FakeProvider::start();
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let provider = provider(&fake, change);
-        let realm =
-            Self { fake, store, provider, syncs: Syncs::default(), withdrawn: Arc::default() };
+        let realm = Self {
+            fake,
+            store,
+            provider,
+            syncs: Syncs::default(),
+            withdrawn: Arc::default(),
+            owners: Arc::default(),
+        };
         realm.domain("example.org", Some("corp"), |_| {}).await;
         realm.domain("example.com", Some("other"), |_| {}).await;
         for template in [
@@ -140,11 +153,28 @@ impl Realm {
             home: "/var/vmail/%d/%n".to_owned(),
             on_withdrawn: {
                 let withdrawn = Arc::clone(&self.withdrawn);
-                Arc::new(move |address, why| {
+                Arc::new(move |address, _, why| {
                     withdrawn.lock().unwrap().push(format!("{address} {}", why.name()));
                 })
             },
+            on_question: {
+                let owners = Arc::clone(&self.owners);
+                Arc::new(move || {
+                    let owners = Arc::clone(&owners);
+                    Box::new(move |subject, state, may_be_open| {
+                        let open = if may_be_open { " open" } else { "" };
+                        owners.lock().unwrap().push(format!("{subject} {state:?}{open}"));
+                    })
+                })
+            },
         }
+    }
+
+    /// What was heard of owners since this was asked last.
+    fn heard(&self) -> String {
+        let mut heard = std::mem::take(&mut *self.owners.lock().unwrap());
+        heard.sort();
+        heard.join(", ")
     }
 
     async fn run_by(&self, order: Order) -> Progress {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dovegate::store::{Settings, SledStore, SyncBy, SyncRun, SyncScope};
+use dovegate::store::{Settings, SledStore, SyncBy, SyncRun};
 
 use super::{command::served, *};
 use crate::{cli::json, support::daemon::Daemon};

@@ -10,6 +10,7 @@
 
 pub(crate) mod feed;
 pub(crate) mod keys;
+mod parts;
 pub(crate) mod people;
 mod serve;
 

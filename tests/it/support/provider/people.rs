@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Behaviour, FakeProvider, Seen};
+use super::{Behaviour, FakeProvider, Seen, parts::Parts};
 
 /// Where the token to ask with comes from.
 pub(crate) const TOKEN: &str = "/protocol/openid-connect/token";
@@ -27,6 +27,7 @@ type Change = Box<dyn FnOnce(&mut Vec<Value>) + Send>;
 /// A realm's people, in the order in which they are listed.
 #[derive(Default)]
 pub(super) struct People {
+    pub(super) parts: Parts,
     list: Vec<Value>,
     sees: Sees,
     pages: usize,
@@ -96,6 +97,9 @@ impl People {
         let (path, query) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
         if path == TOKEN && seen.method == "POST" {
             return Some(Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
+        }
+        if let Some(answer) = self.parts.answer(path, query) {
+            return Some(answer);
         }
         let rest = path.strip_prefix(USERS)?;
         if self.sees == Sees::Nothing || (self.sees == Sees::Nobody && rest.len() > 1) {
