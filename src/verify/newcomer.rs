@@ -246,7 +246,10 @@ impl Pipeline {
             }
             Checked::Bind(dn) => {
                 self.announce(case, user, password)?;
-                let Some(directory) = provider.directory() else { return Ok(person) };
+                let Some(directory) = provider.directory() else {
+                    let why = "only a directory checks passwords by a bind";
+                    return Err(case.unavailable(Cause::ProviderMalformed, why));
+                };
                 let right = timeout_at(Instant::now() + PATIENCE, directory.bind(dn, password));
                 let right = right.await.map_err(|_| outage_of(case, &slow()))?;
                 right.map_err(|unavailable| outage_of(case, &outage(unavailable)))?
