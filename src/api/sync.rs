@@ -206,14 +206,11 @@ pub(super) async fn start(
 impl State {
     /// Refuses a provider or directory whose settings are wrong.
     fn usable_source(&self, name: &ProviderName) -> Result<(), Error> {
-        match self.directory(name) {
-            Some(report) => {
-                report.directory.map_err(|problems| unusable("directory", name, &problems))?;
-            }
-            None => {
-                let settings = self.report(name)?.settings;
-                settings.map_err(|problems| unusable("provider", name, &problems))?;
-            }
+        if let Some(report) = self.directory(name) {
+            report.directory.map_err(|problems| unusable("directory", name, &problems))?;
+        } else {
+            let settings = self.report(name)?.settings;
+            settings.map_err(|problems| unusable("provider", name, &problems))?;
         }
         Ok(())
     }

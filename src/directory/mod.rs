@@ -35,7 +35,7 @@ pub struct Directory {
 
 /// Where it keeps its people.
 enum Asked {
-    PasswdFile(PasswdFile),
+    PasswdFile(Box<PasswdFile>),
     Ldap(Box<Ldap>),
 }
 
@@ -43,7 +43,7 @@ enum Asked {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Found {
     /// This person.
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// Nobody.
     Nobody,
     /// More than one: nobody can say whose it is.
@@ -167,7 +167,7 @@ impl Directory {
     /// Settings that only show to be wrong when they are used.
     pub fn open(settings: Settings) -> Result<Self, Problem> {
         let asked = match &settings.kind {
-            Kind::PasswdFile(file) => Asked::PasswdFile(PasswdFile::open(&settings, file)),
+            Kind::PasswdFile(file) => Asked::PasswdFile(PasswdFile::open(&settings, file).into()),
             Kind::Ldap(ldap) => Asked::Ldap(Ldap::open(&settings, ldap)?.into()),
         };
         Ok(Self { settings, asked })

@@ -146,13 +146,13 @@ impl PasswdFile {
                 if before.is_none() {
                     state.partial = snapshot.map(Arc::new);
                 }
-                self.failed(&mut state, problems);
+                Self::failed(&mut state, problems);
                 None
             }
         }
     }
 
-    fn failed(&self, state: &mut State, problems: Problems) {
+    fn failed(state: &mut State, problems: Problems) {
         let Problems { first, more } = problems;
         let said = state.failure.as_ref().is_some_and(|known| known.problems == first);
         let since = state.failure.as_ref().map_or_else(Timestamp::now, |known| known.since);
@@ -179,10 +179,10 @@ impl PasswdFile {
         let (good, partial) = self.snapshots();
         if let Some(good) = good {
             let found = good.find(address, &self.reading, &self.digests);
-            return Ok(found.map_or(Found::Nobody, |entry| Found::Entry(entry)));
+            return Ok(found.map_or(Found::Nobody, |entry| Found::Entry(entry.into())));
         }
         let found = partial.and_then(|one| one.find(address, &self.reading, &self.digests));
-        found.map(Found::Entry).ok_or_else(|| self.unread())
+        found.map(|entry| Found::Entry(entry.into())).ok_or_else(|| self.unread())
     }
 
     pub(super) fn begin(&self) -> Result<Place, Unavailable> {

@@ -145,7 +145,7 @@ impl Settings {
         let provisioning = check.provisioning(written);
         let kind = match written.kind {
             written::Kind::PasswdFile => check.passwd_file(written).map(Kind::PasswdFile),
-            written::Kind::Ldap => check.ldap(written).map(|ldap| Kind::Ldap(ldap.into())),
+            written::Kind::Ldap => Some(Kind::Ldap(check.ldap(written).into())),
         };
         let settings = kind.map(|kind| Self {
             name: name.clone(),
@@ -209,7 +209,7 @@ impl Check {
         Some(path.clone())
     }
 
-    fn ldap(&mut self, written: &Written) -> Option<Ldap> {
+    fn ldap(&mut self, written: &Written) -> Ldap {
         for key in file_keys(written) {
             self.problem(key, "kind ldap has none: it is for kind passwd-file");
         }
@@ -225,7 +225,7 @@ impl Check {
         };
         let names = written.name_attributes.clone();
         let account_check = self.time("account_check", written.account_check, 15 * 60, "1d");
-        Some(Ldap {
+        Ldap {
             urls: self.urls(written),
             starttls: written.starttls.unwrap_or(false),
             ca_pem,
@@ -253,7 +253,7 @@ impl Check {
             account_check: Some(account_check).filter(|time| !time.is_zero()),
             connect_timeout: self.timeout("connect_timeout", written.connect_timeout, 3),
             timeout: self.timeout("timeout", written.timeout, 5),
-        })
+        }
     }
 
     fn urls(&mut self, written: &Written) -> Vec<Url> {

@@ -37,7 +37,7 @@ pub(super) const MAX_ID_BYTES: usize = 512;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum LookedUp {
     /// This person.
-    Person(Person),
+    Person(Box<Person>),
     /// Nobody.
     Nobody,
     /// More than one.
@@ -224,7 +224,7 @@ impl Provider {
                 }
                 Ok(LookedUp::Nobody)
             }
-            [person] => Ok(LookedUp::Person(self.person(person, &reply)?)),
+            [person] => Ok(LookedUp::Person(self.person(person, &reply)?.into())),
             _ => Ok(LookedUp::Several),
         }
     }

@@ -166,36 +166,35 @@ impl Pipeline {
                 });
                 Ok(right)
             }
-            Err(outage) => self.bound_before(case, account, provider, dn, password, &outage),
+            Err(outage) => bound_before(case, account, provider, dn, password, &outage),
         }
     }
+}
 
-    /// The same without asking, where nobody can be asked.
-    pub(super) fn bound_before(
-        &self,
-        case: &mut Case<'_>,
-        account: &Account,
-        provider: &Connected,
-        dn: &Dn,
-        password: &Secret,
-        outage: &Outage,
-    ) -> Result<bool, Stop> {
-        let binds = &provider.binds;
-        let key = binds.key(account, dn, password);
-        // That we ask enough already says nothing of the directory.
-        if outage.cause != OutageCause::Busy && binds.last(&key, case.attempt.arrived) {
-            (case.stale, case.cached) = (true, true);
-            if !case.trace.is_on() {
-                provider.people.count_stale();
-            }
-            case.trace.note("password", Outcome::Ok, || format!("right before; {outage}"));
-            return Ok(true);
+/// The same without asking, where nobody can be asked.
+pub(super) fn bound_before(
+    case: &mut Case<'_>,
+    account: &Account,
+    provider: &Connected,
+    dn: &Dn,
+    password: &Secret,
+    outage: &Outage,
+) -> Result<bool, Stop> {
+    let binds = &provider.binds;
+    let key = binds.key(account, dn, password);
+    // That we ask enough already says nothing of the directory.
+    if outage.cause != OutageCause::Busy && binds.last(&key, case.attempt.arrived) {
+        (case.stale, case.cached) = (true, true);
+        if !case.trace.is_on() {
+            provider.people.count_stale();
         }
-        // It may be right by now; who tries many of them is guessing all the same.
-        case.guessed = binds.guessable.get(&binds.of_mailbox(account)).is_some();
-        case.trace.note("password", Outcome::Refused, || outage.detail.clone());
-        Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
+        case.trace.note("password", Outcome::Ok, || format!("right before; {outage}"));
+        return Ok(true);
     }
+    // It may be right by now; who tries many of them is guessing all the same.
+    case.guessed = binds.guessable.get(&binds.of_mailbox(account)).is_some();
+    case.trace.note("password", Outcome::Refused, || outage.detail.clone());
+    Err(case.unavailable(cause(outage.cause), outage.detail.clone()))
 }
 
 /// Asks the directory, together with whoever asks the same, and keeps what it says.

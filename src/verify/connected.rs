@@ -340,7 +340,7 @@ fn canonical(settings: &idp::Settings, claim: &str, names: &NameRules) -> Result
 /// What a directory says of an address.
 fn said_by(found: Result<Found, directory::Unavailable>) -> SaidOf {
     match found {
-        Ok(Found::Entry(entry)) => SaidOf::Good(Person::from(entry).into()),
+        Ok(Found::Entry(entry)) => SaidOf::Good(Person::from(*entry).into()),
         Ok(Found::Nobody) => SaidOf::Refused(NoPerson::Nobody.into()),
         Ok(Found::Several) => SaidOf::Refused(NoPerson::Several.into()),
         Err(unavailable) => SaidOf::Unavailable(outage(unavailable).into()),

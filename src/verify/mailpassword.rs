@@ -16,6 +16,7 @@ use super::{
     Cause, Pipeline, Reason, Verified, VerifiedBy,
     answers::is_younger,
     bearer::{PATIENCE, cause},
+    binds::bound_before,
     case::{Asking, Case, Stop},
     connected::Connected,
     people::{KnownPerson, NoPerson, Password, Person, SaidOf},
@@ -250,7 +251,7 @@ impl Pipeline {
         let right = match &person.password {
             Password::Hash(hash) => self.is_right(case, account.into(), hash, password).await?,
             Password::Bind(dn) => {
-                self.bound_before(case, account, provider, dn, password, outage)?;
+                bound_before(case, account, provider, dn, password, outage)?;
                 return Ok(last);
             }
             _ => return Err(outage_of(case, outage)),

@@ -89,7 +89,7 @@ pub(super) enum NoPerson {
 impl From<Result<LookedUp, Outage>> for SaidOf {
     fn from(found: Result<LookedUp, Outage>) -> Self {
         match found {
-            Ok(LookedUp::Person(person)) => Self::Good(Person::from(person).into()),
+            Ok(LookedUp::Person(person)) => Self::Good(Person::from(*person).into()),
             Ok(LookedUp::Nobody) => Self::Refused(NoPerson::Nobody.into()),
             Ok(LookedUp::Several) => Self::Refused(NoPerson::Several.into()),
             Err(outage) => Self::Unavailable(outage.into()),

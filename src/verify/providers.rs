@@ -268,7 +268,7 @@ fn read(
     // A later one of the same name takes the place of the earlier one.
     let all = stored.chain(declared).map(|(name, origin, settings)| {
         let provider =
-            settings.and_then(|settings| connect(before, settings, counted)).map_err(Into::into);
+            settings.and_then(|settings| connect(before, &settings, counted)).map_err(Into::into);
         (name, Entry { origin, is_directory: false, provider })
     });
     all.collect()
@@ -308,7 +308,7 @@ fn read_directories(
 
 fn connect(
     before: &Known,
-    settings: Arc<idp::Settings>,
+    settings: &idp::Settings,
     counted: &Counted,
 ) -> Result<Arc<Connected>, Vec<Problem>> {
     let same = before.get(&settings.name).and_then(|entry| entry.provider.as_ref().ok());
@@ -319,7 +319,7 @@ fn connect(
         return Ok(Arc::clone(same));
     }
     let figures = counted.requests(&settings.name);
-    let provider = idp::Provider::counting_in((*settings).clone(), figures);
+    let provider = idp::Provider::counting_in(settings.clone(), figures);
     let provider =
         provider.map_err(|outage| vec![Problem { key: "ca_file", reason: outage.to_string() }])?;
     Ok(Arc::new(Connected::to_provider(provider, counted)))

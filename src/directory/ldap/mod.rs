@@ -106,7 +106,7 @@ impl Ldap {
             [entry] if !said::is_cut_off(&reply) => {
                 let profile = self.reading.person(entry, Some(address)).map_err(malformed)?;
                 let password = Password::Bind(person::dn(entry).map_err(malformed)?);
-                Ok(Found::Entry(Entry { profile, password }))
+                Ok(Found::Entry(Entry { profile, password }.into()))
             }
             // There may be more.
             _ => Ok(Found::Several),

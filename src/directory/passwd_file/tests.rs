@@ -45,7 +45,7 @@ fn look(file: &PasswdFile) -> Option<Changes> {
 
 fn find(file: &PasswdFile, name: &str) -> Option<Entry> {
     match file.find(&Address::parse(&format!("{name}@example.org")).unwrap()).unwrap() {
-        Found::Entry(entry) => Some(entry),
+        Found::Entry(entry) => Some(*entry),
         Found::Nobody => None,
         Found::Several => panic!("several"),
     }
@@ -60,6 +60,15 @@ fn hash(entry: Option<Entry>) -> Option<String> {
 
 fn problems(file: &PasswdFile) -> Vec<String> {
     file.status().failure.map(|failure| failure.problems).unwrap_or_default()
+}
+
+/// So many lines.
+fn crowd(number: usize, hash: &str) -> String {
+    let mut text = String::new();
+    for number in 0..number {
+        let _ = writeln!(text, "u{number}@example.org:{hash}");
+    }
+    text
 }
 
 const ANN: &str = "ann@example.org:{PLAIN}a\n";
@@ -200,9 +209,7 @@ fn docker_mailservers_accounts_have_their_limits() {
 #[tokio::test]
 async fn everybody_is_listed_once() {
     let rig = Rig::new("passwd-file", "");
-    let text: String =
-        (0..250).map(|number| format!("u{number}@example.org:{{PLAIN}}x\n")).collect();
-    rig.says(&text);
+    rig.says(&crowd(250, "{PLAIN}x"));
     let settings = Settings::mean(&"accounts".parse().unwrap(), &rig.written).unwrap();
     let directory = Directory::open(settings).unwrap();
     let (mut listing, mut all) = (Listing::default(), std::collections::BTreeSet::new());
@@ -224,12 +231,11 @@ async fn everybody_is_listed_once() {
 fn a_large_file_takes_little_memory() {
     let rig = Rig::new("passwd-file", "");
     let hash = format!("{{SHA512-CRYPT}}$6$saltsalt$${}", "h".repeat(86));
-    let text: String =
-        (0..100_000).map(|number| format!("user{number}@example.org:{hash}\n")).collect();
+    let text = crowd(100_000, &hash);
     rig.says(&text);
     let file = rig.open();
     assert_eq!(file.status().entries, Some(100_000));
-    assert!(find(&file, "user77777").is_some());
+    assert!(find(&file, "u77777").is_some());
     let (good, _) = file.snapshots();
     assert!(good.unwrap().bytes() < text.len() + 2 * 1024 * 1024);
 }

@@ -94,7 +94,7 @@ async fn one_request_says_who_has_an_address() {
         mailpassword: Mailpassword::Hash("{PLAIN}tea".to_owned().into()),
     };
     for _ in 0..3 {
-        assert_eq!(look_up(&provider).await, Ok(LookedUp::Person(expected.clone())));
+        assert_eq!(look_up(&provider).await, Ok(LookedUp::Person(expected.clone().into())));
     }
     assert_eq!((fake.count(TOKEN), fake.count(USERS), fake.count_all()), (1, 3, 4));
     let seen = &fake.seen(USERS)[0];

@@ -24,7 +24,7 @@ fn address(text: &str) -> Address {
 
 async fn found(directory: &Directory, text: &str) -> Entry {
     match directory.find(&address(text)).await.unwrap() {
-        Found::Entry(entry) => entry,
+        Found::Entry(entry) => *entry,
         other => panic!("{text}: {other:?}"),
     }
 }
