@@ -28,7 +28,9 @@ pub struct Follower {
 pub struct Plan {
     /// The mailbox as it would be.
     pub account: Account,
-    /// Template of one that would be made; none where one that he has is renamed.
+    /// It would be made; else one that he has gets this address.
+    pub is_new: bool,
+    /// Template of one that would be made, where there is one.
     pub template: Option<TemplateName>,
     write: MailboxWrite,
     line: SyncLine,
@@ -123,12 +125,12 @@ impl Follower {
         line: SyncLine,
         now: Timestamp,
     ) -> Result<Result<Plan, NotMade>, store::Error> {
-        let template = match &write {
-            MailboxWrite::Create(new) => new.template.clone(),
-            MailboxWrite::Replace { .. } => None,
+        let (is_new, template) = match &write {
+            MailboxWrite::Create(new) => (true, new.template.clone()),
+            MailboxWrite::Replace { .. } => (false, None),
         };
         match self.store.rehearse(write.clone(), now).await {
-            Ok(Written { account, .. }) => Ok(Ok(Plan { account, template, write, line })),
+            Ok(Written { account, .. }) => Ok(Ok(Plan { account, is_new, template, write, line })),
             Err(error) => not_made(error, &line).map(Err),
         }
     }

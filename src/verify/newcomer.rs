@@ -333,9 +333,10 @@ impl Pipeline {
 
 /// Whether the mailbox that would be made would let this login in.
 fn would_do(case: &mut Case<'_>, source: &Source, plan: &Plan) -> Result<(), Stop> {
-    let Plan { account, template, .. } = plan;
+    let Plan { account, is_new, template, .. } = plan;
     let words = match template {
         Some(template) => format!("it would be made by template {template}"),
+        None if *is_new => "it would be made, without a template".to_owned(),
         None => "the person's mailbox would get this address".to_owned(),
     };
     case.trace.note("provisioning", Outcome::Ok, || format!("{words}, by {}", source.name));

@@ -600,6 +600,35 @@ async fn a_removed_mailbox_is_made_anew_by_a_new_answer_alone() {
     assert_eq!(corp.look_ups(), 3);
 }
 
+/// Who stands in a passwd-file gets his mailbox by his first login, too, before
+/// any provider of the domain is asked.
+#[tokio::test]
+async fn a_directory_makes_mailboxes_for_its_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    std::fs::write(&path, format!("{BOB}:{}\n", bcrypt("looking glass"))).unwrap();
+    let written = format!(
+        "kind = \"passwd-file\"\npath = \"{}\"\ndomains = [\"example.org\"]\nimport_users = false",
+        path.display()
+    );
+    let written: crate::directory::Written = toml::from_str(&written).unwrap();
+    let directory = crate::directory::Settings::mean(&name("file"), &written).unwrap();
+    let rig = Rig::with(Settings { directories: vec![directory.into()], ..settings() }).await;
+    for (attempt, expected) in [
+        (password(BOB, "wrong"), "wrong_password"),
+        (password("cleo@example.org", "looking glass"), "unknown_user"),
+    ] {
+        let detail = rig.refuses(attempt, expected).await;
+        assert!(detail.starts_with("file: "), "{detail}");
+    }
+    let (_, trace) = rig.pipeline.explain(bobs()).await;
+    assert!(trace.sentence.contains("it would be made"), "{}", trace.sentence);
+    let Verdict::Verified(verified) = rig.check(bobs(), "ok").await else { panic!() };
+    assert_eq!(verified.by(), &VerifiedBy::Directory(name("file")));
+    assert_eq!(rig.bound(BOB).await.as_deref(), Some("file/bob@example.org"));
+    rig.check(over("pop3", bobs()), "ok").await;
+}
+
 /// What an administrator does while the provider is asked counts.
 #[tokio::test]
 async fn what_changes_under_way_counts() {
