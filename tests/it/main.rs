@@ -13,6 +13,7 @@ mod cli_server;
 mod conformance;
 mod contrib;
 mod directory;
+mod directory_ldap;
 mod fail2ban;
 mod fixtures;
 mod fuzz_seeds;

@@ -411,7 +411,9 @@ async fn pass_on(
         };
         let awaited = *shared.awaited.lock().expect("no holder panics");
         if let Err(bad) = guard::check(&message, awaited) {
-            return (Cause::Malformed, bad.to_owned());
+            let left = bad == guard::GOODBYE;
+            let cause = if left { Cause::Unreachable } else { Cause::Malformed };
+            return (cause, bad.to_owned());
         }
         if let Err(error) = answered.write_all(&message).await {
             return (Cause::Unreachable, error.to_string());

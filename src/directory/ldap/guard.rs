@@ -41,6 +41,9 @@ pub(super) enum Awaited {
 /// Why a message is none, in words.
 pub(super) type Bad = &'static str;
 
+/// What has the number 0 is no answer: the server takes its leave (RFC 4511 §4.4.1).
+pub(super) const GOODBYE: Bad = "it ended the connection";
+
 /// The next message, and no byte more.
 ///
 /// # Errors
@@ -50,6 +53,9 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Ve
     let invalid = |bad| io::Error::new(io::ErrorKind::InvalidData, bad);
     let mut message = Vec::new();
     let whole = loop {
+        if message.first().is_some_and(|tag| *tag != SEQUENCE) {
+            return Err(invalid("something that is not LDAP"));
+        }
         if let Some(header) = header(&message).map_err(invalid)? {
             break header.len + header.content;
         }
@@ -69,7 +75,7 @@ pub(super) fn check(message: &[u8], awaited: Awaited) -> Result<(), Bad> {
     let mut whole = Reader(message);
     let mut members = whole.member(SEQUENCE)?;
     if members.number(INTEGER)? == 0 {
-        return Err("it ended the connection");
+        return Err(GOODBYE);
     }
     let (operation, content) = members.any()?;
     match (awaited, operation) {

@@ -131,13 +131,12 @@ impl Pool {
     }
 
     async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Unavailable> {
-        match timeout_at(deadline.into(), self.places.acquire()).await {
-            Ok(place) => Ok(place.expect("nobody closes it")),
-            Err(_) => {
-                let detail = format!("{MAX_CONNECTIONS} questions are under way already");
-                Err(Unavailable::new(Cause::Busy, detail))
-            }
-        }
+        let waited = timeout_at(deadline.into(), self.places.acquire()).await;
+        let Ok(place) = waited else {
+            let detail = format!("{MAX_CONNECTIONS} questions are under way already");
+            return Err(Unavailable::new(Cause::Busy, detail));
+        };
+        Ok(place.expect("nobody closes it"))
     }
 
     fn kept(&self) -> Option<(usize, Connection)> {

@@ -75,7 +75,7 @@ fn what_was_not_asked_for_is_refused() {
     is_refused(&entry(&[]), Awaited::Bind, nobody);
     is_refused(&result(BIND_RESPONSE, 0, b""), Awaited::Search, nobody);
     is_refused(&result(BIND_RESPONSE, 0, b""), Awaited::Nothing, nobody);
-    is_refused(&message(0, EXTENDED_RESPONSE, &[]), Awaited::Bind, "it ended the connection");
+    is_refused(&message(0, EXTENDED_RESPONSE, &[]), Awaited::Bind, GOODBYE);
 }
 
 #[test]
