@@ -35,5 +35,6 @@ fn a_new_person_has_a_mailbox_after_the_interval() {
     });
     assert_eq!(run["done"], json!({ "created": 1, "withdrawn": 1 }), "{run}");
     house.opens("nina@example.org", "tea");
-    house.keeps_out("mara@example.org", "tea", "receive_only");
+    assert_eq!(house.json(&["mailbox", "show", "mara@example.org"])["state"], "receive_only");
+    house.keeps_out("mara@example.org", "tea", "disabled_at_provider");
 }

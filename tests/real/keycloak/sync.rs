@@ -135,7 +135,7 @@ fn they_change(house: &House, realm: &Realm<'_>) {
     let off = "receive_only";
     assert_eq!(states, ["active", off, off, off, off, "active", "disabled"]);
     assert_eq!(house.json(&["mailbox", "show", &address(9_000)])["template"], "T1");
-    house.keeps_out(&address(120), &password(120), off);
+    house.keeps_out(&address(120), &password(120), "disabled_at_provider");
     for number in 100..150 {
         change(realm, number, &json!({ "enabled": true }));
     }

@@ -50,7 +50,7 @@ impl<'k> Realm<'k> {
             // Keycloak writes each new realm into the rights of who administrates all.
             static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
             let _only_us = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-            keycloak.administrate(&Method::POST, "", &realm).good();
+            keycloak.administrate(Method::POST, "", &realm).good();
         }
         let realm = Self { keycloak, name: name.to_owned() };
         realm.attributes_are_administrators();
@@ -59,7 +59,7 @@ impl<'k> Realm<'k> {
 
     /// A request to its Admin REST API.
     pub fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
-        self.keycloak.administrate(&method, &format!("/{}/{path}", self.name), body)
+        self.keycloak.administrate(method, &format!("/{}/{path}", self.name), body)
     }
 
     /// What stands there.
@@ -169,11 +169,14 @@ impl<'k> Realm<'k> {
 
 impl Keycloak {
     /// A request to the Admin REST API; `path` is what follows `realms`.
-    fn administrate(&self, method: &Method, path: &str, body: &Value) -> Answer {
+    fn administrate(&self, method: Method, path: &str, body: &Value) -> Answer {
         let url = format!("{}/admin/realms{path}", self.url());
-        let send = |token: &str| http::send_json(method.clone(), &url, token, body);
-        let answer = send(&self.keeper(false));
+        let send = |method: Method, token: &str| http::send_json(method, &url, token, body);
+        let answer = send(method.clone(), &self.keeper(false));
         // Its token is over, or was made before the realm was.
-        if [401, 403].contains(&answer.status) { send(&self.keeper(true)) } else { answer }
+        match answer.status {
+            401 | 403 => send(method, &self.keeper(true)),
+            _ => answer,
+        }
     }
 }
