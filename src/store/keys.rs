@@ -32,6 +32,8 @@ pub(super) const SYNC_LINES: u8 = 5;
 pub(super) const SYNC_NOTE: u8 = 6;
 /// How many of them there ever were, by provider.
 pub(super) const SYNC_NOTES_HEAD: u8 = 7;
+/// Ids of the mailboxes that were renamed, by the home that each has kept.
+pub(super) const KEPT_HOME: u8 = 8;
 /// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
 pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
@@ -158,6 +160,11 @@ pub(super) fn line_of(key: &[u8]) -> Result<u64, Error> {
         Some(line) => Ok(u64::from_be_bytes(*line)),
         None => Err(Error::engine("a key that should end in a line's number does not")),
     }
+}
+
+/// Key of whose home this is since a rename.
+pub(super) fn kept_home(home: &str) -> Vec<u8> {
+    key(KEPT_HOME, &[home.as_bytes()])
 }
 
 /// Key of the app passwords that a mailbox brought along.

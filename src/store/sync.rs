@@ -415,6 +415,7 @@ fn rename(draft: &mut Draft<impl Engine>, old: &Mailbox, new: &Mailbox) -> Resul
         draft.get(&key)?.ok_or_else(|| Error::engine("a mailbox lacks what lies under its id"))?;
     draft.put(key, &Holdings { address: new.address.clone(), ..holdings })?;
     draft.remove(keys::mailbox(&old.address));
+    write::keep_home(draft, new)?;
     write::replace_mailbox(draft, old, new)
 }
 

@@ -166,6 +166,11 @@ fn import_mailbox(draft: &mut Draft<impl Engine>, mut new: Mailbox) -> Result<()
         let text = format!("{} cannot have id {}: it belongs to {other}", new.address, new.id);
         return Err(Error::Conflict(text));
     }
+    // It does not say who was renamed: whose home names another, was.
+    let own = [new.address.as_str(), new.address.local_part()];
+    if !new.home.iter().flat_map(|home| home.split('/')).any(|part| own.contains(&part)) {
+        write::keep_home(draft, &new)?;
+    }
     match draft.get::<Mailbox>(&keys::mailbox(&new.address))? {
         Some(old) if old.id == new.id => {
             // They stay, whatever the file has.

@@ -153,7 +153,7 @@ pub(super) fn remove_template(
 pub(super) fn create_mailbox(
     draft: &mut Draft<impl Engine>,
     id: MailboxId,
-    new: NewMailbox,
+    mut new: NewMailbox,
     now: Timestamp,
 ) -> Result<Account, Error> {
     let name = new.address.domain();
@@ -162,6 +162,12 @@ pub(super) fn create_mailbox(
         return Err(Error::taken("mailbox", &new.address));
     }
     let template = new.template.as_ref().map(|name| template(draft, name)).transpose()?;
+    // Nobody reads the mail of whom his address was.
+    if let Some(home) = &mut new.home
+        && is_kept(draft, home)?
+    {
+        *home = format!("{home}-{id}");
+    }
     let mailbox = apply::new_mailbox(id, new, template.as_ref(), now);
     apply::check_room(&domain, &tally(draft, &name)?, mailbox.quota)?;
     insert_mailbox(draft, &mailbox)?;
@@ -402,6 +408,22 @@ pub(super) fn replace_mailbox(
         tally.take(old.quota);
         tally.add(new.quota);
     })
+}
+
+/// Notes that a mailbox has a home that was made for another address.
+pub(super) fn keep_home(draft: &mut Draft<impl Engine>, mailbox: &Mailbox) -> Result<(), Error> {
+    match &mailbox.home {
+        Some(home) => draft.put(keys::kept_home(home), &mailbox.id),
+        None => Ok(()),
+    }
+}
+
+/// Whether the home is one that a renamed mailbox still has.
+fn is_kept(draft: &Draft<impl Engine>, home: &str) -> Result<bool, Error> {
+    let Some(id) = draft.get::<MailboxId>(&keys::kept_home(home))? else { return Ok(false) };
+    let Some(holder) = draft.get::<Holdings>(&keys::holdings(id))? else { return Ok(false) };
+    let mailbox: Option<Mailbox> = draft.get(&keys::mailbox(&holder.address))?;
+    Ok(mailbox.is_some_and(|mailbox| mailbox.home.as_deref() == Some(home)))
 }
 
 /// Keeps the list of what is bound to a person true. By id, so that a rename

@@ -13,7 +13,7 @@ use crate::{
         Mailbox, NamedProvider, Quota, Template,
         provider::{MappedTemplate, Renames},
     },
-    store::{DomainUse, UseFilter},
+    store::{DomainUse, MailboxWrite, UseFilter},
 };
 
 const BOB: &str = "bob@example.org";
@@ -662,4 +662,26 @@ async fn what_changes_under_way_counts() {
     };
     let (decision, ()) = tokio::join!(rig.decide(bobs()), during);
     assert_eq!(word(&decision.verdict), "wrong_password");
+}
+
+/// Who has a mailbox keeps its folder when he gets another address. Whoever has his
+/// old one then shall not read his mail.
+#[tokio::test]
+async fn who_has_the_address_of_somebody_renamed_does_not_get_his_folder() {
+    let (rig, corp) = Rig::with_bob().await;
+    rig.check(bobs(), "ok").await;
+    let first = rig.mailbox(BOB).await.unwrap();
+    let new = Mailbox { address: address("robert@example.org"), ..Mailbox::clone(&first) };
+    let write = MailboxWrite::Replace { old: Arc::clone(&first), new: Box::new(new) };
+    rig.store.carry_out(write, NOW).await.unwrap();
+    corp.has(BOB, json!({ "id": "another" }));
+    rig.check(later(200, bobs()), "ok").await;
+    let second = rig.mailbox(BOB).await.unwrap();
+    assert!(first.home.is_some() && second.id != first.id);
+    assert_ne!(second.home, first.home);
+    // Where that one is gone, its folder is nobody's.
+    rig.store.remove_mailbox(&address("robert@example.org")).await.unwrap();
+    rig.store.remove_mailbox(&address(BOB)).await.unwrap();
+    rig.check(later(400, bobs()), "ok").await;
+    assert_eq!(rig.mailbox(BOB).await.unwrap().home, first.home);
 }
