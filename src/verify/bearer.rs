@@ -78,7 +78,9 @@ impl Pipeline {
             claimed.may_have(case, &account)?;
             self.bound(case, account, claimed).await?
         };
-        if is_new {
+        // What was signed once does not show that somebody is back.
+        let withdrawn = account.mailbox.policy.withdrawn.is_some();
+        if is_new && (good.revocation_is_shown || !withdrawn) {
             let profile = Profile { email: Some(user.to_string()), ..good.profile.clone() };
             account = self.followed(case, account, &provider, &profile).await?;
         }

@@ -48,6 +48,8 @@ pub(super) struct Good {
     pub(super) expires: Option<Timestamp>,
     /// The session that it belongs to at the provider, where that is known.
     pub(super) session: Option<String>,
+    /// What was revoked would have been refused.
+    pub(super) revocation_is_shown: bool,
 }
 
 impl Good {
@@ -59,13 +61,22 @@ impl Good {
         token: Token,
         canonical: impl FnOnce(&str) -> Result<Address, String>,
     ) -> Result<Self, &'static str> {
-        let Token { subject, user, user_is_verified, profile, expires, session, .. } = token;
+        let Token { revocation_is_shown, expires, session, .. } = token;
+        let Token { subject, user, user_is_verified, profile, .. } = token;
         if let Some(why) = unfit_subject(&subject) {
             return Err(why);
         }
         let user =
             user.as_deref().map_or_else(|| Err("the token names no user".to_owned()), canonical);
-        Ok(Self { subject, user, user_is_verified, profile: *profile, expires, session })
+        Ok(Self {
+            subject,
+            user,
+            user_is_verified,
+            profile: *profile,
+            expires,
+            session,
+            revocation_is_shown,
+        })
     }
 
     /// Whether it speaks of this user.

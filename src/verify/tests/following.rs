@@ -1,5 +1,7 @@
 //! Mailboxes follow a new answer of their provider.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::json;
 
 use super::{
@@ -11,8 +13,9 @@ use super::{
 use crate::{
     idp::{Happened, Happening, Polled},
     mailbox::{
-        Quota,
+        NamedProvider, Provider, Quota,
         policy::{Withdrawn, WithdrawnWhy},
+        provider::{Kind, Method},
     },
     verify::owners::Wanted,
 };
@@ -153,6 +156,55 @@ async fn whoever_is_back_logs_in_at_once() {
     rig.check(bobs(300), "receive_only").await;
     corp.says(None);
     rig.check(bobs(400), "ok").await;
+}
+
+/// A provider of which only the keys are asked for.
+async fn signs(
+    shared: Arc<serde_json::Value>,
+    asked: super::http::Asked,
+) -> (u16, serde_json::Value) {
+    let base = format!("http://{}", asked.host);
+    let configuration = json!({ "issuer": base, "jwks_uri": format!("{base}/keys") });
+    let is_keys = asked.path == "/keys";
+    (200, if is_keys { json!({ "keys": [*shared] }) } else { configuration })
+}
+
+/// What is signed once says nothing of what became of somebody since.
+#[tokio::test]
+async fn a_signature_brings_nobody_back() {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let jwk = json!({
+        "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": "1",
+        "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw()),
+    });
+    let url = super::http::listen(&Arc::new(jwk), signs).await;
+    let rig = Rig::new().await;
+    let mut written = Provider::new(Kind::Oidc);
+    written.server_url = Some(url.clone());
+    written.methods = vec![Method::Jwt];
+    written.client_id = Some("dovegate".to_owned());
+    rig.connect(NamedProvider { name: name("corp"), provider: written }).await;
+    rig.speaks("corp", "example.org").await;
+    rig.belongs("ann@example.org", "corp").await;
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = |id: &str| {
+        let claims = json!({
+            "iss": url, "sub": "1", "email": "ann@example.org", "email_verified": true,
+            "azp": "dovegate", "aud": "dovegate", "exp": NOW.0 / 1000 + 3600, "jti": id,
+            "scope": "openid email", "typ": "Bearer",
+        });
+        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": "1" });
+        let message = format!("{}.{}", part(header), part(claims));
+        let private = EncodingKey::from_ed_der(pair.serialized_der());
+        let signature = crypto::sign(message.as_bytes(), &private, Algorithm::EdDSA).unwrap();
+        format!("{message}.{signature}")
+    };
+    rig.check(bearer("ann@example.org", &signed("1")), "ok").await;
+    rig.withdraw("ann@example.org").await;
+    rig.check(later(100, bearer("ann@example.org", &signed("1"))), "receive_only").await;
+    rig.check(later(200, bearer("ann@example.org", &signed("2"))), "receive_only").await;
+    let ann = rig.mailbox("ann@example.org").await.unwrap();
+    assert!(ann.state == MailboxState::ReceiveOnly && ann.policy.withdrawn.is_some());
 }
 
 #[tokio::test]

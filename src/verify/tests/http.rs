@@ -14,6 +14,7 @@ pub(super) struct Asked {
     /// With its query.
     pub(super) path: String,
     pub(super) body: String,
+    pub(super) host: String,
 }
 
 /// Answers with the status and the JSON that `answer` makes of what is asked; gives
@@ -54,9 +55,13 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
         });
+        let host = head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case("host").then(|| value.trim().to_owned())
+        });
         if body.len() >= length.unwrap_or(0) {
             let path = head.split(' ').nth(1)?.to_owned();
-            return Some(Asked { path, body: body.to_owned() });
+            return Some(Asked { path, body: body.to_owned(), host: host.unwrap_or_default() });
         }
     }
 }
