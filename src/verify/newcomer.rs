@@ -25,7 +25,7 @@ use super::{
         Checked, Shown, ask, checked_by, may_ask_again, may_be_mended, outage_of, refused, slow,
         too_many,
     },
-    people::{NoPerson, Person, SaidOf},
+    people::{NoPerson, Password, Person, SaidOf},
     person::unfit_subject,
     rechecks::Asker,
     tokens,
@@ -200,7 +200,9 @@ impl Pipeline {
         let key = provider.people.key(user.as_str().as_bytes());
         let now = case.attempt.arrived;
         let known = provider.people.fresh(&key, now).filter(|_| !case.trace.is_on());
-        let Some(known) = known else { return Ok(()) };
+        // A bind is a question of its own: it has its turn, and is asked once.
+        let is_bound = |said: &SaidOf| matches!(said, SaidOf::Good(person) if matches!(person.password, Password::Bind(_)));
+        let Some(known) = known.filter(|known| !is_bound(&known.said)) else { return Ok(()) };
         let tried = self.weigh_newcomer(case, user, provider, &known.said, shown).await;
         let Err(stop) = tried else { return Ok(()) };
         if known.is_of_just_now(now, &provider.settings) || !may_be_mended(stop) {

@@ -8,6 +8,7 @@ mod following;
 mod http;
 mod imported;
 mod keycloak;
+mod ldap;
 mod mailpassword;
 mod newcomers;
 mod owners;
