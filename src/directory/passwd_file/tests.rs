@@ -239,3 +239,13 @@ fn a_large_file_takes_little_memory() {
     let (good, _) = file.snapshots();
     assert!(good.unwrap().bytes() < text.len() + 2 * 1024 * 1024);
 }
+
+/// Where no state was good yet, nobody can say which of two lines is meant.
+#[test]
+fn of_two_lines_neither_counts_before_there_is_a_good_state() {
+    let rig = Rig::new("passwd-file", "");
+    rig.says(&format!("{ANN}{BOB}{}", ANN.replace("}a", "}other")));
+    let file = rig.open();
+    assert!(file.find(&Address::parse("ann@example.org").unwrap()).is_err());
+    assert_eq!(hash(find(&file, "bob")).as_deref(), Some("{PLAIN}b"));
+}
