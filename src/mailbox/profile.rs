@@ -5,6 +5,21 @@ use std::collections::BTreeMap;
 
 use super::Quota;
 
+/// Longest id of a person, in bytes (OpenID Connect Core §2, `sub`).
+const MAX_SUBJECT_BYTES: usize = 255;
+
+/// What is wrong with a person's id, if anything is.
+pub fn unfit_subject(subject: &str) -> Option<&'static str> {
+    if subject.is_empty() {
+        return Some("the person's id is empty");
+    }
+    if subject.len() > MAX_SUBJECT_BYTES {
+        return Some("the person's id is longer than 255 bytes");
+    }
+    let control = subject.chars().any(char::is_control);
+    control.then_some("the person's id has a control character")
+}
+
 /// A person as told. Nothing of it is believed yet: the address is not canonical,
 /// and may be outside the domains for which the source speaks.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -24,7 +24,10 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::Ids,
-    mailbox::{Address, DomainName, NameRules, OwnerState, Profile, policy::WithdrawnWhy},
+    mailbox::{
+        Address, DomainName, NameRules, OwnerState, Profile, policy::WithdrawnWhy,
+        profile::unfit_subject,
+    },
     store::{
         self, MailboxFilter, MailboxWrite, Store, SyncAction, SyncBy, SyncLine, SyncOutcome,
         SyncRun, SyncScope, SyncStep,
@@ -38,6 +41,8 @@ const MAX_PEOPLE: usize = 1_000_000;
 /// People who are asked for by their id at the same time: logins need the
 /// provider, too.
 const LOOK_UPS: usize = 4;
+/// Pages in a row that may bring nobody who was not there before.
+const MAX_IDLE_PAGES: usize = 1_000;
 
 /// What a run works on.
 pub struct Sync {
@@ -306,13 +311,18 @@ impl Run<'_> {
     }
 
     async fn people(&mut self) -> Result<(), Stop> {
+        let mut idle = 0;
         loop {
+            let before = self.seen.len();
             let seen = |subject: &str| self.seen.has(subject);
             let heard = (self.sync.on_question)();
             let page = unless_stopped(self.stop, self.sync.people.next_page(&seen)).await?;
             let Some(page) = page? else { return Ok(()) };
             let (mut steps, mut owners) = (Vec::new(), Vec::new());
             for person in &page {
+                if let Some(why) = unfit_subject(&person.subject) {
+                    return Err(Unheard(why.to_owned()).into());
+                }
                 if !self.seen.add(&person.subject) {
                     continue;
                 }
@@ -325,6 +335,10 @@ impl Run<'_> {
             }
             if self.seen.len() > MAX_PEOPLE {
                 return Err(Stop::TooMany);
+            }
+            idle = if self.seen.len() == before { idle + 1 } else { 0 };
+            if idle > MAX_IDLE_PAGES {
+                return Err(Unheard("its list of people does not end".to_owned()).into());
             }
             self.record.page(steps).await?;
             // By now everybody has his mailbox who was bound to it just now.
@@ -505,3 +519,6 @@ impl Run<'_> {
         self.progress.send_modify(|progress| progress.run = self.record.run.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

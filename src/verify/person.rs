@@ -8,26 +8,12 @@ use super::{
     judge::store_failed,
     trace::Outcome,
 };
+pub(super) use crate::mailbox::profile::unfit_subject;
 use crate::{
     clock::Timestamp,
     mailbox::{Binding, ProviderName},
     store::{self, Account},
 };
-
-/// Longest id of a person, in bytes (OpenID Connect Core §2, `sub`).
-const MAX_SUBJECT_BYTES: usize = 255;
-
-/// What is wrong with a person's id, if anything is.
-pub(super) fn unfit_subject(subject: &str) -> Option<&'static str> {
-    if subject.is_empty() {
-        return Some("the person's id is empty");
-    }
-    if subject.len() > MAX_SUBJECT_BYTES {
-        return Some("the person's id is longer than 255 bytes");
-    }
-    let control = subject.chars().any(char::is_control);
-    control.then_some("the person's id has a control character")
-}
 
 /// Who claims a mailbox by what a provider says.
 pub(super) struct Claimed<'p> {
