@@ -109,6 +109,8 @@ impl Provider {
         let by_value = provisioning.mapping.iter().any(|one| matches!(one.by, MappedBy::Value(_)));
         if profile.template_values.is_none() && by_value {
             let person = self.look_up_by_id(&profile.subject).await?;
+            // A signature does not show what became of him.
+            profile.enabled &= person.as_ref().is_some_and(|person| person.profile.enabled);
             profile.template_values = person.and_then(|person| person.profile.template_values);
         }
         let deadline = Instant::now() + LIMIT;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     mailbox::{
-        Mailbox, NamedProvider, Quota, Template,
+        Mailbox, NamedProvider, Profile, Quota, Template,
         provider::{MappedTemplate, Renames},
     },
     store::{DomainUse, MailboxWrite, UseFilter},
@@ -684,4 +684,18 @@ async fn who_has_the_address_of_somebody_renamed_does_not_get_his_folder() {
     rig.store.remove_mailbox(&address(BOB)).await.unwrap();
     rig.check(later(400, bobs()), "ok").await;
     assert_eq!(rig.mailbox(BOB).await.unwrap().home, first.home);
+}
+
+/// What is told of somebody may be a token that was signed before.
+#[tokio::test]
+async fn who_is_disabled_or_gone_when_he_is_asked_about_is_not_enabled() {
+    let (rig, corp) = Rig::with_bob().await;
+    let provider = rig.pipeline.provider(&name("corp")).unwrap();
+    let told = async || {
+        let subject = format!("id of {BOB}");
+        provider.complete(Profile { subject, enabled: true, ..Profile::default() }).await.unwrap()
+    };
+    assert!(told().await.enabled);
+    corp.has(BOB, json!({ "enabled": false }));
+    assert!(!told().await.enabled);
 }
