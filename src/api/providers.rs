@@ -207,11 +207,29 @@ impl State {
         Ok(views)
     }
 
+    /// Refuses where mailboxes still have the provider as their auth source, or
+    /// belong to people there: another provider of the same name would be taken for
+    /// it. Whoever takes it behind our back needs a domain that names it.
+    async fn nobody_follows(&self, name: &ProviderName) -> Result<(), Error> {
+        let found = self.store.followers(name).await?;
+        let Some(first) = &found.first else { return Ok(()) };
+        let domain = first.domain_str();
+        Err(Error::new(
+            Code::Conflict,
+            format!(
+                "provider {name} is the auth source of {} mailboxes, and {} belong to people there \
+                 ({first} is one of them): \"dovegate domain auth-source {domain} local --unbind\" \
+                 makes those of {domain} local and nobody's",
+                found.mailboxes, found.bound
+            ),
+        ))
+    }
+
     /// The same after it was made, or asks another server by now: whose ids there
     /// are the old one's is not known.
     async fn new_provider_view(&self, name: &ProviderName) -> Result<View, Error> {
         let mut view = self.provider_view(name).await?;
-        let bound = self.store.bound_to(name).await?;
+        let bound = self.store.followers(name).await?.bound;
         if bound > 0 {
             view.warnings.push(format!(
                 "{bound} mailboxes belong to people of a provider of this name as it was before. \
@@ -426,6 +444,7 @@ pub(super) async fn remove(
     let name = name_of(&name)?;
     let _only_us = unchanged().await;
     state.not_in_file(&name)?;
+    state.nobody_follows(&name).await?;
     state.store.remove_provider(&name).await?;
     caller.changed("provider remove", &name);
     state.pipeline.load_providers().await?;

@@ -113,11 +113,6 @@ pub(super) fn bound(person: &Binding) -> Vec<u8> {
     key(BOUND, &[person.provider.as_str().as_bytes(), &[0], person.subject.as_bytes()])
 }
 
-/// What the keys of what is bound to a provider's people begin with.
-pub(super) fn bound_at(provider: &ProviderName) -> Vec<u8> {
-    key(BOUND, &[provider.as_str().as_bytes(), &[0]])
-}
-
 /// What the keys of all runs of a provider begin with.
 pub(super) fn sync_runs(provider: &ProviderName) -> Vec<u8> {
     key(SYNC_RUN, &[provider.as_str().as_bytes(), &[0]])

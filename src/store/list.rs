@@ -9,7 +9,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Error, MailboxFilter, Mask, UseFilter, UseRow,
+    Error, Followers, MailboxFilter, Mask, UseFilter, UseRow,
     engine::{self, Engine, end_of},
     history::{Diary, Rows, Use},
     keys,
@@ -71,41 +71,21 @@ pub(super) fn mailboxes(
     Ok(found)
 }
 
-/// Refuses where mailboxes still have the provider as their auth source, or belong
-/// to people there: another provider of the same name would be taken for it.
-pub(super) fn is_followed(engine: &impl Engine, name: &ProviderName) -> Result<(), Error> {
-    let (mut followers, mut bound) = (0_u64, 0_u64);
-    let mut first: Option<Mailbox> = None;
+/// Who goes by an auth source, or belongs to people there.
+pub(super) fn followers(engine: &impl Engine, source: &ProviderName) -> Result<Followers, Error> {
+    let mut found = Followers::default();
     engine.scan(&[keys::MAILBOX], &[keys::MAILBOX + 1], &mut |_, value| {
         let mailbox: Mailbox = engine::decode(value)?;
-        let follows = matches!(&mailbox.auth_source, AuthSource::Provider(one) if one == name);
-        let is_bound = mailbox.bound.as_ref().is_some_and(|bound| bound.provider == *name);
-        followers += u64::from(follows);
-        bound += u64::from(is_bound);
-        if first.is_none() && (follows || is_bound) {
-            first = Some(mailbox);
+        let follows = matches!(&mailbox.auth_source, AuthSource::Provider(one) if one == source);
+        let is_bound = mailbox.bound.as_ref().is_some_and(|bound| bound.provider == *source);
+        found.mailboxes += u64::from(follows);
+        found.bound += u64::from(is_bound);
+        if found.first.is_none() && (follows || is_bound) {
+            found.first = Some(mailbox.address);
         }
         ON
     })?;
-    let Some(first) = first else { return Ok(()) };
-    let domain = first.address.domain();
-    Err(Error::Conflict(format!(
-        "provider {name} is the auth source of {followers} mailboxes, and {bound} belong to people \
-         there ({} is one of them): \"dovegate domain auth-source {domain} local --unbind\" makes \
-         those of {domain} local and nobody's",
-        first.address
-    )))
-}
-
-/// How many mailboxes are bound to people of a provider.
-pub(super) fn bound_to(engine: &impl Engine, provider: &ProviderName) -> Result<u64, Error> {
-    let prefix = keys::bound_at(provider);
-    let mut number = 0;
-    engine.scan(&prefix, &end_of(&prefix), &mut |_, value| {
-        number += engine::decode::<Vec<MailboxId>>(value)?.len() as u64;
-        ON
-    })?;
-    Ok(number)
+    Ok(found)
 }
 
 /// What the keys of all mailboxes begin with that the filter can name; `None`

@@ -166,6 +166,17 @@ pub struct DomainUse {
     pub quota_bytes: u64,
 }
 
+/// Who goes by an auth source.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Followers {
+    /// Mailboxes that have it.
+    pub mailboxes: u64,
+    /// Mailboxes that belong to people there, whatever their auth source is.
+    pub bound: u64,
+    /// The first of all these.
+    pub first: Option<Address>,
+}
+
 /// One use of a mailbox, to be counted.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct UseKey {
@@ -272,8 +283,8 @@ pub trait Store: Send + Sync + 'static {
     async fn providers(&self) -> Result<Vec<NamedProvider>, Error>;
     /// Puts `new` in the place of the provider of its name.
     async fn replace_provider(&self, new: NamedProvider) -> Result<(), Error>;
-    /// Takes a provider away; [`Error::Conflict`] while a domain names it, or a
-    /// mailbox as its auth source or in its binding.
+    /// Takes a provider away; [`Error::Conflict`] while a domain names it. See
+    /// [`Store::followers`].
     async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error>;
 
     /// Makes a template, or replaces one and counts its revision up.
@@ -340,8 +351,9 @@ pub trait Store: Send + Sync + 'static {
         person: Binding,
         now: Timestamp,
     ) -> Result<Account, Error>;
-    /// How many mailboxes are bound to people of this provider.
-    async fn bound_to(&self, provider: &ProviderName) -> Result<u64, Error>;
+    /// Who goes by this auth source, or belongs to people there. Reads every
+    /// mailbox.
+    async fn followers(&self, source: &ProviderName) -> Result<Followers, Error>;
     /// The mailboxes that are bound to this person.
     async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error>;
     /// Keeps what was said of people with each mailbox that is theirs, over a

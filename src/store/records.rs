@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use super::{
-    Account, Arrival, DomainChange, DomainUse, Error, ExportPage, MailboxChange, MailboxFilter,
-    MailboxWrite, NewMailbox, Record, Store, SyncBy, SyncLine, SyncNote, SyncRun, SyncScope,
-    SyncStep, UseFilter, UseKey, UseRow, Written,
+    Account, Arrival, DomainChange, DomainUse, Error, ExportPage, Followers, MailboxChange,
+    MailboxFilter, MailboxWrite, NewMailbox, Record, Store, SyncBy, SyncLine, SyncNote, SyncRun,
+    SyncScope, SyncStep, UseFilter, UseKey, UseRow, Written,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -197,15 +197,7 @@ impl<E: Engine> Store for Records<E> {
     }
 
     async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error> {
-        // A walk over all mailboxes holds no writer up. Whoever takes this provider
-        // behind its back needs a domain that names it, and that is looked at again.
-        let (asked, name) = (name.clone(), name.clone());
-        self.blocking(move |inner| {
-            let domains = list::values(&inner.engine, keys::DOMAIN, None, usize::MAX)?;
-            write::remove_provider(&mut Draft::new(&inner.engine), &asked, &domains)?;
-            list::is_followed(&inner.engine, &asked)
-        })
-        .await?;
+        let name = name.clone();
         self.write(move |draft| {
             let domains = list::values(draft.engine(), keys::DOMAIN, None, usize::MAX)?;
             write::remove_provider(draft, &name, &domains)?;
@@ -309,9 +301,9 @@ impl<E: Engine> Store for Records<E> {
         self.write(move |draft| write::bind_mailbox(draft, &address, id, person, now)).await
     }
 
-    async fn bound_to(&self, provider: &ProviderName) -> Result<u64, Error> {
-        let provider = provider.clone();
-        self.blocking(move |inner| list::bound_to(&inner.engine, &provider)).await
+    async fn followers(&self, source: &ProviderName) -> Result<Followers, Error> {
+        let source = source.clone();
+        self.blocking(move |inner| list::followers(&inner.engine, &source)).await
     }
 
     async fn mailboxes_of(&self, person: &Binding) -> Result<Vec<Address>, Error> {

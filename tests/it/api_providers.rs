@@ -248,3 +248,36 @@ fn explaining_takes_a_password_or_a_token() {
     );
     assert!(!explained.to_string().contains("wonderland"));
 }
+
+/// Another provider of the same name would be taken for it.
+#[test]
+fn a_provider_stays_while_mailboxes_follow_it() {
+    let api = Api::with_ann();
+    api.must(Method::POST, "/providers", keycloak("corp"));
+    let (domain, mailbox) = ("/domains/example.org", "/mailboxes/ann@example.org");
+    api.must(Method::PATCH, domain, json!({ "provider": "corp" }));
+    let her = json!({ "provider": "corp", "subject": "her id" });
+    api.must(Method::PATCH, mailbox, json!({ "auth_source": "corp", "bound": her }));
+    api.must(Method::PATCH, domain, json!({ "provider": null }));
+    let refused = |words: &str| {
+        api.check_refused(Method::DELETE, "/providers/corp", Value::Null, 409, words);
+    };
+    refused("the auth source of 1 mailboxes, and 1 belong to people there (ann@example.org is");
+    let order = |unbind: bool| json!({ "source": "local", "unbind": unbind });
+    let path = "/domains/example.org/auth-source";
+    api.must(Method::POST, path, order(false));
+    refused("domain auth-source example.org local --unbind");
+
+    // As if the settings had named it, and do so no more: whose ids are these?
+    let warned = |view: &Value| {
+        let warnings = view["warnings"].as_array().unwrap();
+        warnings.iter().any(|text| text.as_str().unwrap().starts_with("1 mailboxes belong to"))
+    };
+    assert!(!warned(&api.must(Method::PATCH, "/providers/corp", json!({ "version": "26" }))));
+    let moved = json!({ "server_url": "https://other.example.org" });
+    assert!(warned(&api.must(Method::PATCH, "/providers/corp", moved)));
+    let switched = api.must(Method::POST, path, order(true));
+    assert_eq!(switched["items"][0]["notes"], json!(["unbound"]));
+    api.must(Method::DELETE, "/providers/corp", Value::Null);
+    assert!(!warned(&api.must(Method::POST, "/providers", keycloak("corp"))));
+}

@@ -26,10 +26,10 @@ use dovegate::{
         SetBy, Template, TemplateName, domain::LimitError,
     },
     store::{
-        Arrival, DomainChange, DomainUse, Error, MAX_APP_PASSWORDS, MAX_SYNC_NOTES, MAX_SYNC_RUNS,
-        MailboxChange, MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record, Settings,
-        SledStore, Store, SyncAction, SyncBy, SyncLine, SyncOutcome, SyncRun, SyncScope, SyncStep,
-        UseFilter, UseKey, UseRow,
+        Arrival, DomainChange, DomainUse, Error, Followers, MAX_APP_PASSWORDS, MAX_SYNC_NOTES,
+        MAX_SYNC_RUNS, MailboxChange, MailboxFilter, MailboxWrite, MemoryStore, NewMailbox, Record,
+        Settings, SledStore, Store, SyncAction, SyncBy, SyncLine, SyncOutcome, SyncRun, SyncScope,
+        SyncStep, UseFilter, UseKey, UseRow,
     },
 };
 
@@ -92,7 +92,7 @@ contract! {
     providers {
         providers_are_made_changed_and_removed
         a_provider_that_speaks_for_a_domain_stays
-        a_provider_that_mailboxes_follow_stays
+        who_goes_by_a_provider_is_counted
         a_mailbox_is_bound_once
         a_successor_of_the_mailbox_is_not_bound
         of_twenty_who_bind_at_once_one_person_wins

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 use crate::{
-    mailbox::{NamedProvider, Provider, ProviderName, provider::Kind},
+    mailbox::{Binding, NamedProvider, Provider, ProviderName, provider::Kind},
     verify::connected::Connected,
 };
 
@@ -173,6 +173,12 @@ impl Rig {
 
     pub(super) fn connected(&self, provider: &str) -> Arc<Connected> {
         self.pipeline.registry.find(&name(provider)).ok().unwrap()
+    }
+
+    pub(super) async fn bind(&self, user: &str, provider: &str, subject: &str) {
+        let person = Binding { provider: name(provider), subject: subject.to_owned() };
+        self.change(user, MailboxChange { bound: Some(Some(person)), ..MailboxChange::default() })
+            .await;
     }
 
     pub(super) async fn unbind(&self, user: &str) {

@@ -45,6 +45,7 @@ async fn a_domains_new_provider_takes_no_mailbox_over() {
     rig.speaks("other", "example.org").await;
     rig.check(anns(), "token_source").await;
     rig.belongs("ann@example.org", "other").await;
+    rig.bind("ann@example.org", "corp", "id of ann@example.org").await;
     let detail = rig.refuses(anns(), "address_reassigned").await;
     let expected = "other: bound to corp/id of ann@example.org, the token is of \
                     other/id of ann@example.org";
