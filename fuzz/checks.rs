@@ -194,6 +194,7 @@ fn verdict(which: u8) -> Verdict {
         reason: Reason::WrongPassword,
         app_password: None,
         asked: Some(Box::new(asked)),
+        fact: None,
     })
 }
 

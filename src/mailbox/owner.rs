@@ -49,4 +49,7 @@ pub struct Owner {
     pub state: OwnerState,
     /// When it was asked; of [`OwnerState::Unknown`], since when.
     pub asked: Timestamp,
+    /// Since when he is known to be disabled or gone, if he is or was when he was
+    /// asked about last.
+    pub off_since: Option<Timestamp>,
 }

@@ -95,8 +95,13 @@ pub(super) fn log_not_base64(
         )),
         _ => Cow::Borrowed("no base64"),
     };
-    let rejected =
-        Rejected { user: None, reason: Reason::BadResponse, app_password: None, asked: None };
+    let rejected = Rejected {
+        user: None,
+        reason: Reason::BadResponse,
+        app_password: None,
+        asked: None,
+        fact: None,
+    };
     let verdict = Verdict::Rejected(rejected);
     let decision = Decision { verdict, answer_after: Duration::ZERO, guess: false };
     let arrived = Instant::now();
@@ -191,7 +196,9 @@ impl<'a> Told<'a> {
                 let told = Self::new("rejected", rejected.reason.name(), rejected.user.as_ref());
                 let app_password = rejected.app_password.as_ref();
                 let verifier = if app_password.is_some() { "app_password" } else { "-" };
-                Self { verifier, app_password, ..told }.after_asking(rejected.asked.as_deref())
+                let told = Self { verifier, app_password, ..told };
+                let told = told.after_asking(rejected.asked.as_deref());
+                Self { detail: told.detail.or(rejected.fact.as_deref()), ..told }
             }
             Verdict::Unavailable(unavailable) => {
                 let (cause, user) = (unavailable.cause.name(), unavailable.user.as_ref());

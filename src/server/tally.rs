@@ -226,7 +226,13 @@ mod tests {
     use crate::verify::{Rejected, Unavailable};
 
     fn rejected(reason: Reason) -> Verdict {
-        Verdict::Rejected(Rejected { user: None, reason, app_password: None, asked: None })
+        Verdict::Rejected(Rejected {
+            user: None,
+            reason,
+            app_password: None,
+            asked: None,
+            fact: None,
+        })
     }
 
     fn unavailable(cause: Cause) -> Verdict {

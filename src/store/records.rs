@@ -17,7 +17,7 @@ use super::{
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
-    keys, list, sync, sync_notes, transfer,
+    keys, list, sync, sync_notes, transfer, upgrade,
     write::{self, Holdings},
 };
 use crate::{
@@ -332,7 +332,7 @@ impl<E: Engine> Store for Records<E> {
 
     async fn owner(&self, mailbox: MailboxId) -> Result<Option<Owner>, Error> {
         // Beside the logins: the history's log may still be opening.
-        self.blocking(move |inner| engine::get(&inner.engine, &keys::owner(mailbox))).await
+        self.blocking(move |inner| upgrade::owner(&inner.engine, mailbox)).await
     }
 
     async fn carry_out(&self, write: MailboxWrite, now: Timestamp) -> Result<Written, Error> {

@@ -9,7 +9,7 @@ use super::{
     engine::{self, Draft, Engine},
     keys, list, write,
 };
-use crate::mailbox::{ImportedAppPassword, Mailbox, Policy};
+use crate::mailbox::{ImportedAppPassword, Mailbox, MailboxId, Owner, Policy};
 
 /// Entries that are read and written at a time.
 const AT_A_TIME: usize = 1_000;
@@ -77,6 +77,15 @@ fn list_what_is_bound(engine: &impl Engine) -> Result<(), Error> {
         let mailbox: Mailbox = engine::decode(value)?;
         write::rebind(draft, mailbox.id, None, mailbox.bound.as_ref())
     })
+}
+
+/// What was said of an owner. Before layout 4 it did not end with since when he is
+/// off; what is written all day is brought to it as it is read, since it may open
+/// after the rest.
+pub(super) fn owner(engine: &impl Engine, mailbox: MailboxId) -> Result<Option<Owner>, Error> {
+    let Some(value) = engine.get(&keys::owner(mailbox))? else { return Ok(None) };
+    let older = || engine::decode([value.as_ref(), &[0]].concat().as_slice());
+    engine::decode(value.as_ref()).or_else(|_| older()).map(Some)
 }
 
 /// Shows `work` everything with this tag, and commits what it drafts.

@@ -50,17 +50,36 @@ pub(super) fn judge(
 ) -> Result<(), Stop> {
     let verdict = check(case, mailbox, typed, stored);
     let outcome = if verdict.is_ok() { Outcome::Ok } else { Outcome::Refused };
+    let limit = verdict.err().and_then(|reason| limit(case, stored, reason));
     case.trace.note("app password", outcome, || {
-        let found = match verdict {
-            Ok(()) => format!("right, opens {}", stored.services),
-            Err(Reason::AppPasswordService) => format!("right, but opens only {}", stored.services),
-            Err(Reason::AppPasswordNetwork) => "right, but not from this network".to_owned(),
-            Err(Reason::AppPasswordExpired) => "right, but expired".to_owned(),
-            Err(_) => "wrong".to_owned(),
+        let found = match (verdict, &limit) {
+            (Ok(()), _) => format!("right, opens {}", stored.services),
+            (Err(_), Some(limit)) => format!("right, but {limit}"),
+            (Err(_), None) => "wrong".to_owned(),
         };
         format!("{} \"{}\": {found}", stored.id, stored.name)
     });
-    verdict.map_err(Stop::Rejected)
+    verdict.map_err(|reason| match limit {
+        Some(limit) => {
+            case.rests_on(reason, format!("app password {} \"{}\" {limit}", stored.id, stored.name))
+        }
+        None => Stop::Rejected(reason),
+    })
+}
+
+/// What keeps a right one from being used here and now.
+fn limit(case: &Case<'_>, stored: &AppPassword, reason: Reason) -> Option<String> {
+    match reason {
+        Reason::AppPasswordService => Some(format!("opens only {}", stored.services)),
+        Reason::AppPasswordExpired => stored.expires.map(|at| format!("expired on {at}")),
+        Reason::AppPasswordNetwork => {
+            let networks: Vec<_> = stored.networks.iter().map(ToString::to_string).collect();
+            let from =
+                case.rip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
+            Some(format!("is for {} alone, and not for {from}", networks.join(", ")))
+        }
+        _ => None,
+    }
 }
 
 /// The secret first: who does not have it learns nothing of the rest.
@@ -110,6 +129,8 @@ impl Presented<'_> {
 struct Word {
     state: OwnerState,
     asked: Timestamp,
+    /// Since when he is known to be disabled or gone.
+    off_since: Option<Timestamp>,
     /// How long it counts by itself.
     lasts: Duration,
     /// The provider could not be asked, so this is its last word.
@@ -221,7 +242,11 @@ impl Pipeline {
         let now = case.attempt.arrived;
         let outage = match looked {
             Ok(Told { state, .. }) => {
-                return Ok(Word { state, asked: now, lasts: Duration::ZERO, instead: None });
+                let known = provider.owners.known(&owner.subject);
+                let off_since = known.and_then(|known| known.off_since);
+                let off_since = off_since.filter(|_| state != OwnerState::Enabled);
+                let lasts = Duration::ZERO;
+                return Ok(Word { state, asked: now, off_since, lasts, instead: None });
             }
             Err(outage) => outage,
         };
@@ -250,6 +275,10 @@ impl Pipeline {
         let now = case.attempt.arrived;
         case.trace.note("owner", outcome, || {
             let said = said(word.state, &owner.provider, word.asked, now);
+            let said = match word.off_since {
+                Some(since) => format!("{said}, known since {since}"),
+                None => said,
+            };
             match &word.instead {
                 Some(outage) => format!("{outage}; what was said before still counts: {said}"),
                 None if word.lasts.is_zero() => said,
@@ -258,7 +287,8 @@ impl Pipeline {
         });
         let Some(reason) = refusal else { return Ok(()) };
         case.asked = Some(self.asking(owner.provider.clone(), "app_password"));
-        Err(case.refused(reason, format!("the owner is {}", word.state)))
+        let state = known_since(word.state, &owner.provider, word.off_since);
+        Err(case.refused(reason, format!("the owner is {state}")))
     }
 
     /// The account after waiting: the app password is still there, and the mailbox
@@ -301,7 +331,9 @@ impl Pipeline {
             self.store.owner(account.mailbox.id).await
         };
         let written = written.map_err(|error| store_failed(case, &error))?;
-        let Some(Owner { state, asked, .. }) = written.filter(|said| said.person == *owner) else {
+        let Some(Owner { state, asked, off_since, .. }) =
+            written.filter(|said| said.person == *owner)
+        else {
             case.trace.note("owner", Outcome::NotApplicable, || {
                 format!("{} was never asked: {}", owner.provider, obstacle.detail())
             });
@@ -320,7 +352,8 @@ impl Pipeline {
         }
         (case.stale, case.cached) = (true, true);
         let outage = Outage { cause: OutageCause::Settings, detail: obstacle.detail() };
-        let word = Word { state, asked, lasts: Duration::ZERO, instead: Some(outage.into()) };
+        let instead = Some(outage.into());
+        let word = Word { state, asked, off_since, lasts: Duration::ZERO, instead };
         self.go_by(case, owner, &word)
     }
 
@@ -397,7 +430,8 @@ fn owner_of<'m>(case: &mut Case<'_>, mailbox: &'m Mailbox) -> Option<&'m Binding
 
 fn word_of(provider: &Connected, known: &Known, now: Timestamp) -> Word {
     let lasts = provider.owners.counts_for(known, now);
-    Word { state: known.state, asked: known.asked, lasts, instead: None }
+    let Known { state, asked, off_since, .. } = *known;
+    Word { state, asked, off_since, lasts, instead: None }
 }
 
 fn said(state: OwnerState, provider: &ProviderName, asked: Timestamp, now: Timestamp) -> String {
@@ -412,4 +446,16 @@ fn too_many() -> Arc<Outage> {
 fn too_slow() -> Arc<Outage> {
     let detail = format!("no answer within {} s", PATIENCE.as_secs());
     Outage { cause: OutageCause::Slow, detail }.into()
+}
+
+/// How somebody stands, and since when that is known.
+pub(super) fn known_since(
+    state: OwnerState,
+    provider: &ProviderName,
+    since: Option<Timestamp>,
+) -> String {
+    match since {
+        Some(since) => format!("{state} at {provider}, known since {since}"),
+        None => format!("{state} at {provider}"),
+    }
 }

@@ -7,14 +7,17 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Asked, Attempt, Cause, Reason, Rejected, Unavailable, Verdict, Verified, VerifiedBy,
-    connected::Connected,
+    connected::{Connected, shown},
     current::Current,
     penalty::{Announced, Standing},
     trace::{Outcome, Recorder},
     turns::MyTurn,
 };
 use crate::{
-    mailbox::{Address, AppPasswordId, MailboxState, ProviderName},
+    mailbox::{
+        Address, AppPasswordId, AuthSource, Mailbox, MailboxState, ProviderName,
+        policy::WithdrawnWhy,
+    },
     secret::Secret,
     store::Account,
 };
@@ -84,6 +87,8 @@ pub(super) struct Case<'a> {
     pub(super) asked: Option<Asking>,
     /// What the login would do for somebody without a mailbox, in words.
     pub(super) arrival: Option<String>,
+    /// What a refusal for this reason rests on.
+    pub(super) fact: Option<(Reason, String)>,
     /// Keeps the check of a main password announced until it is counted.
     pub(super) announced: Option<Announced<'a>>,
     /// Keeps the place in the network's gate for as long.
@@ -108,6 +113,7 @@ impl<'a> Case<'a> {
             guessed: false,
             asked: None,
             arrival: None,
+            fact: None,
             announced: None,
             gate: None,
             turn: None,
@@ -143,15 +149,18 @@ impl<'a> Case<'a> {
         let abuse = &self.current.settings.abuse;
         let window = abuse.window.as_secs() / 60;
         if let Some(until) = standing.network.held_until {
-            self.trace
-                .note("held back", Outcome::Refused, || format!("the network, until {until}"));
-            return Err(Stop::Rejected(Reason::HeldBack));
+            let after = format!("after {} guesses, until {until}", abuse.network_limit);
+            self.trace.note("held back", Outcome::Refused, || format!("the network, {after}"));
+            let fact = format!("its network is held back {after}");
+            return Err(self.rests_on(Reason::HeldBack, fact));
         }
         if let Some(until) = standing.account.held_until {
             let outcome = if other { Outcome::NotApplicable } else { Outcome::Refused };
+            let after = format!("after {} guesses, until {until}", abuse.account_limit);
             self.trace.note("held back", outcome, || {
-                format!("the main password, until {until}; not app passwords and tokens")
+                format!("the main password, {after}; not app passwords and tokens")
             });
+            self.fact = Some((Reason::HeldBack, format!("its main password is held back {after}")));
             return Ok(true);
         }
         self.trace.note("held back", Outcome::Ok, || {
@@ -176,14 +185,18 @@ impl<'a> Case<'a> {
             MailboxState::Disabled => Some(Reason::MailboxDisabled),
         };
         let outcome = if refusal.is_none() { Outcome::Ok } else { Outcome::Refused };
+        let withdrawn = refusal.and_then(|_| withdrawn(mailbox));
         self.trace.note("mailbox", outcome, || {
             let domain_state = if domain.active { "active" } else { "switched off" };
+            let withdrawn = withdrawn.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             format!(
-                "{}, made {}, domain {} {domain_state}",
+                "{}{withdrawn}, made {}, domain {} {domain_state}",
                 mailbox.state, mailbox.created, domain.name
             )
         });
-        refusal.map_or(Ok(()), |reason| Err(Stop::Rejected(reason)))
+        let Some(reason) = refusal else { return Ok(()) };
+        self.fact = withdrawn.map(|why| (Reason::ReceiveOnly, format!("it was {why}")));
+        Err(Stop::Rejected(reason))
     }
 
     /// Whether a mailbox that a provider's word had switched off is on again.
@@ -197,7 +210,18 @@ impl<'a> Case<'a> {
         let allowed = services.allows_protocol(&self.attempt.protocol);
         let outcome = if allowed { Outcome::Ok } else { Outcome::Refused };
         self.trace.note("services", outcome, || format!("without an app password, {services}"));
-        if allowed { Ok(()) } else { Err(Stop::Rejected(Reason::ServiceNotAllowed)) }
+        if allowed {
+            return Ok(());
+        }
+        let asked = shown(&self.attempt.protocol);
+        let fact = format!("{asked} is off; without an app password the mailbox opens {services}");
+        Err(self.rests_on(Reason::ServiceNotAllowed, fact))
+    }
+
+    /// A refusal, and what it rests on.
+    pub(super) fn rests_on(&mut self, reason: Reason, fact: String) -> Stop {
+        self.fact = Some((reason, fact));
+        Stop::Rejected(reason)
     }
 
     /// Whether a token is the one that its parts have.
@@ -232,16 +256,31 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn verdict(self, outcome: Result<Verified, Stop>) -> Verdict {
-        let Self { user, app_password, asked, .. } = self;
+        let Self { user, app_password, asked, fact, .. } = self;
         let asked = || asked.map(|asked| Box::new(asked.told()));
         match outcome {
             Ok(verified) => Verdict::Verified(verified),
             Err(Stop::Rejected(reason)) => {
-                Verdict::Rejected(Rejected { user, reason, app_password, asked: asked() })
+                let fact = fact.filter(|(of, _)| *of == reason).map(|(_, fact)| fact);
+                Verdict::Rejected(Rejected { user, reason, app_password, asked: asked(), fact })
             }
             Err(Stop::Unavailable(cause)) => {
                 Verdict::Unavailable(Unavailable { user, cause, asked: asked() })
             }
         }
     }
+}
+
+/// What a provider's word has switched off, and since when.
+fn withdrawn(mailbox: &Mailbox) -> Option<String> {
+    let withdrawn = mailbox.policy.withdrawn?;
+    let at = match &mailbox.auth_source {
+        AuthSource::Provider(name) => name.as_str(),
+        AuthSource::Local => "its provider",
+    };
+    let why = match withdrawn.why {
+        WithdrawnWhy::Missing => format!("the person is missing at {at}"),
+        WithdrawnWhy::Disabled => format!("the person is disabled at {at}"),
+    };
+    Some(format!("switched off on {}, since {why}", withdrawn.since))
 }

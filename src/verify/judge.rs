@@ -246,6 +246,14 @@ impl Pipeline {
             }
         };
         let Some((typed, stored)) = stored else {
+            if let Some(typed) = typed {
+                let id = typed.id();
+                let fact = format!(
+                    "it looks like an app password, and the mailbox has none with the id {id}: \
+                     revoked, or another mailbox's"
+                );
+                case.fact = Some((Reason::WrongPassword, fact));
+            }
             self.note_no_app_password(case, account).await;
             return Ok(None);
         };

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Cause, Pipeline, Reason, Verified, VerifiedBy,
     answers::is_younger,
+    app_password::known_since,
     bearer::{PATIENCE, cause},
     binds::bound_before,
     case::{Asking, Case, Stop},
@@ -28,7 +29,10 @@ use super::{
 use crate::{
     directory::Dn,
     idp::{Outage, OutageCause},
-    mailbox::{Address, AuthSource, PasswordHash, provider::UnverifiedEmail},
+    mailbox::{
+        Address, AuthSource, OwnerState, PasswordHash, policy::WithdrawnWhy,
+        provider::UnverifiedEmail,
+    },
     secret::Secret,
     store::Account,
 };
@@ -200,7 +204,13 @@ impl Pipeline {
             return Err(case.unavailable(Cause::ProviderMalformed, why));
         }
         if !person.profile.enabled {
-            return Err(refused(case, Reason::DisabledAtProvider, "disabled"));
+            let known = provider.owners.known(&person.profile.subject);
+            let withdrawn = account.mailbox.policy.withdrawn;
+            let withdrawn = withdrawn.filter(|one| one.why == WithdrawnWhy::Disabled);
+            let since = known.and_then(|known| known.off_since);
+            let since = since.or(withdrawn.map(|withdrawn| withdrawn.since));
+            let state = known_since(OwnerState::Disabled, &provider.settings.name, since);
+            return Err(refused(case, Reason::DisabledAtProvider, &state));
         }
         let name = &provider.settings.name;
         case.trace.note("account", Outcome::Ok, || format!("enabled at {name}"));

@@ -218,6 +218,9 @@ pub struct Rejected {
     pub app_password: Option<AppPasswordId>,
     /// What a provider had to do with it.
     pub asked: Option<Box<Asked>>,
+    /// What of here it rests on, with its number, date or name: for the log and
+    /// `explain`.
+    pub fact: Option<String>,
 }
 
 /// What a provider had to do with a refusal or an outage.

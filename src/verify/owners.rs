@@ -81,8 +81,9 @@ pub(super) struct Known {
     by: u64,
     /// No answer to a question with a lower number counts.
     since: u64,
-    /// Whether he was disabled or gone before he was doubted.
-    was_off: bool,
+    /// Since when he is known to be disabled or gone, also if he has been doubted
+    /// since.
+    pub(super) off_since: Option<Timestamp>,
     /// What was written of him last: when the provider was asked then.
     written: Option<Timestamp>,
 }
@@ -93,7 +94,7 @@ impl Known {
         match self.state {
             OwnerState::Disabled | OwnerState::Gone => true,
             OwnerState::Enabled => false,
-            OwnerState::Unknown => self.was_off,
+            OwnerState::Unknown => self.off_since.is_some(),
         }
     }
 }
@@ -299,12 +300,19 @@ impl Owners {
         if before.is_some_and(|before| question < before.since.max(before.by)) {
             return;
         }
+        let was_off = before.is_some_and(|before| before.is_off());
+        let off_since = match state {
+            OwnerState::Disabled | OwnerState::Gone => {
+                before.and_then(|before| before.off_since).or(Some(asked))
+            }
+            OwnerState::Enabled | OwnerState::Unknown => None,
+        };
         let mut known = Known {
             state,
             asked,
             by: question,
             since: before.map_or(0, |before| before.since),
-            was_off: before.is_some_and(|before| before.is_off()),
+            off_since,
             written: before.and_then(|before| before.written),
         };
         let changed = before.is_none_or(|before| before.state != state);
@@ -312,7 +320,7 @@ impl Owners {
         if (changed || known.written.is_none_or(is_old)) && self.is_to_be_written(subject) {
             known.written = Some(asked);
         }
-        let falls = known.is_off() && !known.was_off && may_be_open;
+        let falls = known.is_off() && !was_off && may_be_open;
         self.known.insert(subject.to_owned(), known);
         if falls {
             self.falls(subject, state);
@@ -331,7 +339,7 @@ impl Owners {
             asked: owner.asked,
             by: 0,
             since: 0,
-            was_off: false,
+            off_since: owner.off_since,
             written: Some(owner.asked),
         };
         self.known.insert(subject.clone(), known);
@@ -350,7 +358,7 @@ impl Owners {
             asked: now,
             by: number,
             since: number,
-            was_off: before.is_some_and(|before| before.is_off()),
+            off_since: before.filter(Known::is_off).and_then(|before| before.off_since),
             written: None,
         };
         self.known.insert(subject.to_owned(), known);
@@ -437,9 +445,9 @@ impl Owners {
     pub(super) fn take_unwritten(&self) -> Vec<Owner> {
         let subjects = std::mem::take(&mut *lock(&self.unwritten));
         let owner = |subject: String| {
-            let Known { state, asked, .. } = self.known.get(&subject)?;
+            let Known { state, asked, off_since, .. } = self.known.get(&subject)?;
             let person = Binding { provider: self.provider.clone(), subject };
-            Some(Owner { person, state, asked })
+            Some(Owner { person, state, asked, off_since })
         };
         subjects.into_iter().filter_map(owner).collect()
     }
@@ -512,8 +520,8 @@ impl Pipeline {
         let Some(person) = &mailbox.bound else { return Ok(None) };
         let provider = self.registry.find(&person.provider).ok();
         let known = provider.and_then(|provider| provider.owners.known(&person.subject));
-        if let Some(Known { state, asked, .. }) = known {
-            return Ok(Some(Owner { person: person.clone(), state, asked }));
+        if let Some(Known { state, asked, off_since, .. }) = known {
+            return Ok(Some(Owner { person: person.clone(), state, asked, off_since }));
         }
         let written = self.store.owner(mailbox.id).await?;
         Ok(written.filter(|owner| owner.person == *person))

@@ -162,7 +162,7 @@ impl Pipeline {
     /// grammar. Not counted, as it guesses nothing.
     pub fn refuse(&self, reason: Reason) -> Decision {
         let answer_after = settle::delay(self.current.load().settings.failure_delay, 0.0);
-        let rejected = Rejected { user: None, reason, app_password: None, asked: None };
+        let rejected = Rejected { user: None, reason, app_password: None, asked: None, fact: None };
         Decision { verdict: Verdict::Rejected(rejected), answer_after, guess: false }
     }
 

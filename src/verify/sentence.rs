@@ -1,6 +1,6 @@
 //! The last line of `explain`: the result, and the way out where there is one.
 
-use super::{Cause, Reason, Verdict, VerifiedBy};
+use super::{Cause, Reason, Rejected, Verdict, VerifiedBy};
 use crate::mailbox::Address;
 
 /// Where everything but the password itself was checked.
@@ -37,7 +37,8 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
             }
         }
         Verdict::Rejected(rejected) => {
-            let why = refusal(rejected.reason, &shown(rejected.user.as_ref()));
+            let user = shown(rejected.user.as_ref());
+            let why = told(rejected).unwrap_or_else(|| refusal(rejected.reason, &user));
             let detail = rejected.asked.as_ref().map(|asked| &asked.detail);
             let detail = detail.filter(|_| rejected.reason.is_of_provisioning());
             let why = detail.map_or(why.clone(), |detail| format!("{detail}: {why}"));
@@ -49,6 +50,54 @@ pub(super) fn of_verdict(verdict: &Verdict) -> String {
             obstacle(unavailable.cause)
         ),
     }
+}
+
+/// A refusal that rests on a number, a date or a name: those, and the way out.
+fn told(rejected: &Rejected) -> Option<String> {
+    let user = rejected.user.as_ref()?;
+    let domain = user.domain_str();
+    let said = rejected.asked.as_ref().map(|asked| asked.detail.as_str());
+    let fact = rejected.fact.as_deref().or(said);
+    Some(match (rejected.reason, fact) {
+        (Reason::UnknownDomain, _) => {
+            format!("domain {domain} does not exist here. Add it: dovegate domain add {domain}.")
+        }
+        (Reason::DomainDisabled, _) => format!(
+            "domain {domain} is switched off. Switch it on: dovegate domain set {domain} --active \
+             true."
+        ),
+        (Reason::HeldBack, Some(fact)) => format!(
+            "{fact}. Wait, or end it: \"dovegate held-back list\", \"dovegate held-back lift\"."
+        ),
+        (Reason::ReceiveOnly, Some(fact)) => format!(
+            "the mailbox only receives: {fact}. It is switched on again with the person; to allow \
+             logins all the same: dovegate mailbox set {user} --state active."
+        ),
+        (Reason::ServiceNotAllowed, Some(fact)) => {
+            format!("{fact}. Open it: dovegate mailbox set {user} --service.")
+        }
+        (Reason::AppPasswordExpired, Some(fact)) => {
+            format!("{fact}. Make another one: dovegate app-password create {user}.")
+        }
+        (Reason::AppPasswordNetwork | Reason::AppPasswordService, Some(fact)) => {
+            format!("{fact}. Make one for it: dovegate app-password create {user}.")
+        }
+        (Reason::WrongPassword, Some(fact)) if rejected.fact.is_some() => {
+            format!("the password is wrong; {fact}.")
+        }
+        (Reason::OwnerDisabled, Some(fact)) => {
+            format!("the app password is right, and {fact}. Enable the account there.")
+        }
+        (Reason::OwnerGone, Some(fact)) => format!(
+            "the app password is right, and {fact}. If the mailbox shall change hands: dovegate \
+             mailbox set {user} --unbind; if the store shall say who may log in: --auth-source \
+             local."
+        ),
+        (Reason::DisabledAtProvider, Some(fact)) => {
+            format!("the account is {fact}. Nothing here can change that; enable it there.")
+        }
+        _ => return None,
+    })
 }
 
 fn shown(user: Option<&Address>) -> String {

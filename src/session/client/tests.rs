@@ -44,7 +44,7 @@ fn verified() -> Verdict {
 fn rejected(reason: Reason) -> Verdict {
     let Verdict::Verified(verified) = verified() else { unreachable!() };
     let user = Some(verified.user().clone());
-    Verdict::Rejected(Rejected { user, reason, app_password: None, asked: None })
+    Verdict::Rejected(Rejected { user, reason, app_password: None, asked: None, fact: None })
 }
 
 fn malformed() -> Verdict {
@@ -53,6 +53,7 @@ fn malformed() -> Verdict {
         reason: Reason::BadResponse,
         app_password: None,
         asked: None,
+        fact: None,
     })
 }
 

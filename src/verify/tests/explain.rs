@@ -83,7 +83,11 @@ async fn tells_who_is_held_back() {
     assert_eq!(word(&decision.verdict), "held_back");
     let step = trace.steps.last().unwrap();
     assert_eq!((step.name, step.outcome), ("held back", Outcome::Refused));
-    assert!(step.detail.starts_with("the main password, until 2027-"), "{}", step.detail);
+    assert!(
+        step.detail.starts_with("the main password, after 10 guesses, until 2027-"),
+        "{}",
+        step.detail
+    );
     let phone = rig.app_password("ann@example.org", 1, |_| ()).await;
     let (decision, trace) = rig.pipeline.explain(password("ann@example.org", &phone)).await;
     assert_eq!(word(&decision.verdict), "ok");

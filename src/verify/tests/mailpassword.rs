@@ -357,8 +357,8 @@ async fn explain_shows_the_steps_and_keeps_nothing() {
     corp.has(ANN, json!({ "enabled": false }));
     let (verdict, trace) = without(NOW.after(Duration::from_secs(61))).await;
     assert_eq!(word(&verdict.unwrap()), "disabled_at_provider");
-    assert_eq!(steps(&trace).last(), Some(&("account", "disabled")), "{trace:#?}");
-    assert!(trace.sentence.contains("disabled at the provider"), "{}", trace.sentence);
+    assert_eq!(steps(&trace).last(), Some(&("account", "disabled at corp")), "{trace:#?}");
+    assert!(trace.sentence.contains("the account is disabled at corp."), "{}", trace.sentence);
 }
 
 /// One who tries a password at each of many mailboxes.

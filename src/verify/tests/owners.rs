@@ -58,7 +58,7 @@ async fn an_app_password_stops_with_its_owner_and_comes_back() {
     }
     assert_eq!(corp.by_id(), 1, "a warm login asks nobody");
     let detail = rig.refuses(at(CHECK), "owner_disabled").await;
-    assert_eq!(detail, "corp: the owner is disabled");
+    assert_eq!(detail, "corp: the owner is disabled at corp, known since 2027-01-15T08:15:00Z");
     rig.check(at(CHECK + 4), "owner_disabled").await;
     assert_eq!(corp.by_id(), 2, "asked for just now");
     rig.check(at(CHECK + 5), "owner_disabled").await;
@@ -68,7 +68,7 @@ async fn an_app_password_stops_with_its_owner_and_comes_back() {
     corp.loses(ANN);
     corp.has("ben@example.org", json!({}));
     let detail = rig.refuses(at(3 * CHECK), "owner_gone").await;
-    assert_eq!(detail, "corp: the owner is gone");
+    assert_eq!(detail, "corp: the owner is gone at corp, known since 2027-01-15T08:45:00Z");
     assert_eq!(rig.owner().await, Some(OwnerState::Gone));
     // Somebody else has the address by now.
     corp.has(ANN, json!({ "id": "successor" }));
@@ -453,7 +453,7 @@ async fn explain_shows_the_owner_and_keeps_nothing() {
     corp.has(ANN, json!({ "enabled": false }));
     let (verdict, owner, sentence) = explain(CHECK).await;
     assert_eq!((verdict, owner.as_str()), ("owner_disabled", "disabled at corp, asked 0 s ago"));
-    assert!(sentence.contains("its owner is disabled at the provider"), "{sentence}");
+    assert!(sentence.contains("the owner is disabled at corp. Enable"), "{sentence}");
     assert_eq!(rig.owner().await, Some(OwnerState::Enabled));
     corp.says(Some(503));
     let (verdict, owner, _) = explain(CHECK).await;

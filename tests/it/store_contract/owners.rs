@@ -12,7 +12,7 @@ fn person(provider: &str, subject: &str) -> Binding {
 }
 
 fn said(subject: &str, state: OwnerState) -> Owner {
-    Owner { person: person("corp", subject), state, asked: NOW }
+    Owner { person: person("corp", subject), state, asked: NOW, off_since: None }
 }
 
 async fn of(store: &Under, provider: &str, subject: &str) -> Vec<String> {
