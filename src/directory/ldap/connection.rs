@@ -29,7 +29,8 @@ use super::{
 };
 use crate::remote::{connect, tls};
 
-/// Most that one answer may have, in entries and bytes.
+/// Most that a page may have, in entries, and any answer, in bytes: not every server
+/// keeps to what was asked for.
 const MAX_ENTRIES: usize = 10_000;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// RFC 2696.
@@ -71,7 +72,7 @@ pub(super) struct Search<'r> {
 /// How much of what is found.
 pub(super) enum Extent {
     /// That many at most.
-    UpTo(i32),
+    UpTo(u8),
     /// A page of that many, from where the one before ended.
     Page(i32, Vec<u8>),
 }
@@ -295,8 +296,12 @@ impl Connection {
 
     async fn search(&mut self, search: &Search<'_>) -> Result<Reply, Unavailable> {
         let mut options = SearchOptions::new();
+        let mut most = MAX_ENTRIES;
         match &search.extent {
-            Extent::UpTo(most) => options = options.sizelimit(*most),
+            Extent::UpTo(few) => {
+                most = usize::from(*few);
+                options = options.sizelimit(i32::from(*few));
+            }
             Extent::Page(size, cookie) => {
                 let page = PagedResults { size: *size, cookie: cookie.clone() };
                 self.ldap.with_controls(RawControl::from(page.critical()));
@@ -316,7 +321,7 @@ impl Connection {
             let entry = Entry::read(one.0).ok_or_else(|| malformed("an entry that is none"))?;
             bytes += entry.bytes();
             reply.entries.push(entry);
-            if reply.entries.len() > MAX_ENTRIES || bytes > MAX_BYTES {
+            if reply.entries.len() > most || bytes > MAX_BYTES {
                 return Err(malformed("more in one answer than it was asked for"));
             }
         }

@@ -31,7 +31,7 @@ use crate::{
 /// Entries of a page: what Active Directory gives out at once, halved.
 const PAGE: i32 = 500;
 /// Entries that may fit an address or an id. One is wanted.
-const FEW: i32 = 10;
+const FEW: u8 = 10;
 /// Longest wait for a page: nobody waits for it who logs in.
 const LISTING: Duration = Duration::from_secs(30);
 /// How long it is believed that our account sees people, after it saw one.
