@@ -32,6 +32,7 @@ pub mod providers;
 mod router;
 pub mod status;
 pub mod sync;
+pub mod sync_log;
 pub mod templates;
 mod text;
 pub mod transfer;

@@ -13,7 +13,7 @@ use axum::{
 use super::{
     Caller, Error, State, app_passwords, arrivals, auth_source, cache, directories, domains,
     error::Code, explain, held_back, login_log, mailboxes, provider_test, providers, status, sync,
-    templates, transfer,
+    sync_log, templates, transfer,
 };
 
 /// Largest body of a request but an import's.
@@ -39,8 +39,10 @@ pub fn router(state: State) -> Router {
         .route("/providers/{name}/test", post(provider_test::test))
         .route("/providers/{name}/sync", get(sync::show).post(sync::start).delete(sync::stop))
         .route("/providers/{name}/sync/runs", get(sync::runs))
-        .route("/providers/{name}/sync/runs/{run}", get(sync::log))
-        .route("/providers/{name}/sync/plan", get(sync::plan))
+        .route("/providers/{name}/sync/runs/{run}", get(sync_log::run))
+        .route("/providers/{name}/sync/logins", get(sync_log::logins))
+        .route("/providers/{name}/sync/next", get(sync::next))
+        .route("/providers/{name}/sync/plan", get(sync_log::plan))
         .route("/templates", get(templates::list).post(templates::create))
         .route(
             "/templates/{name}",

@@ -6,17 +6,16 @@ use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Error, Moment, Page, Paging, State,
+    Caller, Error, Moment, Page, State,
     error::Code,
-    extract::{Body, Named, Params},
-    page::bounded,
+    extract::{Body, Named},
     providers::name_of,
 };
 use crate::{
     idp::Problem,
-    mailbox::{Address, ProviderName},
+    mailbox::ProviderName,
     provision::{AlreadyRunning, Order, Phase, Progress},
-    store::{SyncLine, SyncOutcome, SyncRun},
+    store::{SyncOutcome, SyncRun},
 };
 
 /// A run.
@@ -68,23 +67,6 @@ pub struct Syncing {
     pub next: Option<Moment>,
 }
 
-/// A line of a run's record, or of a plan.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Line {
-    /// Its number.
-    pub number: u64,
-    /// What was done, or would be; `skipped` with a cause.
-    pub action: String,
-    /// Why not.
-    pub cause: Option<String>,
-    /// The mailbox.
-    pub address: Option<Address>,
-    /// The provider's id of the person.
-    pub person: String,
-    /// In words.
-    pub detail: String,
-}
-
 impl View {
     fn of(run: SyncRun, phase: Phase, dry_run: bool) -> Self {
         let phase = match phase {
@@ -93,15 +75,14 @@ impl View {
             Phase::Withdrawing => "withdrawing",
             Phase::Ended => "ended",
         };
-        let (outcome, reason) = match run.outcome {
+        let outcome = match run.outcome.name() {
             // Nobody is at it any more.
-            SyncOutcome::Running if phase == "ended" => ("interrupted", None),
-            SyncOutcome::Running => ("running", None),
-            SyncOutcome::Complete => ("complete", None),
-            SyncOutcome::Cancelled => ("cancelled", None),
-            SyncOutcome::Braked(reason) => ("braked", Some(reason)),
-            SyncOutcome::Failed(reason) => ("failed", Some(reason)),
-            SyncOutcome::Interrupted => ("interrupted", None),
+            "running" if phase == "ended" => "interrupted",
+            outcome => outcome,
+        };
+        let reason = match run.outcome {
+            SyncOutcome::Braked(reason) | SyncOutcome::Failed(reason) => Some(reason),
+            _ => None,
         };
         let done = run.counts.done.into_iter();
         Self {
@@ -150,17 +131,6 @@ impl From<Progress> for View {
     fn from(progress: Progress) -> Self {
         let expected = progress.expected.filter(|_| progress.phase != Phase::Ended);
         Self { expected, ..Self::of(progress.run, progress.phase, progress.dry_run) }
-    }
-}
-
-fn line(number: u64, line: &SyncLine) -> Line {
-    Line {
-        number,
-        action: line.action.name().to_owned(),
-        cause: line.cause.clone(),
-        address: line.address.clone(),
-        person: line.subject.clone(),
-        detail: line.detail.clone(),
     }
 }
 
@@ -283,54 +253,17 @@ pub(super) async fn runs(
     Ok(Json(Page::whole(views.collect())))
 }
 
-/// Lines of one run.
-pub(super) async fn log(
-    Shared(state): Shared<State>,
-    Named((name, run)): Named<(String, u64)>,
-    Params(paging): Params<Paging>,
-) -> Result<Json<Page<Line>>, Error> {
-    let name = name_of(&name)?;
-    state.known_source(&name)?;
-    if !state.store.sync_runs(&name).await?.iter().any(|one| one.number == run) {
-        let why = format!("there is no run {run} of provider {name}, or it is not kept any more");
-        return Err(Error::new(Code::NotFound, why));
-    }
-    let (first, limit) = place(&paging)?;
-    let lines = state.store.sync_lines(&name, run, first, limit).await?;
-    Ok(Json(numbered(&lines, first, limit)))
-}
-
-/// Lines of the last run that was only planned.
-pub(super) async fn plan(
+/// How it goes with this provider's syncs.
+pub(super) async fn next(
     Shared(state): Shared<State>,
     Named(name): Named<String>,
-    Params(paging): Params<Paging>,
-) -> Result<Json<Page<Line>>, Error> {
+) -> Result<Json<Syncing>, Error> {
     let name = name_of(&name)?;
-    let planned = state.syncs.progress(&name).filter(|progress| progress.dry_run);
-    let planned = planned.ok_or_else(|| {
-        let why = format!("the last sync of provider {name}, if there was one, was no dry run");
+    state.known_source(&name)?;
+    let syncing = state.syncing(&name).await?;
+    let none = || {
+        let why = format!("the people of {name} cannot be listed, so it has no syncs");
         Error::new(Code::NotFound, why)
-    })?;
-    let (first, limit) = place(&paging)?;
-    let skip = usize::try_from(first).unwrap_or(usize::MAX).min(planned.plan.len());
-    let end = skip.saturating_add(limit).min(planned.plan.len());
-    Ok(Json(numbered(&planned.plan[skip..end], first, limit)))
-}
-
-/// The number of the first line that is asked for, and of how many.
-fn place(paging: &Paging) -> Result<(u64, usize), Error> {
-    let first = match &paging.after {
-        None => 0,
-        Some(after) => {
-            let number = after.parse::<u64>().ok().and_then(|number| number.checked_add(1));
-            number.ok_or_else(|| Error::bad_request("after: expected the number of a line"))?
-        }
     };
-    Ok((first, bounded(paging.limit)))
-}
-
-fn numbered(lines: &[SyncLine], first: u64, limit: usize) -> Page<Line> {
-    let lines = (first..).zip(lines).map(|(number, one)| line(number, one)).collect();
-    Page::of(lines, limit, |line: &Line| line.number.to_string())
+    Ok(Json(syncing.ok_or_else(none)?))
 }

@@ -25,6 +25,7 @@ mod provider;
 mod secret_input;
 mod status;
 mod sync;
+mod sync_log;
 mod table;
 mod template;
 mod text;

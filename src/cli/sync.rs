@@ -11,14 +11,15 @@ use super::{
     Client, Missing, Output, Result,
     failure::{Exit, Failure},
     output::Tone,
-    table::Listing,
+    sync_log::SyncLog,
     text::{grouped, span, when},
     with_client,
 };
 use crate::{
     api::{
-        Page, directories, providers,
-        sync::{Line, Syncing, View},
+        Page,
+        sync::{Syncing, View},
+        sync_log::Line,
     },
     clock::Timestamp,
     config::Config,
@@ -65,16 +66,8 @@ pub(super) enum Command {
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Show the last runs, or what one of them did
-    #[command(after_help = "Examples:\n  dovegate sync log\n  dovegate sync log corp --run 7")]
-    Log {
-        /// Only of this provider
-        #[arg(value_name = "NAME")]
-        name: Option<String>,
-        /// What this run did, line by line
-        #[arg(long, value_name = "NUMBER", requires = "name")]
-        run: Option<u64>,
-    },
+    /// Show the last runs, or what was done
+    Log(SyncLog),
 }
 
 pub(super) async fn run(command: Command, config: &Config, output: &Output) -> Result {
@@ -87,11 +80,7 @@ pub(super) async fn run(command: Command, config: &Config, output: &Output) -> R
             client.order(Method::DELETE, &["providers", &name, "sync"], None).await?;
             output.done(format!("The sync of {name} is breaking off."))
         }
-        Command::Log { name, run: None } => runs(client, output, name).await,
-        Command::Log { name, run: Some(run) } => {
-            let name = name.unwrap_or_default();
-            lines(client, output, &["providers", &name, "sync", "runs", &run.to_string()]).await
-        }
+        Command::Log(log) => log.show(client, output).await,
     })
     .await
 }
@@ -247,56 +236,6 @@ async fn planned(client: &Client, name: &str) -> Result<Vec<Line>> {
         after = page.next;
         if after.is_none() {
             return Ok(all);
-        }
-    }
-}
-
-async fn runs(client: &Client, output: &Output, name: Option<String>) -> Result {
-    let names = if let Some(name) = name {
-        vec![name]
-    } else {
-        let page: Page<providers::View> = client.get(&["providers"], &[]).await?;
-        let directories: Page<directories::View> = client.get(&["directories"], &[]).await?;
-        let providers = page.items.iter().map(|view| view.name.to_string());
-        providers.chain(directories.items.iter().map(|view| view.name.to_string())).collect()
-    };
-    let headings =
-        ["PROVIDER", "RUN", "BEGAN", "OUTCOME", "PEOPLE", "CHANGED", "SKIPPED", "UNCHANGED"];
-    let mut listing = Listing::new(output, &headings);
-    for name in names {
-        let page: Page<View> = client.get(&["providers", &name, "sync", "runs"], &[]).await?;
-        listing.page(&page.items, row)?;
-    }
-    listing.end("No syncs yet. \"dovegate sync run NAME\" does the first.")
-}
-
-fn row(view: &View) -> [String; 8] {
-    let number = |number: u64| number.to_string();
-    [
-        view.provider.to_string(),
-        view.run.map(number).unwrap_or_default(),
-        when(view.started),
-        view.outcome.clone(),
-        number(view.people),
-        number(view.done.values().sum()),
-        number(view.skipped.values().sum()),
-        number(view.unchanged),
-    ]
-}
-
-async fn lines(client: &Client, output: &Output, path: &[&str]) -> Result {
-    let mut listing = Listing::new(output, &["ACTION", "ADDRESS", "DETAIL"]);
-    let mut after = None;
-    loop {
-        let page: Page<Line> = client.page(path, &[], after).await?;
-        listing.page(&page.items, |line| {
-            let address = line.address.as_ref().map(ToString::to_string);
-            let address = address.unwrap_or_else(|| line.person.clone());
-            [line.action.clone(), address, line.detail.clone()]
-        })?;
-        after = page.next;
-        if after.is_none() {
-            return listing.end("That run changed nothing.");
         }
     }
 }

@@ -22,5 +22,5 @@ mod syncs;
 pub use self::{
     source::{DirectorysPeople, Domains, People, ProvidersPeople, Source, Unheard},
     sync::{OnAnswer, OnQuestion, OnWithdrawn, Order, Phase, Progress, Sync},
-    syncs::{AlreadyRunning, Syncs},
+    syncs::{AlreadyRunning, SyncFigures, Syncs},
 };

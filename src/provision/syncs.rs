@@ -2,7 +2,7 @@
 //! ends with the server.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::ProviderName,
-    store::{self, SyncRun},
+    store::{self, SyncAction, SyncRun},
 };
 
 /// All syncs of this process.
@@ -28,6 +28,29 @@ pub struct Syncs {
     /// Held while one begins, so that no two of a provider do.
     beginning: tokio::sync::Mutex<()>,
     ending: CancellationToken,
+    /// What is counted since the start: it goes on when a provider goes.
+    counts: Arc<Mutex<BTreeMap<ProviderName, SyncFigures>>>,
+}
+
+/// What a provider's syncs came to since the start.
+#[derive(Clone, Debug, Default)]
+pub struct SyncFigures {
+    /// Those that have ended, by outcome.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Mailboxes by what was done.
+    pub mailboxes: BTreeMap<SyncAction, u64>,
+}
+
+impl SyncFigures {
+    fn count(&mut self, run: &SyncRun) {
+        *self.outcomes.entry(run.outcome.name()).or_default() += 1;
+        for (action, number) in &run.counts.done {
+            // Being missing changes nothing of a mailbox yet.
+            if *action != SyncAction::Missing {
+                *self.mailboxes.entry(*action).or_default() += number;
+            }
+        }
+    }
 }
 
 /// One that goes on, or the last that did.
@@ -77,8 +100,15 @@ impl Syncs {
         let (sender, progress) = watch::channel(first.clone());
         let (stop, ending) = (self.ending.child_token(), self.ending.clone());
         let stopped = stop.clone();
-        let task =
-            tokio::spawn(async move { begun.run(&mut work, &sender, &stopped, &ending).await });
+        let counts = Arc::clone(&self.counts);
+        let task = tokio::spawn(async move {
+            begun.run(&mut work, &sender, &stopped, &ending).await;
+            let ended = sender.borrow();
+            if !ended.dry_run {
+                let mut counts = lock(&counts);
+                counts.entry(ended.run.provider.clone()).or_default().count(&ended.run);
+            }
+        });
         self.runs().insert(name, Running { progress, stop, task });
         Ok(first)
     }
@@ -101,6 +131,11 @@ impl Syncs {
         let Some(run) = runs.get(provider).filter(|run| !run.has_ended()) else { return false };
         run.stop.cancel();
         true
+    }
+
+    /// What is counted of them, by provider.
+    pub fn counts(&self) -> BTreeMap<ProviderName, SyncFigures> {
+        lock(&self.counts).clone()
     }
 
     /// Whether one of this provider is under way.

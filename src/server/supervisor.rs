@@ -189,13 +189,12 @@ impl<O: Origin> Supervisor<O> {
         let stop = CancellationToken::new();
         let (open, started) =
             (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
-        let internal =
-            self.internal_router(open.clone(), started, Arc::clone(&core.pipeline), &api_settings);
+        let syncs = Arc::new(Syncs::default());
+        let internal = self.internal_router(open.clone(), started, core, &syncs, &api_settings);
         let state = web::State::new(Arc::clone(&core.pipeline), Handle::current());
         let routers = Routers { public: web::router(state), internal };
         let mut http = Http::new(routers, open.1.clone());
         http.reload(&settings.http).await;
-        let syncs = Arc::new(Syncs::default());
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
@@ -250,7 +249,8 @@ impl<O: Origin> Supervisor<O> {
         &self,
         open: Listeners,
         started: Timestamp,
-        pipeline: Arc<Pipeline>,
+        core: &Core,
+        syncs: &Arc<Syncs>,
         api_settings: &Arc<ArcSwap<api::Settings>>,
     ) -> Router {
         let (hub, asked) = (Arc::clone(&self.hub), Arc::clone(&self.hub));
@@ -258,7 +258,9 @@ impl<O: Origin> Supervisor<O> {
             health: Arc::new(move || hub.health()),
             metrics: api::metrics::Sources {
                 settings: Arc::clone(api_settings),
-                pipeline,
+                pipeline: Arc::clone(&core.pipeline),
+                store: Arc::clone(&core.store),
+                syncs: Arc::clone(syncs),
                 last: api::metrics::LastText::default(),
                 server: Arc::new(move || api::metrics::Figures {
                     started,

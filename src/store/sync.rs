@@ -108,6 +108,24 @@ pub enum SyncOutcome {
     Interrupted,
 }
 
+impl SyncOutcome {
+    /// Words of those that have ended.
+    pub const ENDS: [&str; 5] = ["complete", "cancelled", "braked", "failed", "interrupted"];
+
+    /// The stable word. Whoever asks knows that a run is not under way, if it is
+    /// not.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::Braked(_) => "braked",
+            Self::Failed(_) => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// What a run found and did, in numbers of people or mailboxes.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SyncCounts {

@@ -119,6 +119,18 @@ table! {
         "How long ago a directory was read, or answered, last.";
     LOGOUT_TOKENS = Counter "dovegate_provider_logout_tokens_total" ["provider", "outcome"]
         "Back-channel logout: what became of logout tokens; none before the first one.";
+    SYNCS = Counter "dovegate_syncs_total" ["provider", "outcome"]
+        "Syncs that have ended, by hand or by themselves; none before the first one.";
+    SYNC_MAILBOXES = Counter "dovegate_sync_mailboxes_total" ["provider", "action"]
+        "Mailboxes that syncs made, changed, renamed, withdrew or restored.";
+    SYNC_LAST = Gauge "dovegate_sync_last" ["provider", "outcome"]
+        "1 for how a provider's last sync ended; braked if it would have withdrawn too many mailboxes.";
+    SYNC_LAST_SECONDS = Gauge "dovegate_sync_last_duration_seconds" ["provider"]
+        "How long a provider's last sync took, whatever it came to.";
+    SYNC_COMPLETE_AGE_SECONDS = Gauge "dovegate_sync_complete_age_seconds" ["provider"]
+        "How long ago a provider's last complete sync ended; none if there was none.";
+    SYNC_INTERVAL_SECONDS = Gauge "dovegate_sync_interval_seconds" ["provider"]
+        "How often a provider's people are synced; none where that does not happen by itself.";
     WITHDRAWALS = Counter "dovegate_withdrawals_total" []
         "Mailboxes that nobody may use any more, as a person was disabled or an administrator said so.";
     WITHDRAWAL_COMMANDS = Counter "dovegate_withdrawal_commands_total" ["outcome"]

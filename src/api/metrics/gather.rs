@@ -1,6 +1,6 @@
 //! From the figures of the rooms to the text.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{Figures, LoginTimes, Sources, process};
 use crate::{
@@ -9,13 +9,15 @@ use crate::{
     directory::Status,
     idp::{BUCKETS_MILLIS, BreakerState, EventsState, Times},
     mailbox::ProviderName,
+    provision::{Source, SyncFigures},
+    store::{SyncOutcome, SyncRun},
     telemetry::{exposition::Exposition, metrics as table},
     verify::{DirectoryReport, Pipeline, ProviderReport, SignOutCounts, WithdrawalFigures},
 };
 
 /// Most providers whose numbers are shown, by name: an administrator with more
 /// has other worries than a text without end.
-const MOST_PROVIDERS: usize = 500;
+pub(super) const MOST_PROVIDERS: usize = 500;
 
 /// Names of the states of a breaker.
 const BREAKER: [(BreakerState, &str); 3] = [
@@ -26,7 +28,7 @@ const BREAKER: [(BreakerState, &str); 3] = [
 /// Names of [`EventsState`].
 const EVENTS: [&str; 5] = ["not_asked", "watching", "not_recorded", "forbidden", "failing"];
 
-pub(super) fn text(sources: &Sources, store_bytes: Option<u64>) -> String {
+pub(super) fn text(sources: &Sources, store_bytes: Option<u64>, synced: &[Synced]) -> String {
     let mut out = Exposition::default();
     let figures = (sources.server)();
     let pipeline = &sources.pipeline;
@@ -45,6 +47,7 @@ pub(super) fn text(sources: &Sources, store_bytes: Option<u64>) -> String {
     events(&mut out, &reports);
     directories(&mut out, &pipeline.directories());
     logout_tokens(&mut out, &pipeline.sign_outs());
+    syncs(&mut out, &sources.syncs.counts(), synced);
     withdrawals(&mut out, pipeline);
     let store = out.family(&table::STORE_BYTES);
     if let Some(bytes) = store_bytes {
@@ -230,6 +233,54 @@ fn logout_tokens(out: &mut Exposition, counts: &BTreeMap<ProviderName, SignOutCo
         for (outcome, count) in outcomes {
             family.sample(&[name.as_str(), outcome], *count);
         }
+    }
+}
+
+/// What is kept of a source's syncs.
+pub(super) struct Synced {
+    pub(super) source: Arc<Source>,
+    /// Those that have ended, oldest first.
+    pub(super) runs: Vec<SyncRun>,
+}
+
+fn syncs(out: &mut Exposition, counts: &BTreeMap<ProviderName, SyncFigures>, synced: &[Synced]) {
+    let family = out.family(&table::SYNCS);
+    for (name, figures) in counts {
+        for (outcome, count) in &figures.outcomes {
+            family.sample(&[name.as_str(), outcome], *count);
+        }
+    }
+    let family = out.family(&table::SYNC_MAILBOXES);
+    for (name, figures) in counts {
+        for (action, count) in &figures.mailboxes {
+            family.sample(&[name.as_str(), action.name()], *count);
+        }
+    }
+    let name = |one: &Synced| one.source.name.clone();
+    let last: Vec<(ProviderName, &SyncRun)> =
+        synced.iter().filter_map(|one| Some((name(one), one.runs.last()?))).collect();
+    let family = out.family(&table::SYNC_LAST);
+    for (name, run) in &last {
+        for outcome in SyncOutcome::ENDS {
+            family.sample(&[name.as_str(), outcome], run.outcome.name() == outcome);
+        }
+    }
+    let family = out.family(&table::SYNC_LAST_SECONDS);
+    for (name, run) in &last {
+        family.sample(&[name.as_str()], run.ended.since(run.started).as_secs_f64());
+    }
+    let (family, now) = (out.family(&table::SYNC_COMPLETE_AGE_SECONDS), Timestamp::now());
+    for one in synced {
+        let complete = one.runs.iter().rfind(|run| run.outcome == SyncOutcome::Complete);
+        if let Some(run) = complete {
+            family.sample(&[one.source.name.as_str()], now.since(run.ended).as_secs_f64());
+        }
+    }
+    let family = out.family(&table::SYNC_INTERVAL_SECONDS);
+    for Synced { source, .. } in synced.iter().filter(|one| one.source.provisioning.is_scheduled())
+    {
+        let interval = source.provisioning.sync_interval;
+        family.sample(&[source.name.as_str()], interval.as_secs_f64());
     }
 }
 

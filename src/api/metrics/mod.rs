@@ -18,7 +18,13 @@ use axum::{
 use tokio::sync::Mutex;
 
 use super::{Internal, Settings, health::Health, status};
-use crate::{clock::Timestamp, telemetry::exposition::CONTENT_TYPE, verify::Pipeline};
+use crate::{
+    clock::Timestamp,
+    provision::Syncs,
+    store::{Store, SyncOutcome},
+    telemetry::exposition::CONTENT_TYPE,
+    verify::Pipeline,
+};
 
 /// How long a text is given out again: whoever scrapes without end, or reads
 /// slowly with many connections, makes us neither gather nor keep one for each.
@@ -31,6 +37,10 @@ pub struct Sources {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Caches, hashes, providers.
     pub pipeline: Arc<Pipeline>,
+    /// The record of syncs.
+    pub store: Arc<dyn Store>,
+    /// What is counted of them.
+    pub syncs: Arc<Syncs>,
     /// The running server.
     pub server: Reporter,
     /// What was given out last.
@@ -123,10 +133,23 @@ impl Sources {
                     Some(folder) => status::size_of(folder).await,
                     None => None,
                 };
-                let text = Bytes::from(gather::text(self, store_bytes));
+                let synced = self.synced().await;
+                let text = Bytes::from(gather::text(self, store_bytes, &synced));
                 *last = Some((now, text.clone()));
                 text
             }
         }
+    }
+    /// What is kept of everybody's syncs; nothing where the store fails, which its
+    /// own metric says.
+    async fn synced(&self) -> Vec<gather::Synced> {
+        let mut all = Vec::new();
+        for source in self.pipeline.sources().into_iter().take(gather::MOST_PROVIDERS) {
+            let mut runs = self.store.sync_runs(&source.name).await.unwrap_or_default();
+            let under_way = self.syncs.is_under_way(&source.name);
+            runs.pop_if(|run| under_way && run.outcome == SyncOutcome::Running);
+            all.push(gather::Synced { source, runs });
+        }
+        all
     }
 }

@@ -6,9 +6,10 @@ use super::{INTERNAL, internal, metrics, value};
 use crate::support::{
     b64,
     client::Client,
+    daemon::Daemon,
     http::get,
     plain,
-    provider::{Behaviour, INTROSPECTION},
+    provider::{Behaviour, FakeProvider, INTROSPECTION, people::somebody},
     world::{ANN, ANN_PASSWORD, ANN_TOKEN, World},
 };
 
@@ -194,4 +195,40 @@ fn a_text_is_given_out_for_a_second() {
         "{}",
         different.len()
     );
+}
+
+/// How a provider's syncs went, and how often they come.
+#[test]
+fn syncs_are_counted() {
+    let fake = FakeProvider::start();
+    fake.people(|people| people.extend(["ann", "bob"].map(somebody)));
+    let mut lines = fake.as_keycloak("corp");
+    lines.push("provider.corp.import_users = true".to_owned());
+    lines.push("provider.corp.sync_interval = 30".to_owned());
+    lines.push("provider.corp.default_template = \"Plain\"".to_owned());
+    lines.push(INTERNAL.to_owned());
+    let daemon = Daemon::start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    daemon.cli(&["domain", "add", "example.org", "--provider", "corp"], "");
+    daemon.cli(&["template", "add", "Plain"], "");
+    let before = metrics(internal(&daemon));
+    assert!(before.contains("dovegate_sync_interval_seconds{provider=\"corp\"} 1800"), "{before}");
+    for absent in ["dovegate_sync_last{", "dovegate_sync_complete_age_seconds{"] {
+        assert!(!before.contains(absent), "{before}");
+    }
+    daemon.cli(&["sync", "run", "corp"], "");
+    fake.people(Vec::clear);
+    assert_ne!(daemon.try_cli(&["sync", "run", "corp"], "").status.code(), Some(0));
+    // A text is given out for a second again.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let after = metrics(internal(&daemon));
+    for (series, expected) in [
+        ("dovegate_syncs_total{provider=\"corp\",outcome=\"complete\"}", 1),
+        ("dovegate_syncs_total{provider=\"corp\",outcome=\"braked\"}", 1),
+        ("dovegate_sync_mailboxes_total{provider=\"corp\",action=\"created\"}", 2),
+        ("dovegate_sync_last{provider=\"corp\",outcome=\"braked\"}", 1),
+        ("dovegate_sync_last{provider=\"corp\",outcome=\"complete\"}", 0),
+    ] {
+        assert_eq!(value(&after, series), expected, "{series}\n{after}");
+    }
+    assert!(after.contains("dovegate_sync_complete_age_seconds{provider=\"corp\"} "), "{after}");
 }

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
-use dovegate::telemetry::metrics::{Kind, Metric, TABLE};
+use dovegate::{
+    store::SyncOutcome,
+    telemetry::metrics::{Kind, Metric, TABLE},
+};
 use serde_json::Value;
 
 /// Labels that Prometheus adds.
@@ -188,6 +191,7 @@ fn matchers(metric: &Metric, after: &str) -> Result<(), String> {
         let known: &[&str] = match label {
             "verdict" => &["verified", "rejected", "unavailable"],
             "state" => &["closed", "failing", "forbidden", "not_recorded"],
+            "outcome" if metric.name.starts_with("dovegate_sync") => &SyncOutcome::ENDS,
             "outcome" => &["answered", "failed", "dropped"],
             _ => continue,
         };

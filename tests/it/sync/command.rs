@@ -72,6 +72,26 @@ fn from_a_plan_to_mailboxes_and_their_record() {
     assert!(daemon.cli(&["sync", "run", "corp"], "").contains("updated                      1"));
     let lines = daemon.cli(&["sync", "log", "corp", "--run", "3"], "");
     assert!(lines.contains("quota 7G → 1G"), "{lines}");
+
+    // Over all runs, the latest first.
+    let found = |filter: &[&str]| -> Vec<String> {
+        let all = json(&daemon.cli(&[&["sync", "log", "--json"], filter].concat(), ""));
+        let said = |line: &Value| {
+            let (run, action) = (&line["run"], line["action"].as_str().unwrap());
+            format!("{run} {action} {}", line["address"].as_str().unwrap_or("-"))
+        };
+        all.as_array().unwrap().iter().map(said).collect()
+    };
+    let ann = ["3 updated p00000@example.org", "1 created p00000@example.org"];
+    assert_eq!(found(&["--mask", "P00000@*"]), ann);
+    assert_eq!(found(&["corp", "--action", "updated"]), ann[..1]);
+    assert_eq!(found(&["corp", "--run", "1", "--mask", "p00000@*"]), ann[1..]);
+    assert!(found(&["--cause", "limit"]).is_empty());
+    assert!(found(&["--logins"]).is_empty());
+    let wrong = daemon.try_cli(&["sync", "log", "corp", "--action", "eaten"], "");
+    assert!(!wrong.status.success());
+    let log = daemon.cli(&["sync", "log", "corp", "--mask", "p00001@*"], "");
+    assert!(log.contains("created") && log.lines().count() == 2, "{log}");
 }
 
 #[test]
