@@ -204,7 +204,11 @@ impl Pipeline {
         let is_bound = |said: &SaidOf| matches!(said, SaidOf::Good(person) if matches!(person.password, Password::Bind(_)));
         let Some(known) = known.filter(|known| !is_bound(&known.said)) else { return Ok(()) };
         let tried = self.weigh_newcomer(case, user, provider, &known.said, shown).await;
-        let Err(stop) = tried else { return Ok(()) };
+        // Whoever is refused for want of a template, say, tries again all day.
+        let Err(stop) = tried else {
+            let stop = Stop::Unavailable(Cause::ProviderBusy);
+            return may_ask_again(case, user, Asker::Others, provider, stop);
+        };
         if known.is_of_just_now(now, &provider.settings) || !may_be_mended(stop) {
             case.cached = true;
             provider.people.count_hit(&known.said);

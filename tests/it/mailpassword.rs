@@ -64,6 +64,60 @@ fn from_the_command_line_to_a_login() {
     assert!(!log.contains("kept elsewhere") && !log.contains(CLIENT_SECRET), "{log}");
 }
 
+/// Nobody has made a mailbox for bob: his first login does, if nothing is in its way.
+#[test]
+fn a_first_login_makes_a_mailbox() {
+    const NEW: &str = "new@example.org";
+    let corp = FakeProvider::start();
+    corp.behave(TOKEN, Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
+    let person = json!({
+        "id": "a7feeb0e", "email": NEW, "emailVerified": true, "enabled": true,
+        "attributes": { "mailcow_password": ["{PLAIN}kept elsewhere"], "mailcow_template": ["x"] },
+    });
+    corp.behave(USERS, Behaviour::json(&json!([person])));
+    let world = World::new();
+    let url = corp.url();
+    let add = [
+        ["provider", "add", "corp", "--kind", "keycloak", "--realm", "mail", "--server-url", &url],
+        [
+            "--client-id",
+            CLIENT_ID,
+            "--client-secret-stdin",
+            "--mailpassword-flow",
+            "true",
+            "--attribute-mapping",
+            "staff=Staff",
+            "--event-interval",
+            "0s",
+        ],
+    ];
+    world.daemon.cli(&add.concat(), CLIENT_SECRET);
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    world.daemon.cli(&["template", "add", "Staff", "--quota", "3G"], "");
+
+    let mut client = world.target.client("login", 2);
+    client.login(NEW, "kept elsewhere").expect("FAIL");
+    let line = nth_login(&world, 1);
+    assert!(line.contains("verdict=rejected reason=provision_no_template "), "{line}");
+    assert!(line.contains(" verifier=mailpassword ") && line.contains(" provider=corp "), "{line}");
+    assert!(line.contains("no template for"), "{line}");
+
+    world.daemon.cli(&["provider", "set", "corp", "--default-template", "Staff"], "");
+    let told = world.daemon.cli(&["explain", NEW], "");
+    assert!(told.contains("it would be made by template Staff"), "{told}");
+    assert!(!world.daemon.try_cli(&["mailbox", "show", NEW], "").status.success());
+
+    let reply = client.login(NEW, "kept elsewhere").expect("OK");
+    assert_eq!(reply.get("user"), Some(NEW));
+    let line = nth_login(&world, 2);
+    assert!(line.contains("verdict=verified ") && line.contains(" cached=false "), "{line}");
+    let shown = world.daemon.cli(&["mailbox", "show", NEW], "");
+    assert!(shown.contains("3G") && shown.contains("Staff"), "{shown}");
+    let log = world.daemon.log();
+    assert!(log.contains("action=\"created\"") || log.contains("action=created"), "{log}");
+    assert!(!log.contains("kept elsewhere"), "{log}");
+}
+
 /// The line of the `number`th login: the log may come a moment after its reply.
 fn nth_login(world: &World, number: usize) -> String {
     let logins = |log: &str| -> Vec<String> {
