@@ -34,8 +34,9 @@ const PAGE: i32 = 500;
 const FEW: u8 = 10;
 /// Longest wait for a page: nobody waits for it who logs in.
 const LISTING: Duration = Duration::from_secs(30);
-/// How long it is believed that our account sees people, after it saw one.
-const SEES: Duration = Duration::from_secs(600);
+/// How long it is believed that our account sees people, after it saw one. Whoever it
+/// cannot see any more would be refused for so long, and signed out.
+const SEES: Duration = Duration::from_secs(1);
 
 /// An LDAP server, or several of the same people.
 pub(super) struct Ldap {

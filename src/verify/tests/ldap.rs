@@ -1,6 +1,6 @@
 //! People of a directory whose passwords are checked by binds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,6 +18,8 @@ struct FakeLdap {
     port: u16,
     /// Binds of people.
     binds: Arc<AtomicUsize>,
+    /// Our own account may see nobody.
+    hides: Arc<AtomicBool>,
 }
 
 impl FakeLdap {
@@ -25,13 +27,14 @@ impl FakeLdap {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let binds = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&binds);
+        let hides = Arc::<AtomicBool>::default();
+        let (counted, hidden) = (Arc::clone(&binds), Arc::clone(&hides));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&counted)));
+                tokio::spawn(serve(stream, Arc::clone(&counted), Arc::clone(&hidden)));
             }
         });
-        Self { port, binds }
+        Self { port, binds, hides }
     }
 
     fn binds(&self) -> usize {
@@ -39,7 +42,7 @@ impl FakeLdap {
     }
 }
 
-async fn serve(mut stream: TcpStream, binds: Arc<AtomicUsize>) {
+async fn serve(mut stream: TcpStream, binds: Arc<AtomicUsize>, hides: Arc<AtomicBool>) {
     while let Some(request) = message(&mut stream).await {
         // INTEGER of the message's number, then what is asked.
         let (number, asked) = request.split_at(2 + usize::from(request[1]));
@@ -50,6 +53,7 @@ async fn serve(mut stream: TcpStream, binds: Arc<AtomicUsize>) {
                 binds.fetch_add(usize::from(!is_ours), Ordering::SeqCst);
                 vec![result(0x61, if is_ours || has(RIGHT) { 0 } else { 49 })]
             }
+            0x63 if hides.load(Ordering::SeqCst) => vec![result(0x65, 0)],
             0x63 => vec![entry(), result(0x65, 0)],
             _ => return,
         };
@@ -137,4 +141,18 @@ async fn a_newcomers_password_waits_for_its_turn() {
     let waited = tokio::time::timeout(Duration::from_millis(300), rig.decide(late)).await;
     assert!(waited.is_err() && ldap.binds() == 1, "{} binds", ldap.binds());
     drop(crowd);
+}
+
+/// A server that takes our account's rights away finds nobody, whoever is asked for.
+#[tokio::test]
+async fn who_is_not_to_be_seen_any_more_is_not_gone() {
+    let (rig, ldap) = with_bob().await;
+    let right = |seconds| later(seconds, password(BOB, "looking glass"));
+    for seconds in [0, 100] {
+        rig.check(right(seconds), "ok").await;
+    }
+    ldap.hides.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let Verdict::Verified(verified) = rig.check(right(200), "ok").await else { panic!() };
+    assert!(verified.stale());
 }
