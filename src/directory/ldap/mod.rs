@@ -66,6 +66,17 @@ impl Ldap {
                 return Err(problem(key, reason.to_owned()));
             }
         }
+        if let Some(settings::Account { dn, password }) = &ldap.account {
+            if dn.is_empty() {
+                return Err(problem(
+                    "bind_dn",
+                    "is empty: leave it out to ask as nobody".to_owned(),
+                ));
+            }
+            if std::str::from_utf8(password.expose()).is_err() {
+                return Err(problem("bind_password", "is not UTF-8".to_owned()));
+            }
+        }
         let trusted = Tls { ca_pem: ldap.ca_pem.clone(), ignore_errors: ldap.ignore_ssl_errors };
         let config = tls::client_config(&trusted, &[]);
         let config = Arc::new(config.map_err(|error| problem("ca_file", error))?);

@@ -195,7 +195,7 @@ impl Pool {
     async fn open(&self, server: &Server, until: Instant) -> Result<Connection, Unavailable> {
         let mut connection = Connection::open(&server.place, until).await?;
         let Some(Account { dn, password }) = &self.account else { return Ok(connection) };
-        let password = std::str::from_utf8(password.expose()).unwrap_or_default();
+        let password = std::str::from_utf8(password.expose()).expect("checked when it was opened");
         let asked = connection.ask(&Request::Bind { dn, password }, until).await;
         let reply = asked.map_err(|why| server.place.fault_of(why))?;
         if reply.code == 0 {

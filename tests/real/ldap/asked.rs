@@ -141,6 +141,9 @@ async fn our_own_account_is_our_matter() {
     let written = toml::from_str::<Written>(&table(&slapd.url(), anonymous)).unwrap();
     let problems = Settings::mean(&"staff".parse().unwrap(), &written).unwrap_err();
     assert_eq!(problems[0].key, "bind_password");
+    let nameless = toml::from_str::<Written>(&table(&slapd.url(), "bind_dn = \"\"")).unwrap();
+    let settings = Settings::mean(&"staff".parse().unwrap(), &nameless).unwrap();
+    assert_eq!(Directory::open(settings).unwrap_err().key, "bind_dn");
 }
 
 #[tokio::test]
