@@ -15,10 +15,12 @@ use std::{
     collections::hash_map::RandomState,
     fmt::Write as _,
     fs, io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use nix::fcntl::OFlag;
 
 pub(super) use self::snapshot::Place;
 use self::snapshot::{Reading, Snapshot};
@@ -246,14 +248,19 @@ fn opened(path: &Path) -> Result<fs::File, String> {
         _ => format!("{shown}: {error}"),
     };
     // A pipe would be waited for when it is opened.
-    let about = fs::metadata(path).map_err(said)?;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(said)?;
+    let about = file.metadata().map_err(said)?;
     if !about.is_file() {
         return Err(format!("{shown}: is not a file"));
     }
     if about.len() > MAX_BYTES {
         return Err(format!("{shown}: is larger than {} MiB", MAX_BYTES / 1024 / 1024));
     }
-    fs::File::open(path).map_err(said)
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -62,8 +62,13 @@ async fn look(core: &Core, syncs: &Syncs) -> Result<(), store::Error> {
         let runs = core.store.sync_runs(&source.name).await?;
         let next = syncs.next(source, &runs);
         let is_due = |next| schedule::is_due(next, &source.provisioning, Timestamp::now());
-        if next.is_some_and(is_due) || core.pipeline.take_changed(&source.name) {
-            begin(core, syncs, source).await?;
+        let has_changed = core.pipeline.take_changed(&source.name);
+        if has_changed || next.is_some_and(is_due) {
+            let begun = begin(core, syncs, source).await;
+            if has_changed && begun.is_err() {
+                core.pipeline.still_changed(&source.name);
+            }
+            begun?;
         }
     }
     Ok(())

@@ -155,6 +155,11 @@ impl Connected {
         }
     }
 
+    /// Whether it is a directory that lies in memory, and is looked at for changes.
+    pub(super) fn is_polled(&self) -> bool {
+        self.directory().is_some_and(|directory| directory.is_polled())
+    }
+
     /// Whether it speaks for the domain.
     pub(super) fn speaks_for(&self, domain: &Domain) -> bool {
         self.source.speaks_for(domain)

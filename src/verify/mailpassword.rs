@@ -169,7 +169,9 @@ impl Pipeline {
             }
             let SaidOf::Good(person) = &said else { return Ok(account) };
             account = self.bound(case, account, claimed(&provider, person)).await?;
-            if !is_new {
+            // What lies in memory is new each time; its changes are a sync's to follow.
+            let is_followed = provider.is_polled() && account.mailbox.policy.withdrawn.is_none();
+            if !is_new || is_followed {
                 return Ok(account);
             }
             return self.followed(case, account, &provider, &person.profile).await;

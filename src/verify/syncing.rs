@@ -29,6 +29,13 @@ impl Pipeline {
         connected.is_some_and(|connected| connected.changed.swap(false, Ordering::Relaxed))
     }
 
+    /// That sync could not begin.
+    pub fn still_changed(&self, name: &ProviderName) {
+        if let Ok(connected) = self.registry.find(name) {
+            connected.changed.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// A sync of the people of this provider or directory; none if it is not
     /// configured, or cannot be asked who they are.
     pub fn sync(self: &Arc<Self>, name: &ProviderName) -> Option<Sync> {
