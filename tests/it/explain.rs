@@ -174,4 +174,18 @@ fn a_provider_s_word_is_told_with_its_date() {
     let off = "the mailbox only receives: it was switched off on 20";
     assert!(said.contains(off), "{said}");
     assert!(said.contains("since the person is disabled at corp"), "{said}");
+
+    // A successor gets the mailbox when it is given to him, and not before.
+    house.corp.person("ann", json!({ "enabled": true, "id": "id-of-successor" }));
+    let shown = |key: &str| {
+        house.cli(&["sync", "run", "corp", "--withdraw-limit", "100"]);
+        crate::cli::json(&house.cli(&["mailbox", "show", ANN, "--json"]))[key].clone()
+    };
+    assert_eq!(shown("state"), "receive_only");
+    house.cli(&["mailbox", "set", ANN, "--unbind"]);
+    assert_eq!(
+        (shown("state"), &shown("bound")["subject"]),
+        ("active".into(), &"id-of-successor".into())
+    );
+    assert_eq!(shown("overrides"), json!([]));
 }
