@@ -293,6 +293,10 @@ impl State {
         };
         let account = self.store.account(&address).await?;
         let no_mailbox = account.is_none();
+        let unfit = self.pipeline.names().unfit_for_mailbox(&address).filter(|_| no_mailbox);
+        if let Some(why) = unfit {
+            return refused(why);
+        }
         let (outcome, differences, arrival) = match account {
             None => (Outcome::Created, Vec::new(), Some(self.newcomer(&address, source, wanted))),
             Some(account) => changed(&wanted, source, &account.mailbox, update),

@@ -441,6 +441,9 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<View>), Error> {
     new.check()?;
     let address = state.address(&new.address)?;
+    if let Some(why) = state.pipeline.names().unfit_for_mailbox(&address) {
+        return Err(Error::new(Code::Conflict, why));
+    }
     // Hashing is the dear part: what would be refused anyhow goes first.
     if state.store.account(&address).await?.is_some() {
         return Err(Error::exists("mailbox", address.as_str()));

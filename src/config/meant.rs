@@ -134,6 +134,7 @@ impl Check<'_> {
         NameRules {
             default_domain: written.default_domain.clone(),
             further_local_bytes: further.to_vec(),
+            recipient_delimiter: written.recipient_delimiter.clone(),
         }
     }
 
@@ -164,7 +165,6 @@ impl Check<'_> {
             request_timeout: login.request_timeout.0,
             max_requests: login.max_requests,
             drain_limit: login.drain_limit.0,
-            recipient_delimiter: written.names.recipient_delimiter.clone(),
             check_session_pid: login.check_session_pid,
             on_withdrawal: self.on_withdrawal(login),
             limits: Limits {

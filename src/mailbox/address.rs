@@ -105,7 +105,7 @@ impl Address {
     /// have had other `further_local_bytes`.
     fn parse_stored(text: &str) -> Result<Self, NameError> {
         let rules =
-            NameRules { default_domain: None, further_local_bytes: (b'!'..=b'~').collect() };
+            NameRules { further_local_bytes: (b'!'..=b'~').collect(), ..NameRules::default() };
         rules.canonical(text.as_bytes())
     }
 
@@ -173,9 +173,30 @@ pub struct NameRules {
     /// Only printable ASCII without `@`, `/`, `%`, `*` and `?` takes effect:
     /// those have a meaning in paths, patterns and masks.
     pub further_local_bytes: Vec<u8>,
+    /// Characters of which the first in a local part begins an extension, as Postfix
+    /// and Dovecot have it; empty for none.
+    pub recipient_delimiter: String,
 }
 
 impl NameRules {
+    /// The same rules with another default domain: a source of people has its own.
+    #[must_use]
+    pub fn completing_with(&self, default_domain: Option<DomainName>) -> Self {
+        Self { default_domain, ..self.clone() }
+    }
+
+    /// Why no mailbox shall have this address, if so. Dovecot's LMTP cuts an
+    /// extension off whoever has the address with it, so that mailbox's mail would
+    /// lie in another one.
+    pub fn unfit_for_mailbox(&self, address: &Address) -> Option<String> {
+        let is_delimiter = |character: &char| self.recipient_delimiter.contains(*character);
+        let found = address.local_part().chars().find(is_delimiter)?;
+        Some(format!(
+            "{address} has the recipient delimiter {found:?} (names.recipient_delimiter), so its \
+             mail would be delivered to the mailbox without what follows"
+        ))
+    }
+
     /// The canonical address for a name as a client sent it.
     pub fn canonical(&self, name: &[u8]) -> Result<Address, NameError> {
         if name.is_empty() {
@@ -262,6 +283,7 @@ mod tests {
         let rules = NameRules {
             default_domain: Some(DomainName::parse("Example.ORG").unwrap()),
             further_local_bytes: vec![b'=', b'/', b'@', 0, b'\t'],
+            ..NameRules::default()
         };
         let got = rules.canonical(name);
         assert_eq!(got.as_ref().map(Address::as_str), expected.as_ref().copied(), "{name:?}");
@@ -309,6 +331,23 @@ mod tests {
         let address = Address::parse("ann@example.org").unwrap();
         assert_eq!(address.local_part(), "ann");
         assert_eq!(address.domain().as_str(), "example.org");
+    }
+
+    #[test]
+    fn no_mailbox_has_an_extension() {
+        let check = |address: &str, delimiters: &str, fits: bool| {
+            let recipient_delimiter = delimiters.to_owned();
+            let rules = NameRules { recipient_delimiter, ..NameRules::default() };
+            let unfit = rules.unfit_for_mailbox(&Address::parse(address).unwrap());
+            assert_eq!(unfit.is_none(), fits, "{address} {delimiters}: {unfit:?}");
+        };
+        check("ann+own@example.org", "+", false);
+        check("ann+@example.org", "+", false);
+        check("+own@example.org", "+", false);
+        check("ann-own@example.org", "+-", false);
+        check("ann-own@example.org", "+", true);
+        check("ann+own@example.org", "", true);
+        check("ann@example-x.org", "-", true);
     }
 
     #[test]

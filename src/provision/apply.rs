@@ -202,10 +202,7 @@ impl Rules {
     ) -> Result<Self, store::Error> {
         let templates = store.templates().await?.into_iter();
         // An address there is a whole one, or in its own default domain.
-        let names = NameRules {
-            default_domain: source.default_domain.clone(),
-            further_local_bytes: names.further_local_bytes.clone(),
-        };
+        let names = names.completing_with(source.default_domain.clone());
         let templates = templates.map(|one| (one.name.clone(), one)).collect();
         Ok(Self { source, templates, names, home, makes })
     }
@@ -302,6 +299,8 @@ impl Rules {
             Err(Refusal::RenameElsewhere(address))
         } else if !self.may_bind(person) {
             Err(Refusal::RenameUnverified(address))
+        } else if let Some(why) = self.names.unfit_for_mailbox(&address) {
+            Err(Refusal::BadAddress(why))
         } else if store.account(&address).await?.is_some() {
             Err(Refusal::RenameTaken(address))
         } else {
@@ -412,6 +411,9 @@ impl Rules {
         }
         if !self.may_bind(person) {
             return Err(Refusal::Unverified);
+        }
+        if let Some(why) = self.names.unfit_for_mailbox(address) {
+            return Err(Refusal::BadAddress(why));
         }
         let name = mapping::template(rules, person, true);
         match name {

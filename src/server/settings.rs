@@ -49,9 +49,6 @@ pub struct Settings {
     pub max_requests: usize,
     /// How long a stopping server finishes what is pending.
     pub drain_limit: Duration,
-    /// Characters behind which an address has an extension, for Postfix's
-    /// look-ups.
-    pub recipient_delimiter: String,
     /// Whether `session_pid` of a REQUEST must be its sender's process id.
     pub check_session_pid: bool,
     /// What ends the open sessions of a mailbox that nobody may use any more.

@@ -129,12 +129,12 @@ async fn answer(hub: &Hub, map: Map, key: &[u8]) -> Reply {
     let Some(core) = hub.core().await else { return Reply::Temporary("the store is not open") };
     let found = match map {
         Map::Domains => domain(&core, key).await,
-        Map::Mailboxes => account(hub, &core, key).await.map(|found| {
+        Map::Mailboxes => account(&core, key).await.map(|found| {
             let account = found.filter(lookup::receives);
             account.map(|account| account.mailbox.address.to_string())
         }),
         // Whatever its state: an address that is switched off is still nobody else's.
-        Map::Senders => account(hub, &core, key)
+        Map::Senders => account(&core, key)
             .await
             .map(|found| found.map(|account| account.mailbox.address.to_string())),
     };
@@ -159,16 +159,17 @@ async fn domain(core: &Core, key: &[u8]) -> Result<Option<String>, store::Error>
 /// The mailbox of that very address, else of the address without its extension:
 /// Postfix never asks these tables for it (`socketmap_table(5)`), and Dovecot
 /// delivers there.
-async fn account(hub: &Hub, core: &Core, key: &[u8]) -> Result<Option<Account>, store::Error> {
+async fn account(core: &Core, key: &[u8]) -> Result<Option<Account>, store::Error> {
     // A login name may go without its domain; no address of a mail does.
     if !key.contains(&b'@') {
         return Ok(None);
     }
-    let Ok(address) = core.pipeline.names().canonical(key) else { return Ok(None) };
+    let names = core.pipeline.names();
+    let Ok(address) = names.canonical(key) else { return Ok(None) };
     if let Some(account) = core.store.account(&address).await? {
         return Ok(Some(account));
     }
-    match address.without_extension(&hub.settings.load().recipient_delimiter) {
+    match address.without_extension(&names.recipient_delimiter) {
         Some(address) => core.store.account(&address).await,
         None => Ok(None),
     }

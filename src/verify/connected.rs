@@ -244,10 +244,7 @@ impl Connected {
             Whom::Provider(provider) => provider,
             Whom::Directory(directory) => return said_by(directory.find(address).await),
         };
-        let names = NameRules {
-            default_domain: None,
-            further_local_bytes: names.further_local_bytes.clone(),
-        };
+        let names = names.completing_with(None);
         let is_it = |email: &str| names.canonical(email.as_bytes()).as_ref() == Ok(address);
         provider.look_up(address.as_str(), is_it).await.into()
     }
@@ -332,10 +329,7 @@ impl Connected {
 /// The address that a user claim means. What has no domain belongs into the
 /// provider's own default domain: ours is for what clients leave out.
 fn canonical(settings: &idp::Settings, claim: &str, names: &NameRules) -> Result<Address, String> {
-    let names = NameRules {
-        default_domain: settings.default_domain.clone(),
-        further_local_bytes: names.further_local_bytes.clone(),
-    };
+    let names = names.completing_with(settings.default_domain.clone());
     names.canonical(claim.as_bytes()).map_err(|error| {
         let name = &settings.user_claim;
         format!("the token's {name}, \"{}\", is no address: {error}", shown(claim))

@@ -199,6 +199,18 @@ fn limits_of_a_domain_hold_before_anything_is_made() {
     assert_eq!(data.ok(&["mailbox", "list", "--json"], ""), "[]\n");
 }
 
+/// Dovecot's LMTP would deliver to the mailbox without it.
+#[test]
+fn no_mailbox_is_made_with_the_recipient_delimiter() {
+    let data = Data::with_ann();
+    let refused = data.fails(&["mailbox", "add", "ann+own@example.org", "--no-password"], "", 1);
+    let words = "has the recipient delimiter '+' (names.recipient_delimiter)";
+    assert!(refused.contains(words), "{refused}");
+    let files = Files::new(&[("users", "ann+own@example.org:{PLAIN}x\n")]);
+    let refused = data.fails(&import("passwd-file", &files.path("users"), &[]), "", 1);
+    assert!(refused.contains(&format!("users:1: ann+own@example.org {words}")), "{refused}");
+}
+
 #[test]
 fn files_that_are_something_else_are_given_up_early() {
     let long = "x".repeat(200_000);

@@ -54,7 +54,7 @@ mod tests {
 
     fn check(template: &str, address: &str, expected: &str) {
         // As many bytes as any settings can allow.
-        let names = NameRules { default_domain: None, further_local_bytes: (0..=255).collect() };
+        let names = NameRules { further_local_bytes: (0..=255).collect(), ..NameRules::default() };
         let address = names.canonical(address.as_bytes()).unwrap();
         let filter = for_address(template, &address);
         assert_eq!(filter, expected);

@@ -65,6 +65,7 @@ impl Reading {
             names: NameRules {
                 default_domain: directory.default_domain.clone(),
                 further_local_bytes: (b'!'..=b'~').collect(),
+                ..NameRules::default()
             },
             address: ldap.username_attribute.clone(),
             id: ldap.id_attribute.clone(),

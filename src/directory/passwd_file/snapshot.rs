@@ -81,7 +81,7 @@ impl Reading {
             path: settings.path.clone(),
             quota_path: settings.quota_path.clone(),
             format: settings.format,
-            names: NameRules { default_domain, further_local_bytes },
+            names: NameRules { default_domain, further_local_bytes, ..NameRules::default() },
             options: passwd_file::Options {
                 domain: directory.default_domain.clone(),
                 scheme: settings.default_scheme.clone(),

@@ -24,7 +24,7 @@ use crate::{
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn hub(recipient_delimiter: &str) -> Arc<Hub> {
+fn hub() -> Arc<Hub> {
     let settings = Settings {
         state_dir: "/nowhere".into(),
         run_dir: "/nowhere".into(),
@@ -33,7 +33,6 @@ fn hub(recipient_delimiter: &str) -> Arc<Hub> {
         request_timeout: PATIENCE,
         max_requests: 1,
         drain_limit: PATIENCE,
-        recipient_delimiter: recipient_delimiter.to_owned(),
         check_session_pid: true,
         on_withdrawal: None,
         limits: Limits { connections: None, reserve: 1 },
@@ -77,11 +76,12 @@ async fn open_hub(recipient_delimiter: &str) -> (Arc<Hub>, Arc<MemoryStore>) {
         names: NameRules {
             default_domain: Some(DomainName::parse("example.org").unwrap()),
             further_local_bytes: b"=".to_vec(),
+            recipient_delimiter: recipient_delimiter.to_owned(),
         },
         ..verify::Settings::default()
     };
     let pipeline = Pipeline::open(settings, Arc::clone(&store) as Arc<dyn Store>).await.unwrap();
-    let hub = hub(recipient_delimiter);
+    let hub = hub();
     let core = Core { store: Arc::clone(&store) as Arc<dyn Store>, pipeline: Arc::new(pipeline) };
     hub.open(Arc::new(core));
     (hub, store)
@@ -195,7 +195,7 @@ async fn what_we_cannot_tell_is_temporary() {
     for (map, key) in Map::ALL.into_iter().zip([keys[0], keys[1], keys[1]]) {
         assert_eq!(answer(&hub, map, key).await, Reply::Temporary("the store failed"));
     }
-    let without = self::hub("+");
+    let without = self::hub();
     without.give_up();
     for map in Map::ALL {
         let reply = answer(&without, map, b"").await;

@@ -49,14 +49,12 @@ fn knows_whom_mail_is_for(way: Way) {
     let Some(site) = Site::start(way, &[]) else { return };
     let dovegate = |arguments: &[&str]| site.dovegate.must(&site.folder, arguments, "");
     dovegate(&["mailbox", "add", "post@example.org", "--state", "receive_only"]);
-    dovegate(&["mailbox", "add", "ann+own@example.org"]);
     let mut client = Smtp::connect(site.ports.incoming);
     for (address, beginning) in [
         (ANN, "250 2.1.5"),
         ("Ann@Example.ORG", "250 2.1.5"),
         ("\"ann\"@example.org", "250 2.1.5"),
         ("ann+shop@example.org", "250 2.1.5"),
-        ("ann+own@example.org", "250 2.1.5"),
         ("post@example.org", "250 2.1.5"),
         (OUT, "550 5.1.1"),
         ("out+x@example.org", "550 5.1.1"),
