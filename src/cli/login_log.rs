@@ -42,8 +42,11 @@ pub(super) struct LoginLog {
     #[arg(long, conflicts_with = "outcome")]
     failed: bool,
 
-    /// Only this outcome: ok, or a reason such as wrong_password
-    #[arg(long, value_name = "WORD")]
+    #[arg(
+        long,
+        value_name = "WORD",
+        help = "Only this outcome: ok, or a reason such as wrong_password"
+    )]
     outcome: Option<String>,
 
     /// Only this service: imap, pop3, smtp, sieve, dav, eas, web (or another protocol's name)

@@ -47,7 +47,7 @@ fn complete_mailboxes(engine: &impl Engine) -> Result<(), Error> {
     in_pieces(engine, keys::MAILBOX, |draft, key, value| {
         let whole = ends.iter().map(|end| engine::decode([value, end].concat().as_slice()));
         let mut mailbox: Mailbox =
-            whole.reduce(|before, next| before.or(next)).expect("there are three ends to try")?;
+            whole.reduce(Result::or).expect("there are three ends to try")?;
         let brought = engine::get::<Vec<ImportedAppPassword>>(engine, &keys::imported(mailbox.id))?;
         mailbox.has_imported_app_passwords = brought.is_some();
         draft.put(key.to_vec(), &mailbox)

@@ -185,9 +185,9 @@ fn another_provider_says_anew_whose_a_mailbox_is() {
 fn ctrl_c_leaves_whole_pages() {
     let house = House::new();
     house.speaks("corp");
-    let users: String = (0..1_100).map(|n| format!("u{n}@example.org:{{PLAIN}}x\n")).collect();
+    let users: Vec<_> = (0..1_100).map(|n| format!("u{n}@example.org:{{PLAIN}}x")).collect();
     let file = house.world.daemon.folder().join("users");
-    fs::write(&file, users).unwrap();
+    fs::write(&file, users.join("\n") + "\n").unwrap();
     house.world.daemon.cli(&["import", "--from", "passwd-file", file.to_str().unwrap()], "");
 
     house.world.daemon.signal(Signal::SIGSTOP);
