@@ -234,8 +234,12 @@ pub(super) struct Values {
     #[arg(long, value_name = "CLAIM")]
     groups_claim: Option<String>,
 
-    /// Claim of a token that lists his roles; dots lead into it [default: realm_access.roles]
-    #[arg(long, value_name = "CLAIM")]
+    #[arg(
+        long,
+        value_name = "CLAIM",
+        help = "Claim of a token that lists his roles; dots lead into it [default: \
+                realm_access.roles]"
+    )]
     roles_claim: Option<String>,
 
     /// Template of whom it fits, by a value of that attribute, group:NAME or role:NAME
@@ -570,8 +574,10 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
         Value::Object(entry) => {
-            let [value, template] = ["value", "template"].map(|key| entry.get(key).map(shown));
-            format!("{}={}", value.unwrap_or_default(), template.unwrap_or_default())
+            let text = |key: &str| entry.get(key).map(shown);
+            let by = |key: &str| text(key).map(|name| format!("{key}:{name}"));
+            let whom = text("value").or_else(|| by("group")).or_else(|| by("role"));
+            format!("{}={}", whom.unwrap_or_default(), text("template").unwrap_or_default())
         }
         other => other.to_string(),
     }

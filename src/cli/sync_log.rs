@@ -36,8 +36,11 @@ pub(super) struct SyncLog {
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
 
-    /// Only what was left out for this cause, such as limit or no_template
-    #[arg(long, value_name = "WORD")]
+    #[arg(
+        long,
+        value_name = "WORD",
+        help = "Only what was left out for this cause, such as limit or no_template"
+    )]
     cause: Option<String>,
 
     /// Only of addresses like this ("*" and "?" stand for others)

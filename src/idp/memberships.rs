@@ -75,6 +75,23 @@ impl Provider {
         listed.map_err(|outage| self.clean(outage))
     }
 
+    /// Whether the groups and roles that the mapping names are there, and show who
+    /// has them.
+    pub(super) async fn sees_mapping(&self) -> Result<(), Outage> {
+        let seen = async {
+            let rules = &self.settings().provisioning;
+            for name in rules.groups() {
+                self.group(name).await?;
+            }
+            for name in rules.roles() {
+                let url = self.admin_api()?.resource(["roles", name, "users"]);
+                self.listed(&page_of(url, 0, 1, "true"), &format!("role {name}")).await?;
+            }
+            Ok(())
+        };
+        seen.await.map_err(|outage: Outage| self.clean(outage))
+    }
+
     async fn list_memberships(&self) -> Result<Memberships, Outage> {
         let rules = &self.settings().provisioning;
         let mut found = Memberships::default();
@@ -83,12 +100,12 @@ impl Provider {
             let members = self.members(["groups", &id, "members"], found.len()).await?;
             found.groups.insert(name.to_owned(), members);
         }
-        let roles: BTreeSet<&str> = rules.roles().collect();
-        if roles.is_empty() {
+        let wanted: BTreeSet<&str> = rules.roles().collect();
+        if wanted.is_empty() {
             return Ok(found);
         }
         let wholes = self.wholes().await?;
-        for name in roles {
+        for name in wanted {
             let mut members = Ids::default();
             for role in with_wholes(name, &wholes) {
                 let before = found.len() + members.len();
@@ -231,7 +248,7 @@ fn names_nothing(reply: &Reply) -> bool {
 }
 
 fn too_many(what: &str) -> Outage {
-    Outage::new(OutageCause::Malformed, what.to_owned())
+    Outage::new(OutageCause::Malformed, what)
 }
 
 /// The role, and those of which it is part, whatever lies between.

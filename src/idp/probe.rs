@@ -253,6 +253,7 @@ impl<'a> Probe<'a> {
         self.introspection(endpoints.introspection.as_ref()).await;
         self.userinfo(endpoints.userinfo.as_ref()).await;
         self.users().await;
+        self.mapping().await;
         self.events().await;
         self.logout();
         self.app_passwords();

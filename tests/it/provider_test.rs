@@ -262,6 +262,44 @@ fn users_fails_where_people_cannot_be_seen() {
     assert!(!keycloak(&fake, "", "mail").0.iter().any(|step| step["name"] == "users"));
 }
 
+/// A sync ends where the mapping names what is not there or cannot be seen; logins
+/// go on without.
+#[test]
+fn the_mapping_is_warned_of_where_a_sync_would_end() {
+    let fake = FakeProvider::start();
+    fake.call_itself(&fake.at(REALM));
+    fake.behave("/protocol/openid-connect/token", {
+        Behaviour::json(&json!({"access_token": "ours", "expires_in": 300}))
+    });
+    fake.group("/board", &["ann"]);
+    fake.role("mail", &["ann"], &[], &[]);
+    let try_with = |mapping: Value| {
+        let change = json!({
+            "kind": "keycloak", "server_url": fake.url(), "realm": "mail", "attribute_mapping": mapping,
+        });
+        Tried::with(&settings(&fake), change)
+    };
+    let both = json!([
+        {"group": "/board", "template": "Gold"}, {"role": "mail", "template": "Mail"},
+        {"value": "staff", "template": "Staff"},
+    ]);
+    let tried = try_with(both.clone());
+    assert_eq!(tried.outcome("mapping"), "ok");
+    assert!(tried.detail("mapping").contains("all 2 groups and roles"));
+    for (mapping, words) in [
+        (json!([{"group": "/none", "template": "Gold"}]), "no group /none"),
+        (json!([{"role": "none", "template": "Gold"}]), "no role none"),
+    ] {
+        let tried = try_with(mapping);
+        assert_eq!(tried.outcome("mapping"), "warning");
+        assert!(tried.detail("mapping").contains(words), "{}", tried.detail("mapping"));
+    }
+    fake.forbid(&["roles/mail/users"]);
+    assert!(try_with(both).detail("mapping").contains("roles take view-realm"));
+    let by_values = try_with(json!([{"value": "staff", "template": "Staff"}]));
+    assert!(!by_values.0.iter().any(|step| step["name"] == "mapping"));
+}
+
 /// What is noticed of people without being asked, and when the rest is: nothing of
 /// it is needed for a login, so nothing of it fails.
 #[test]

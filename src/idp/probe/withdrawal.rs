@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
+
 use super::{
     super::{Settings, events::Recorded, words::printable},
     Probe, Tried, TriedOutcome, hints,
@@ -29,6 +31,28 @@ impl Probe<'_> {
                 Tried::new("users", TriedOutcome::Ok, detail)
             }
             Err(outage) => self.outage("users", &outage).hint(hints::users(&outage, settings)),
+        };
+        self.tried.push(tried.since(began));
+    }
+
+    /// Whether the groups and roles of the mapping can be listed, if it names any.
+    pub(super) async fn mapping(&mut self) {
+        let rules = &self.settings().provisioning;
+        let number = rules.groups().chain(rules.roles()).count();
+        if number == 0 || self.settings().admin.is_none() {
+            return;
+        }
+        let began = Instant::now();
+        let asked = timeout_at(self.deadline.into(), self.provider.sees_mapping()).await;
+        let tried = match asked {
+            Ok(Ok(())) => {
+                let detail =
+                    format!("all {number} groups and roles of attribute_mapping are there");
+                Tried::new("mapping", TriedOutcome::Ok, detail)
+            }
+            // No login needs them, but each sync ends there.
+            Ok(Err(outage)) => Tried::new("mapping", TriedOutcome::Warning, outage.detail),
+            Err(_) => Tried::new("mapping", TriedOutcome::Warning, "no answer in time"),
         };
         self.tried.push(tried.since(began));
     }
