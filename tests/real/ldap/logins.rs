@@ -74,6 +74,8 @@ fn a_token_opens_the_mailbox_too() {
     assert_eq!(logs_in(&rig, OLGA, OLGAS), "verified");
     assert_eq!(by_token(OLGA), [Outcome::In, Outcome::In]);
     assert_eq!(by_token(NILS), [Outcome::Wrong, Outcome::Wrong]);
+    slapd.remove("olga");
+    assert_eq!(by_token(OLGA), [Outcome::Wrong, Outcome::Wrong]);
 }
 
 /// Who is gone or switched off there stays out with his app passwords, too.
@@ -104,6 +106,33 @@ fn app_passwords_follow_their_owner() {
     ));
     assert_eq!(logs_in(&rig, OLGA, OLGAS), "verified");
     assert_eq!(logs_in(&rig, OLGA, &olgas_phone), "verified");
+}
+
+/// Who has no mailbox gets one by his first login, and by nothing less than the right
+/// password; what stands in the way is named.
+#[test]
+fn a_first_login_makes_the_mailbox() {
+    const MIA: &str = "mia@example.net";
+    let Some(slapd) = Slapd::start(PERSONS) else { return };
+    let Some(rig) = rig(&slapd, AT_ONCE, "") else { return };
+    for uid in ["mia", "tom"] {
+        slapd.join(&Person { uid, password: "of their own", more: "" });
+    }
+    let is_there = || rig.dovegate.run(&rig.folder, &["mailbox", "show", MIA], "").status.success();
+    assert_eq!(logs_in(&rig, MIA, "wrong"), "wrong_password");
+    assert_eq!(logs_in(&rig, MIA, OLGAS), "wrong_password");
+    assert_eq!(logs_in(&rig, "nobody@example.net", "of their own"), "unknown_user");
+    assert!(!is_there());
+    assert_eq!(logs_in(&rig, MIA, "of their own"), "verified");
+    assert!(is_there());
+    assert!(rig.dovegate(&["sync", "log", "staff", "--logins"]).contains(MIA));
+    rig.dovegate(&["domain", "set", "example.net", "--max-mailboxes", "1"]);
+    assert_eq!(logs_in(&rig, "tom@example.net", "of their own"), "provision_limit");
+    let asked = ["explain", "tom@example.net", "--service", "imap", "--password-stdin"];
+    let explained = rig.dovegate.run(&rig.folder, &asked, "of their own\n");
+    let explained = String::from_utf8_lossy(&explained.stdout);
+    assert!(explained.contains("has 3 of at most 1 mailboxes"), "{explained}");
+    assert_eq!(logs_in(&rig, MIA, "of their own"), "verified");
 }
 
 /// Everybody there gets a mailbox, and who leaves keeps it for incoming mail alone.
