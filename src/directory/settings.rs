@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,25 +10,16 @@ use std::{
 use url::Url;
 
 use super::written::{self, Format, Written};
+pub use crate::remote::settings::Problem;
 use crate::{
     clock::Span,
     mailbox::{DomainName, ProviderName, Provisioning, provisioning},
+    remote::settings,
     secret::Secret,
 };
 
-/// Largest certificate or secret file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Postfix waits 10 s for a verdict, and a login may need two questions.
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// One thing that is wrong with a directory as written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// The key.
-    pub key: &'static str,
-    /// What is wrong, and the way out.
-    pub reason: String,
-}
 
 /// A directory as meant. Equal ones would do the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -345,21 +335,7 @@ impl Check {
     }
 
     fn file(&mut self, key: &'static str, path: &Path) -> Option<Vec<u8>> {
-        let path = self.absolute(key, Some(&path.to_owned())).filter(|path| path.is_absolute())?;
-        let read = match fs::metadata(&path) {
-            // A pipe or a device could be read for ever.
-            Ok(about) if !about.is_file() => {
-                self.problem(key, format!("{} is not a file", path.display()));
-                return None;
-            }
-            Ok(about) if about.len() > MAX_FILE_BYTES => {
-                self.problem(key, format!("{} is too large", path.display()));
-                return None;
-            }
-            Ok(_) => fs::read(&path),
-            Err(error) => Err(error),
-        };
-        read.inspect_err(|error| self.problem(key, format!("{}: {error}", path.display()))).ok()
+        settings::file(path).map_err(|reason| self.problem(key, reason)).ok()
     }
 }
 

@@ -1,10 +1,11 @@
 //! From a provider as written to one as meant: URLs, methods and conditions
 //! checked once. What cannot work together is named by key, reason and way out.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use url::Url;
 
+pub use crate::remote::settings::Problem;
 use crate::{
     clock::Span,
     mailbox::{
@@ -12,23 +13,12 @@ use crate::{
         provider::{ClientAuth, Kind, Method, UnverifiedEmail},
         provisioning,
     },
-    remote::{Tls, tls::certificates},
+    remote::{Tls, settings, tls::certificates},
     secret::Secret,
 };
 
-/// Largest certificate or secret file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Postfix waits 10 s for a verdict, and a login may need two requests.
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// One thing that is wrong with a provider as written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// The key.
-    pub key: &'static str,
-    /// What is wrong, and the way out.
-    pub reason: String,
-}
 
 /// A provider as meant. Equal ones would do the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -646,24 +636,7 @@ impl Check {
     }
 
     fn file(&mut self, key: &'static str, path: &Path) -> Option<Vec<u8>> {
-        if !path.is_absolute() {
-            self.problem(key, format!("{}: an absolute path is needed", path.display()));
-            return None;
-        }
-        let read = match fs::metadata(path) {
-            // A pipe or a device could be read for ever.
-            Ok(about) if !about.is_file() => {
-                self.problem(key, format!("{} is not a file", path.display()));
-                return None;
-            }
-            Ok(about) if about.len() > MAX_FILE_BYTES => {
-                self.problem(key, format!("{} is too large", path.display()));
-                return None;
-            }
-            Ok(_) => fs::read(path),
-            Err(error) => Err(error),
-        };
-        read.inspect_err(|error| self.problem(key, format!("{}: {error}", path.display()))).ok()
+        settings::file(path).map_err(|reason| self.problem(key, reason)).ok()
     }
 }
 

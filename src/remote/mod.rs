@@ -4,6 +4,7 @@
 
 pub mod breaker;
 pub mod connect;
+pub mod settings;
 pub mod tls;
 pub mod words;
 

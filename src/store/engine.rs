@@ -53,6 +53,19 @@ impl<'a, E: Engine> Draft<'a, E> {
         self.engine
     }
 
+    /// Removes all that was there before under keys that begin so.
+    pub(super) fn remove_all(&mut self, prefix: &[u8]) -> Result<(), Error> {
+        let mut found = Vec::new();
+        self.engine.scan(prefix, &end_of(prefix), &mut |key, _| {
+            found.push(key.to_vec());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for key in found {
+            self.remove(key);
+        }
+        Ok(())
+    }
+
     /// The value under `key`.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         match self.changes.get(key) {

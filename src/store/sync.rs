@@ -268,16 +268,7 @@ pub(super) fn forget_all<E: Engine>(
 
 fn forget<E: Engine>(draft: &mut Draft<E>, run: &SyncRun) -> Result<(), Error> {
     draft.remove(keys::sync_run(&run.provider, run.number));
-    let lines = keys::sync_lines(&run.provider, run.number);
-    let mut found = Vec::new();
-    draft.engine().scan(&lines, &end_of(&lines), &mut |key, _| {
-        found.push(key.to_vec());
-        Ok(ControlFlow::Continue(()))
-    })?;
-    for key in found {
-        draft.remove(key);
-    }
-    Ok(())
+    draft.remove_all(&keys::sync_lines(&run.provider, run.number))
 }
 
 /// Carries out a page. Returns the run with what was counted, and the lines as

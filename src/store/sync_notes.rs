@@ -91,16 +91,8 @@ pub(super) fn forget<E: Engine>(
     draft: &mut Draft<E>,
     provider: &ProviderName,
 ) -> Result<(), Error> {
-    let all = keys::sync_notes(provider);
-    let mut found = vec![keys::sync_notes_head(provider)];
-    draft.engine().scan(&all, &end_of(&all), &mut |key, _| {
-        found.push(key.to_vec());
-        Ok(ControlFlow::Continue(()))
-    })?;
-    for key in found {
-        draft.remove(key);
-    }
-    Ok(())
+    draft.remove(keys::sync_notes_head(provider));
+    draft.remove_all(&keys::sync_notes(provider))
 }
 
 /// Shows the lines in the order of the ring, until `is_enough`.

@@ -188,23 +188,7 @@ impl Pipeline {
         said: &SaidOf,
         shown: Shown<'_>,
     ) -> Result<(), Stop> {
-        let person = match said {
-            SaidOf::Good(person) => person,
-            SaidOf::Refused(why) => {
-                let (reason, detail) = match **why {
-                    NoPerson::Nobody => (Reason::UnknownAtProvider, "nobody has this address"),
-                    NoPerson::Several => {
-                        (Reason::AmbiguousAtProvider, "more than one person has this address")
-                    }
-                };
-                return Err(refused(case, reason, detail));
-            }
-            SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
-        };
-        if let Some(why) = unfit_subject(&person.profile.subject) {
-            case.trace.note("account", Outcome::Refused, || why.to_owned());
-            return Err(case.unavailable(Cause::ProviderMalformed, why));
-        }
+        let person = shown_person(case, said, Reason::UnknownAtProvider)?;
         if !person.profile.enabled {
             let known = provider.owners.known(&person.profile.subject);
             let withdrawn = account.mailbox.policy.withdrawn;
@@ -313,6 +297,32 @@ impl Pipeline {
         });
         Err(stop)
     }
+}
+
+/// The person whom an answer shows; `nobody` is why there is none.
+pub(super) fn shown_person<'s>(
+    case: &mut Case<'_>,
+    said: &'s SaidOf,
+    nobody: Reason,
+) -> Result<&'s Arc<Person>, Stop> {
+    let person = match said {
+        SaidOf::Good(person) => person,
+        SaidOf::Refused(why) => {
+            let (reason, detail) = match **why {
+                NoPerson::Nobody => (nobody, "nobody has this address"),
+                NoPerson::Several => {
+                    (Reason::AmbiguousAtProvider, "more than one person has this address")
+                }
+            };
+            return Err(refused(case, reason, detail));
+        }
+        SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
+    };
+    if let Some(why) = unfit_subject(&person.profile.subject) {
+        case.trace.note("account", Outcome::Refused, || why.to_owned());
+        return Err(case.unavailable(Cause::ProviderMalformed, why));
+    }
+    Ok(person)
 }
 
 /// What convinces us of a right password, where this is who knows it.

@@ -22,11 +22,10 @@ use super::{
     judge::store_failed,
     local_password::Holder,
     mailpassword::{
-        Checked, Shown, ask, checked_by, may_ask_again, may_be_mended, outage_of, refused, slow,
-        too_many,
+        Checked, Shown, ask, checked_by, may_ask_again, may_be_mended, outage_of, shown_person,
+        slow, too_many,
     },
-    people::{NoPerson, Password, Person, SaidOf},
-    person::unfit_subject,
+    people::{Password, Person, SaidOf},
     rechecks::Asker,
     tokens,
     trace::Outcome,
@@ -226,23 +225,7 @@ impl Pipeline {
         said: &SaidOf,
         shown: Shown<'_>,
     ) -> Result<Arc<Person>, Stop> {
-        let person = match said {
-            SaidOf::Good(person) => Arc::clone(person),
-            SaidOf::Refused(why) => {
-                let (reason, detail) = match **why {
-                    NoPerson::Nobody => (Reason::UnknownUser, "nobody has this address"),
-                    NoPerson::Several => {
-                        (Reason::AmbiguousAtProvider, "more than one person has this address")
-                    }
-                };
-                return Err(refused(case, reason, detail));
-            }
-            SaidOf::Unavailable(outage) => return Err(outage_of(case, outage)),
-        };
-        if let Some(why) = unfit_subject(&person.profile.subject) {
-            case.trace.note("account", Outcome::Refused, || why.to_owned());
-            return Err(case.unavailable(Cause::ProviderMalformed, why));
-        }
+        let person = Arc::clone(shown_person(case, said, Reason::UnknownUser)?);
         let checked = checked_by(case, &person)?;
         let Shown::Password(password) = shown else { return Ok(person) };
         let right = match checked {

@@ -299,7 +299,7 @@ fn read_directories(
             Some(same) => Ok(Arc::clone(same)),
             None => Directory::open((*settings).clone())
                 .map(|directory| Connected::to_directory(directory, counted).into())
-                .map_err(|directory::Problem { key, reason }| [Problem { key, reason }].into()),
+                .map_err(|problem| [problem].into()),
         };
         (name, Entry { origin: Origin::File, is_directory: true, provider })
     };
