@@ -26,7 +26,10 @@ const RECHECK: Duration = Duration::from_secs(5);
 fn house(realm: &Realm<'_>, further_characters: &str) -> Option<House> {
     let keys = realm.service_account("sees", &["view-users"]);
     let corp = corp_at(&realm.keycloak.url(), &realm.name, &[&keys, FLOW, NO_CACHE]);
-    let names = format!("[names]\nfurther_local_characters = \"{further_characters}\"\n");
+    // A plus is a letter like any other here.
+    let names = format!(
+        "[names]\nrecipient_delimiter = \"\"\nfurther_local_characters = \"{further_characters}\"\n"
+    );
     House::start(&(corp + &names))
 }
 
