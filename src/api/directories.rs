@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    directory::{self, Directory, Failure, Listing, Status, settings::Kind},
-    idp::Problem,
+    directory::{Directory, Failure, Listing, Status, settings::Kind},
+    idp::{Outage, Problem},
     mailbox::{Address, Domain, DomainName, ProviderName},
     verify::DirectoryReport,
 };
@@ -213,7 +213,7 @@ async fn people(directory: &Directory) -> Step {
         let page = match directory.list(&mut listing).await {
             Ok(Some(page)) => page,
             Ok(None) => break,
-            Err(directory::Unavailable { detail, .. }) => {
+            Err(Outage { detail, .. }) => {
                 return step("people", StepOutcome::Failed, detail, None);
             }
         };

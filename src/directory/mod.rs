@@ -20,10 +20,10 @@ pub use self::{
     settings::{Problem, Settings},
     written::Written,
 };
+pub use crate::remote::{Outage, OutageCause};
 use crate::{
     clock::Timestamp,
     mailbox::{Address, PasswordHash, Profile},
-    remote::words::printable,
     secret::Secret,
 };
 
@@ -82,44 +82,6 @@ impl Dn {
     }
 }
 
-/// Why a directory could not be asked, or not say.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{detail}")]
-pub struct Unavailable {
-    /// What is in the way.
-    pub cause: Cause,
-    /// In words, for the log and `explain`; without a secret.
-    pub detail: String,
-}
-
-impl Unavailable {
-    /// With its words made fit for a log.
-    fn new(cause: Cause, detail: impl AsRef<str>) -> Self {
-        Self { cause, detail: printable(detail.as_ref()) }
-    }
-}
-
-/// What is in the way.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Cause {
-    /// No connection; a file that cannot be read.
-    Unreachable,
-    /// No TLS.
-    Tls,
-    /// No answer in time.
-    Slow,
-    /// It says that it cannot.
-    Status,
-    /// It says what nobody can read.
-    Malformed,
-    /// It refuses our own account.
-    Credentials,
-    /// We ask enough already.
-    Busy,
-    /// It was down a moment ago, and is left alone.
-    Down,
-}
-
 /// How a directory does.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Status {
@@ -161,7 +123,7 @@ enum Place {
 }
 
 impl Directory {
-    /// Makes it ready. It need not be there yet: until it is, it is [`Unavailable`].
+    /// Makes it ready. It need not be there yet: until it is, it is [`Outage`].
     ///
     /// # Errors
     /// Settings that only show to be wrong when they are used.
@@ -204,7 +166,7 @@ impl Directory {
     ///
     /// # Errors
     /// It could not say.
-    pub async fn find(&self, address: &Address) -> Result<Found, Unavailable> {
+    pub async fn find(&self, address: &Address) -> Result<Found, Outage> {
         match &self.asked {
             Asked::PasswdFile(file) => file.find(address),
             Asked::Ldap(ldap) => ldap.find(address).await,
@@ -215,7 +177,7 @@ impl Directory {
     ///
     /// # Errors
     /// It could not say.
-    pub async fn bind(&self, dn: &Dn, password: &Secret) -> Result<bool, Unavailable> {
+    pub async fn bind(&self, dn: &Dn, password: &Secret) -> Result<bool, Outage> {
         match &self.asked {
             Asked::PasswdFile(_) => Ok(false),
             Asked::Ldap(ldap) => ldap.bind(dn, password).await,
@@ -226,7 +188,7 @@ impl Directory {
     ///
     /// # Errors
     /// It could not say.
-    pub async fn list(&self, listing: &mut Listing) -> Result<Option<Vec<Profile>>, Unavailable> {
+    pub async fn list(&self, listing: &mut Listing) -> Result<Option<Vec<Profile>>, Outage> {
         match &self.asked {
             Asked::PasswdFile(file) => {
                 let mut place = match listing.at.take() {
@@ -253,7 +215,7 @@ impl Directory {
     ///
     /// # Errors
     /// It could not say.
-    pub async fn look_up(&self, subject: &str) -> Result<Option<Profile>, Unavailable> {
+    pub async fn look_up(&self, subject: &str) -> Result<Option<Profile>, Outage> {
         match &self.asked {
             Asked::PasswdFile(file) => file.look_up(subject),
             Asked::Ldap(ldap) => ldap.look_up(subject).await,

@@ -24,7 +24,7 @@ use nix::fcntl::OFlag;
 
 pub(super) use self::snapshot::Place;
 use self::snapshot::{Reading, Snapshot};
-use super::{Cause, Changes, Failure, Found, Settings, Status, Unavailable, settings};
+use super::{Changes, Failure, Found, Outage, OutageCause, Settings, Status, settings};
 use crate::{
     clock::Timestamp,
     mailbox::{Address, Profile},
@@ -177,7 +177,7 @@ impl PasswdFile {
         Status { entries, read: state.read, failure: state.failure.clone() }
     }
 
-    pub(super) fn find(&self, address: &Address) -> Result<Found, Unavailable> {
+    pub(super) fn find(&self, address: &Address) -> Result<Found, Outage> {
         let (good, partial) = self.snapshots();
         if let Some(good) = good {
             let found = good.find(address, &self.reading, &self.digests);
@@ -187,7 +187,7 @@ impl PasswdFile {
         found.map(|entry| Found::Entry(entry.into())).ok_or_else(|| self.unread())
     }
 
-    pub(super) fn begin(&self) -> Result<Place, Unavailable> {
+    pub(super) fn begin(&self) -> Result<Place, Outage> {
         let (good, _) = self.snapshots();
         good.map(Place::before).ok_or_else(|| self.unread())
     }
@@ -196,7 +196,7 @@ impl PasswdFile {
         place.next(&self.reading)
     }
 
-    pub(super) fn look_up(&self, subject: &str) -> Result<Option<Profile>, Unavailable> {
+    pub(super) fn look_up(&self, subject: &str) -> Result<Option<Profile>, Outage> {
         let Ok(address) = Address::parse(subject) else { return Ok(None) };
         Ok(match self.find(&address)? {
             Found::Entry(entry) => Some(entry.profile),
@@ -209,12 +209,12 @@ impl PasswdFile {
         (state.good.clone(), state.partial.clone())
     }
 
-    fn unread(&self) -> Unavailable {
+    fn unread(&self) -> Outage {
         let mut detail = format!("{} could not be read", self.reading.path.display());
         if let Some(first) = self.lock().failure.as_ref().and_then(|all| all.problems.first()) {
             let _ = write!(detail, ": {first}");
         }
-        Unavailable { cause: Cause::Unreachable, detail }
+        Outage { cause: OutageCause::Unreachable, detail }
     }
 
     fn looks(&self) -> Looks {

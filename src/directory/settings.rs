@@ -18,9 +18,6 @@ use crate::{
     secret::Secret,
 };
 
-/// Postfix waits 10 s for a verdict, and a login may need two questions.
-const MAX_TIMEOUT: Duration = Duration::from_secs(8);
-
 /// A directory as meant. Equal ones would do the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -319,19 +316,17 @@ impl Check {
         default: u64,
         longest: &'static str,
     ) -> Duration {
-        let time = written.unwrap_or(Span::seconds(default));
-        if longest.parse::<Span>().is_ok_and(|longest| time.0 > longest.0) {
-            self.problem(key, format!("at most {longest}: so long a change may go unnoticed"));
-        }
-        time.0
+        settings::time(written, default, longest).unwrap_or_else(|reason| {
+            self.problem(key, reason);
+            Duration::ZERO
+        })
     }
 
     fn timeout(&mut self, key: &'static str, written: Option<Span>, default: u64) -> Duration {
-        let time = written.unwrap_or(Span::seconds(default)).0;
-        if time.is_zero() || time > MAX_TIMEOUT {
-            self.problem(key, "more than 0s, and at most 8s: Postfix gives up after 10 seconds");
-        }
-        time
+        settings::timeout(written, default).unwrap_or_else(|reason| {
+            self.problem(key, reason);
+            Duration::ZERO
+        })
     }
 
     fn file(&mut self, key: &'static str, path: &Path) -> Option<Vec<u8>> {

@@ -34,8 +34,6 @@ mod token;
 mod told;
 mod userinfo;
 
-use std::fmt;
-
 pub use self::{
     events::{EventsState, Happened, Happening, Polled},
     figures::{BUCKETS_MILLIS, Figures, Times},
@@ -46,7 +44,7 @@ pub use self::{
     provider::{Provider, Status},
     settings::{Problem, Settings},
 };
-pub use crate::remote::breaker::BreakerState;
+pub use crate::remote::{Outage, OutageCause, breaker::BreakerState};
 use crate::{
     clock::Timestamp,
     mailbox::Profile,
@@ -132,43 +130,6 @@ pub enum Refused {
     Scope,
 }
 
-/// Why a provider could not be asked.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Outage {
-    /// The cause.
-    pub cause: OutageCause,
-    /// In words, for the log, `explain` and `provider test`: bounded, printable,
-    /// without secrets.
-    pub detail: String,
-}
-
-/// Causes for which a provider cannot be asked.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum OutageCause {
-    /// Name, route or port: no connection.
-    Unreachable,
-    /// No TLS: certificate, version.
-    Tls,
-    /// No answer in time.
-    Slow,
-    /// It says itself that it cannot (5xx, 429), or something no provider says
-    /// here (a redirect, a status of its own).
-    Status,
-    /// What came is not what the protocol asks for.
-    Malformed,
-    /// It does not know our client, or not by this secret.
-    Credentials,
-    /// It knows our client, and does not let it see people.
-    Rights,
-    /// Our settings do not fit what it says of itself (another issuer, no such
-    /// endpoint).
-    Settings,
-    /// We ask as much as we may already.
-    Busy,
-    /// It failed just now, and is not asked again for a moment.
-    Down,
-}
-
 /// One thing that was asked or checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
@@ -196,18 +157,5 @@ impl Refusal {
     /// One with its reason in words, made fit for a log.
     fn new(why: Refused, detail: impl AsRef<str>) -> Self {
         Self { why, detail: words::printable(detail.as_ref()) }
-    }
-}
-
-impl Outage {
-    /// One with its cause in words, made fit for a log.
-    fn new(cause: OutageCause, detail: impl AsRef<str>) -> Self {
-        Self { cause, detail: words::printable(detail.as_ref()) }
-    }
-}
-
-impl fmt::Display for Outage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
     }
 }

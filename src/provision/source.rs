@@ -85,12 +85,6 @@ impl Source {
 #[error("{0}")]
 pub struct Unheard(pub String);
 
-impl From<directory::Unavailable> for Unheard {
-    fn from(unavailable: directory::Unavailable) -> Self {
-        Self(unavailable.to_string())
-    }
-}
-
 impl From<Outage> for Unheard {
     fn from(outage: Outage) -> Self {
         Self(outage.to_string())

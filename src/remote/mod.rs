@@ -4,8 +4,12 @@
 
 pub mod breaker;
 pub mod connect;
+mod outage;
 pub mod settings;
 pub mod tls;
 pub mod words;
 
-pub use tls::Tls;
+pub use self::{
+    outage::{Outage, OutageCause},
+    tls::Tls,
+};

@@ -399,6 +399,13 @@ impl<E: Engine> Store for Records<E> {
         line: SyncLine,
         now: Timestamp,
     ) -> Result<(), Error> {
+        // Looked up before the write, so that refusals that repeat themselves hold up no
+        // writer; of two at the same moment both may be noted.
+        let (of, said) = (provider.clone(), line.clone());
+        let was_said = move |inner: &Inner<E>| sync_notes::was_said(&inner.engine, &of, &said, now);
+        if self.blocking(was_said).await? {
+            return Ok(());
+        }
         let provider = provider.clone();
         self.write(move |draft| sync_notes::note(draft, &provider, line, now)).await
     }

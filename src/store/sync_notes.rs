@@ -36,17 +36,13 @@ struct Numbered {
     note: SyncNote,
 }
 
-/// Writes a line down, over the oldest if there is no room. A line with a cause
-/// is left out if the same was said of the same person within the hour.
+/// Writes a line down, over the oldest if there is no room.
 pub(super) fn note(
     draft: &mut Draft<impl Engine>,
     provider: &ProviderName,
     line: SyncLine,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if line.cause.is_some() && was_said(draft.engine(), provider, &line, now)? {
-        return Ok(());
-    }
     let head = keys::sync_notes_head(provider);
     let number: u64 = draft.get(&head)?.unwrap_or_default();
     let note = SyncNote { at: now, line };
@@ -55,12 +51,17 @@ pub(super) fn note(
     draft.put(head, &(number + 1))
 }
 
-fn was_said(
+/// Whether the line has a cause, and the same was said of the same person within the
+/// hour.
+pub(super) fn was_said(
     engine: &impl Engine,
     provider: &ProviderName,
     line: &SyncLine,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    if line.cause.is_none() {
+        return Ok(false);
+    }
     let of_it = |before: &SyncLine| {
         (&before.subject, &before.cause, &before.address)
             == (&line.subject, &line.cause, &line.address)

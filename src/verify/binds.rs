@@ -18,7 +18,7 @@ use super::{
     answers::is_younger,
     bearer::{PATIENCE, cause},
     case::{Case, Stop},
-    connected::{Connected, outage},
+    connected::Connected,
     flight::Flights,
     random::random,
     room::{Key, Limits, Room},
@@ -214,7 +214,7 @@ async fn bind(
         async move {
             let Some(directory) = own.directory() else { return Ok(false) };
             let right = directory.bind(&dn, &password).await;
-            let right = right.map_err(|unavailable| Arc::new(outage(unavailable)))?;
+            let right = right.map_err(Arc::new)?;
             if keeps {
                 own.binds.keep(key, mailbox, right, now, purges);
             }

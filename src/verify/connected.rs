@@ -20,12 +20,15 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    directory::{self, Directory, Found},
+    directory::{Directory, Found},
     idp::{self, Answer, Figures, Outage, OutageCause, Provider, Step},
     mailbox::{Address, Domain, NameRules, OwnerState, Profile, ProviderName},
     provision,
     secret::Secret,
 };
+
+/// What a directory is called as the one that checks a main password.
+pub(super) const VERIFIER_DIRECTORY: &str = "directory";
 
 /// One provider or directory with its caches. Other settings make another one.
 pub(super) struct Connected {
@@ -180,7 +183,7 @@ impl Connected {
     pub(super) fn verifier(&self) -> &'static str {
         match &self.asked {
             Whom::Provider(_) => "mailpassword",
-            Whom::Directory(_) => "directory",
+            Whom::Directory(_) => VERIFIER_DIRECTORY,
         }
     }
 
@@ -255,7 +258,7 @@ impl Connected {
             Whom::Provider(provider) => {
                 Ok(provider.look_up_by_id(subject).await?.map(|person| person.profile))
             }
-            Whom::Directory(directory) => directory.look_up(subject).await.map_err(outage),
+            Whom::Directory(directory) => directory.look_up(subject).await,
         }
     }
 
@@ -337,29 +340,13 @@ fn canonical(settings: &idp::Settings, claim: &str, names: &NameRules) -> Result
 }
 
 /// What a directory says of an address.
-fn said_by(found: Result<Found, directory::Unavailable>) -> SaidOf {
+fn said_by(found: Result<Found, Outage>) -> SaidOf {
     match found {
         Ok(Found::Entry(entry)) => SaidOf::Good(Person::from(*entry).into()),
         Ok(Found::Nobody) => SaidOf::Refused(NoPerson::Nobody.into()),
         Ok(Found::Several) => SaidOf::Refused(NoPerson::Several.into()),
-        Err(unavailable) => SaidOf::Unavailable(outage(unavailable).into()),
+        Err(outage) => SaidOf::Unavailable(outage.into()),
     }
-}
-
-/// Why a directory could not be asked, in the words for providers.
-pub(super) fn outage(unavailable: directory::Unavailable) -> Outage {
-    use directory::Cause;
-    let cause = match unavailable.cause {
-        Cause::Unreachable => OutageCause::Unreachable,
-        Cause::Tls => OutageCause::Tls,
-        Cause::Slow => OutageCause::Slow,
-        Cause::Status => OutageCause::Status,
-        Cause::Malformed => OutageCause::Malformed,
-        Cause::Credentials => OutageCause::Credentials,
-        Cause::Busy => OutageCause::Busy,
-        Cause::Down => OutageCause::Down,
-    };
-    Outage { cause, detail: unavailable.detail }
 }
 
 /// How a person stands who is there.

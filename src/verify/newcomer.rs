@@ -18,7 +18,7 @@ use super::{
     Cause, Pipeline, Reason,
     bearer::{self, PATIENCE},
     case::{Asking, Case, Stop},
-    connected::{Connected, outage},
+    connected::Connected,
     judge::store_failed,
     local_password::Holder,
     mailpassword::{
@@ -241,7 +241,7 @@ impl Pipeline {
                 };
                 let right = timeout_at(Instant::now() + PATIENCE, directory.bind(dn, password));
                 let right = right.await.map_err(|_| outage_of(case, &slow()))?;
-                right.map_err(|unavailable| outage_of(case, &outage(unavailable)))?
+                right.map_err(|outage| outage_of(case, &outage))?
             }
         };
         if right {

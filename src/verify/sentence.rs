@@ -1,6 +1,6 @@
 //! The last line of `explain`: the result, and the way out where there is one.
 
-use super::{Cause, Reason, Rejected, Verdict, VerifiedBy};
+use super::{Cause, Reason, Rejected, Verdict, VerifiedBy, connected::VERIFIER_DIRECTORY};
 use crate::mailbox::Address;
 
 /// Where everything but the password itself was checked.
@@ -17,6 +17,21 @@ pub(super) fn with(sentence: String, arrival: Option<String>) -> String {
 
 /// What came of a login.
 pub(super) fn of_verdict(verdict: &Verdict) -> String {
+    let (sentence, asked) = match verdict {
+        Verdict::Rejected(rejected) => (said_of(verdict), &rejected.asked),
+        Verdict::Unavailable(unavailable) => (said_of(verdict), &unavailable.asked),
+        Verdict::Verified(_) => return said_of(verdict),
+    };
+    // The sentences know one sort of place where people are.
+    match asked {
+        Some(asked) if asked.verifier == VERIFIER_DIRECTORY => sentence
+            .replace("dovegate provider test", "dovegate directory test")
+            .replace("the provider", "the directory"),
+        _ => sentence,
+    }
+}
+
+fn said_of(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Verified(verified) => {
             let user = verified.user();

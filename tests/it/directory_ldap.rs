@@ -14,7 +14,7 @@ use std::{
 };
 
 use dovegate::{
-    directory::{Cause, Directory, Found, Listing, Password, Settings, Written},
+    directory::{Directory, Found, Listing, OutageCause, Password, Settings, Written},
     mailbox::Address,
     secret::Secret,
 };
@@ -137,7 +137,7 @@ fn ada() -> Address {
 async fn check_search(
     what: &str,
     answer: impl Fn(Asked) -> Vec<u8> + Send + Sync + 'static,
-    cause: Cause,
+    cause: OutageCause,
 ) {
     let directory = searched(answer).directory("");
     let began = Instant::now();
@@ -149,22 +149,24 @@ async fn check_search(
 
 #[tokio::test]
 async fn what_is_no_answer_is_an_outage() {
-    check_search("nothing", |_| Vec::new(), Cause::Slow).await;
-    check_search("half", |asked| asked.entry("ada")[..20].to_vec(), Cause::Slow).await;
-    check_search("no end", |asked| asked.entry("ada"), Cause::Slow).await;
-    check_search("HTTP", |_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), Cause::Malformed).await;
-    check_search("2 GiB", |_| b"\x30\x84\x7f\xff\xff\xff".to_vec(), Cause::Malformed).await;
-    check_search("nested", |_| value(0x30, &b"\x30\x80".repeat(30_000)), Cause::Malformed).await;
-    check_search("of a bind", |asked| asked.result(BIND_DONE, 0), Cause::Malformed).await;
-    check_search("nobody's", |asked| asked.answer(ENTRY, &[]), Cause::Malformed).await;
+    check_search("nothing", |_| Vec::new(), OutageCause::Slow).await;
+    check_search("half", |asked| asked.entry("ada")[..20].to_vec(), OutageCause::Slow).await;
+    check_search("no end", |asked| asked.entry("ada"), OutageCause::Slow).await;
+    check_search("HTTP", |_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), OutageCause::Malformed)
+        .await;
+    check_search("2 GiB", |_| b"\x30\x84\x7f\xff\xff\xff".to_vec(), OutageCause::Malformed).await;
+    check_search("nested", |_| value(0x30, &b"\x30\x80".repeat(30_000)), OutageCause::Malformed)
+        .await;
+    check_search("of a bind", |asked| asked.result(BIND_DONE, 0), OutageCause::Malformed).await;
+    check_search("nobody's", |asked| asked.answer(ENTRY, &[]), OutageCause::Malformed).await;
     let goodbye = |_| Asked { id: 0, operation: 0 }.result(EXTENDED_DONE, 52);
-    check_search("goodbye", goodbye, Cause::Unreachable).await;
+    check_search("goodbye", goodbye, OutageCause::Unreachable).await;
 }
 
 #[tokio::test]
 async fn more_than_was_asked_for_is_not_kept() {
     let endless = |asked: Asked| asked.entry("ada").repeat(20_000);
-    check_search("endless", endless, Cause::Malformed).await;
+    check_search("endless", endless, OutageCause::Malformed).await;
 }
 
 #[tokio::test]
@@ -178,7 +180,7 @@ async fn codes_are_outages_with_words() {
     ] {
         let fake = searched(move |asked| asked.result(DONE, code));
         let unavailable = fake.directory("").find(&ada()).await.unwrap_err();
-        assert_eq!(unavailable.cause, Cause::Status);
+        assert_eq!(unavailable.cause, OutageCause::Status);
         assert!(unavailable.detail.contains(words), "{code}: {unavailable}");
     }
 }
@@ -191,7 +193,7 @@ async fn references_leave_nobody_out() {
     let directory = found.directory("");
     assert!(matches!(directory.find(&ada()).await.unwrap(), Found::Entry(_)));
     let unavailable = directory.find(&Address::parse("bob@example.org").unwrap()).await;
-    assert_eq!(unavailable.unwrap_err().cause, Cause::Status);
+    assert_eq!(unavailable.unwrap_err().cause, OutageCause::Status);
     assert_eq!(directory.look_up("ada").await.unwrap().unwrap().subject, "ada");
     let unavailable = directory.list(&mut Listing::default()).await.unwrap_err();
     assert!(unavailable.detail.contains("base_dn"), "{unavailable}");
@@ -229,7 +231,7 @@ async fn only_wrong_credentials_are_wrong() {
         match code {
             0 => assert_eq!(said, Ok(true)),
             49 => assert_eq!(said, Ok(false)),
-            _ => assert_eq!(said.unwrap_err().cause, Cause::Status, "{code}"),
+            _ => assert_eq!(said.unwrap_err().cause, OutageCause::Status, "{code}"),
         }
     }
 }
@@ -244,10 +246,10 @@ async fn nothing_slips_in_before_tls() {
     });
     let directory = fake.directory("starttls = true\nignore_ssl_errors = true");
     let unavailable = directory.find(&ada()).await.unwrap_err();
-    assert_eq!(unavailable.cause, Cause::Tls, "{unavailable}");
+    assert_eq!(unavailable.cause, OutageCause::Tls, "{unavailable}");
     let refuses = Fake::start(|asked| asked.result(EXTENDED_DONE, 2));
     let unavailable = refuses.directory("starttls = true").find(&ada()).await.unwrap_err();
-    assert_eq!(unavailable.cause, Cause::Tls, "{unavailable}");
+    assert_eq!(unavailable.cause, OutageCause::Tls, "{unavailable}");
     assert!(unavailable.detail.contains("begins no TLS"), "{unavailable}");
 }
 

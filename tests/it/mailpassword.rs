@@ -11,33 +11,30 @@ use crate::support::{
 const TOKEN: &str = "/protocol/openid-connect/token";
 const USERS: &str = "/admin/realms/mail/users";
 
+/// The provider speaks for example.org and keeps main passwords.
+fn following(corp: &FakeProvider, settings: &[&str]) -> World {
+    corp.behave(TOKEN, Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
+    let world = World::new();
+    let url = corp.url();
+    let add: [&[&str]; 3] = [
+        &["provider", "add", "corp", "--kind", "keycloak", "--realm", "mail", "--server-url", &url],
+        &["--client-id", CLIENT_ID, "--client-secret-stdin", "--mailpassword-flow", "true"],
+        settings,
+    ];
+    world.daemon.cli(&add.concat(), CLIENT_SECRET);
+    world.daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    world
+}
+
 #[test]
 fn from_the_command_line_to_a_login() {
     let corp = FakeProvider::start();
-    corp.behave(TOKEN, Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
     let person = json!({
         "id": "a7feeb0e", "email": ANN, "emailVerified": true, "enabled": true,
         "attributes": { "imap_password": ["{PLAIN}kept elsewhere"] },
     });
     corp.behave(USERS, Behaviour::json(&json!([person])));
-    let world = World::new();
-    let url = corp.url();
-    let add = [
-        ["provider", "add", "corp", "--kind", "keycloak", "--realm", "mail", "--server-url", &url],
-        [
-            "--client-id",
-            CLIENT_ID,
-            "--client-secret-stdin",
-            "--mailpassword-flow",
-            "true",
-            "--password-attribute",
-            "imap_password",
-            "--timeout",
-            "1s",
-        ],
-    ];
-    world.daemon.cli(&add.concat(), CLIENT_SECRET);
-    world.daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    let world = following(&corp, &["--password-attribute", "imap_password", "--timeout", "1s"]);
     world.daemon.cli(&["mailbox", "set", ANN, "--auth-source", "corp"], "");
 
     let mut client = world.target.client("login", 2);
@@ -69,30 +66,12 @@ fn from_the_command_line_to_a_login() {
 fn a_first_login_makes_a_mailbox() {
     const NEW: &str = "new@example.org";
     let corp = FakeProvider::start();
-    corp.behave(TOKEN, Behaviour::json(&json!({ "access_token": "ours", "expires_in": 300 })));
     let person = json!({
         "id": "a7feeb0e", "email": NEW, "emailVerified": true, "enabled": true,
         "attributes": { "mailcow_password": ["{PLAIN}kept elsewhere"], "mailcow_template": ["x"] },
     });
     corp.behave(USERS, Behaviour::json(&json!([person])));
-    let world = World::new();
-    let url = corp.url();
-    let add = [
-        ["provider", "add", "corp", "--kind", "keycloak", "--realm", "mail", "--server-url", &url],
-        [
-            "--client-id",
-            CLIENT_ID,
-            "--client-secret-stdin",
-            "--mailpassword-flow",
-            "true",
-            "--attribute-mapping",
-            "staff=Staff",
-            "--event-interval",
-            "0s",
-        ],
-    ];
-    world.daemon.cli(&add.concat(), CLIENT_SECRET);
-    world.daemon.cli(&["domain", "set", "example.org", "--provider", "corp"], "");
+    let world = following(&corp, &["--attribute-mapping", "staff=Staff", "--event-interval", "0s"]);
     world.daemon.cli(&["template", "add", "Staff", "--quota", "3G"], "");
 
     let mut client = world.target.client("login", 2);

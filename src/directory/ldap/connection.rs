@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::{
-    super::{Cause, Unavailable},
+    super::{Outage, OutageCause},
     guard::{self, Awaited},
 };
 use crate::remote::{connect, tls};
@@ -112,7 +112,7 @@ pub(super) struct Connection {
 struct Shared {
     awaited: Mutex<Awaited>,
     /// Why it is over.
-    end: OnceLock<Unavailable>,
+    end: OnceLock<Outage>,
 }
 
 impl Place {
@@ -148,11 +148,11 @@ impl Place {
         self.tls.is_none() && !is_near
     }
 
-    async fn reach(&self, deadline: Instant) -> Result<TcpStream, Unavailable> {
+    async fn reach(&self, deadline: Instant) -> Result<TcpStream, Outage> {
         let failed = |error: io::Error| {
             let cause = match error.kind() {
-                io::ErrorKind::TimedOut => Cause::Slow,
-                _ => Cause::Unreachable,
+                io::ErrorKind::TimedOut => OutageCause::Slow,
+                _ => OutageCause::Unreachable,
             };
             self.fault(cause, format!("no connection: {error}"))
         };
@@ -164,12 +164,12 @@ impl Place {
         Ok(stream)
     }
 
-    async fn start_tls(&self, stream: &mut TcpStream) -> Result<(), Unavailable> {
+    async fn start_tls(&self, stream: &mut TcpStream) -> Result<(), Outage> {
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidData => {
-                self.fault(Cause::Malformed, format!("StartTLS: {error}"))
+                self.fault(OutageCause::Malformed, format!("StartTLS: {error}"))
             }
-            _ => self.fault(Cause::Unreachable, format!("StartTLS: {error}")),
+            _ => self.fault(OutageCause::Unreachable, format!("StartTLS: {error}")),
         };
         stream.write_all(START_TLS).await.map_err(failed)?;
         let answer = guard::read(stream).await.map_err(failed)?;
@@ -179,9 +179,9 @@ impl Place {
             Ok(code) => {
                 let detail =
                     format!("it begins no TLS (code {code}): use ldaps, or set it up there");
-                Err(self.fault(Cause::Tls, detail))
+                Err(self.fault(OutageCause::Tls, detail))
             }
-            Err(bad) => Err(self.fault(Cause::Malformed, format!("StartTLS: {bad}"))),
+            Err(bad) => Err(self.fault(OutageCause::Malformed, format!("StartTLS: {bad}"))),
         }
     }
 
@@ -189,24 +189,25 @@ impl Place {
         &self,
         stream: TcpStream,
         config: &Arc<ClientConfig>,
-    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Unavailable> {
+    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Outage> {
         let name = connect::server_name(&self.host);
-        let name = name.map_err(|error| self.fault(Cause::Tls, format!("no TLS: {error}")))?;
+        let name =
+            name.map_err(|error| self.fault(OutageCause::Tls, format!("no TLS: {error}")))?;
         let secured = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
         secured.map_err(|error| {
             let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             let words = inner.map_or_else(|| format!("no TLS: {error}"), tls::words);
-            self.fault(Cause::Tls, words)
+            self.fault(OutageCause::Tls, words)
         })
     }
 
     /// What happened at it.
-    pub(super) fn fault_of(&self, what: Unavailable) -> Unavailable {
+    pub(super) fn fault_of(&self, what: Outage) -> Outage {
         self.fault(what.cause, what.detail)
     }
 
-    fn fault(&self, cause: Cause, detail: impl AsRef<str>) -> Unavailable {
-        Unavailable::new(cause, format!("{}: {}", self.name(), detail.as_ref()))
+    fn fault(&self, cause: OutageCause, detail: impl AsRef<str>) -> Outage {
+        Outage::new(cause, format!("{}: {}", self.name(), detail.as_ref()))
     }
 }
 
@@ -215,7 +216,7 @@ impl Connection {
     ///
     /// # Errors
     /// There is none to be had in time.
-    pub(super) async fn open(place: &Arc<Place>, deadline: Instant) -> Result<Self, Unavailable> {
+    pub(super) async fn open(place: &Arc<Place>, deadline: Instant) -> Result<Self, Outage> {
         let opened = async {
             let mut stream = place.reach(deadline).await?;
             let Some((config, begins)) = &place.tls else {
@@ -226,15 +227,15 @@ impl Connection {
             }
             Self::over(place.secured(stream, config).await?, place).await
         };
-        let late = |_| Err(place.fault(Cause::Slow, "no connection in time"));
+        let late = |_| Err(place.fault(OutageCause::Slow, "no connection in time"));
         timeout_at(deadline.into(), opened).await.unwrap_or_else(late)
     }
 
-    async fn over<S>(stream: S, place: &Arc<Place>) -> Result<Self, Unavailable>
+    async fn over<S>(stream: S, place: &Arc<Place>) -> Result<Self, Outage>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let failed = |what: String| place.fault(Cause::Unreachable, what);
+        let failed = |what: String| place.fault(OutageCause::Unreachable, what);
         let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
         let theirs = theirs.into_std().map_err(|error| failed(error.to_string()))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(theirs));
@@ -267,7 +268,7 @@ impl Connection {
         &mut self,
         request: &Request<'_>,
         deadline: Instant,
-    ) -> Result<Reply, Unavailable> {
+    ) -> Result<Reply, Outage> {
         let began = Instant::now();
         let asked = match request {
             Request::Bind { dn, password } => {
@@ -283,18 +284,18 @@ impl Connection {
         self.used = Instant::now();
         asked.unwrap_or_else(|_| {
             let waited = self.used.saturating_duration_since(began);
-            Err(Unavailable::new(Cause::Slow, no_answer(waited)))
+            Err(Outage::new(OutageCause::Slow, no_answer(waited)))
         })
     }
 
-    async fn bind(&mut self, dn: &str, password: &str) -> Result<Reply, Unavailable> {
+    async fn bind(&mut self, dn: &str, password: &str) -> Result<Reply, Outage> {
         debug_assert!(!password.is_empty(), "RFC 4513 §5.1.2: that would be nobody's");
         let result = self.ldap.simple_bind(dn, password).await;
         let result = result.map_err(|_| self.ended())?;
         Ok(Reply { code: result.rc, text: result.text, ..Reply::default() })
     }
 
-    async fn search(&mut self, search: &Search<'_>) -> Result<Reply, Unavailable> {
+    async fn search(&mut self, search: &Search<'_>) -> Result<Reply, Outage> {
         let mut options = SearchOptions::new();
         let mut most = MAX_ENTRIES;
         match &search.extent {
@@ -338,12 +339,12 @@ impl Connection {
         *self.shared.awaited.lock().expect("no holder panics") = awaited;
     }
 
-    fn ended(&self) -> Unavailable {
+    fn ended(&self) -> Outage {
         self.shared
             .end
             .get()
             .cloned()
-            .unwrap_or_else(|| Unavailable::new(Cause::Unreachable, "the connection was closed"))
+            .unwrap_or_else(|| Outage::new(OutageCause::Unreachable, "the connection was closed"))
     }
 }
 
@@ -392,42 +393,42 @@ where
     let (mut asked, mut answered) = ours.into_split();
     let end = tokio::select! {
         end = pass_on(BufReader::new(answers), &mut answered, &shared) => end,
-        _ = copy(&mut asked, &mut questions) => (Cause::Unreachable, "the connection was closed".to_owned()),
+        _ = copy(&mut asked, &mut questions) => (OutageCause::Unreachable, "the connection was closed".to_owned()),
     };
     // Said before `ldap3` hears of it.
-    let _ = shared.end.set(Unavailable::new(end.0, end.1));
+    let _ = shared.end.set(Outage::new(end.0, end.1));
 }
 
 async fn pass_on(
     mut answers: impl AsyncRead + Unpin,
     answered: &mut (impl AsyncWrite + Unpin),
     shared: &Shared,
-) -> (Cause, String) {
+) -> (OutageCause, String) {
     loop {
         let message = match guard::read(&mut answers).await {
             Ok(message) => message,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return (Cause::Malformed, error.to_string());
+                return (OutageCause::Malformed, error.to_string());
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return (Cause::Unreachable, "it closed the connection".to_owned());
+                return (OutageCause::Unreachable, "it closed the connection".to_owned());
             }
-            Err(error) => return (Cause::Unreachable, error.to_string()),
+            Err(error) => return (OutageCause::Unreachable, error.to_string()),
         };
         let awaited = *shared.awaited.lock().expect("no holder panics");
         if let Err(bad) = guard::check(&message, awaited) {
             let left = bad == guard::GOODBYE;
-            let cause = if left { Cause::Unreachable } else { Cause::Malformed };
+            let cause = if left { OutageCause::Unreachable } else { OutageCause::Malformed };
             return (cause, bad.to_owned());
         }
         if let Err(error) = answered.write_all(&message).await {
-            return (Cause::Unreachable, error.to_string());
+            return (OutageCause::Unreachable, error.to_string());
         }
     }
 }
 
-fn malformed(bad: &str) -> Unavailable {
-    Unavailable::new(Cause::Malformed, bad)
+fn malformed(bad: &str) -> Outage {
+    Outage::new(OutageCause::Malformed, bad)
 }
 
 fn no_answer(waited: Duration) -> String {

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use super::super::{Cause, Failure, Status, Unavailable};
+use super::super::{Failure, Outage, OutageCause, Status};
 use crate::{clock::Timestamp, mailbox::ProviderName};
 
 /// What is known of it.
@@ -22,7 +22,7 @@ impl Health {
     }
 
     /// Takes in what a question came to, and hands it on.
-    pub(super) fn noted<T>(&self, asked: Result<T, Unavailable>) -> Result<T, Unavailable> {
+    pub(super) fn noted<T>(&self, asked: Result<T, Outage>) -> Result<T, Outage> {
         let now = Timestamp::now();
         let mut status = self.status.lock().expect("no holder panics");
         let directory = self.directory.as_str();
@@ -34,13 +34,13 @@ impl Health {
                 }
             }
             // That says nothing of the servers, or nothing new.
-            Err(unavailable) if matches!(unavailable.cause, Cause::Busy | Cause::Down) => {}
-            Err(unavailable) => {
+            Err(outage) if matches!(outage.cause, OutageCause::Busy | OutageCause::Down) => {}
+            Err(outage) => {
                 let since = status.failure.as_ref().map(|failure| failure.since);
                 if since.is_none() {
-                    tracing::warn!(directory, "the directory cannot be asked: {unavailable}");
+                    tracing::warn!(directory, "the directory cannot be asked: {outage}");
                 }
-                let problems = vec![unavailable.to_string()];
+                let problems = vec![outage.to_string()];
                 status.failure = Some(Failure { since: since.unwrap_or(now), problems, more: 0 });
             }
         }

@@ -21,7 +21,7 @@ use self::{
     person::Reading,
     pool::{Own, Pool, Server},
 };
-use super::{Cause, Dn, Entry, Found, Password, Problem, Settings, Status, Unavailable, settings};
+use super::{Dn, Entry, Found, Outage, OutageCause, Password, Problem, Settings, Status, settings};
 use crate::{
     mailbox::{Address, Profile},
     remote::{Tls, tls},
@@ -108,7 +108,7 @@ impl Ldap {
     }
 
     /// Whose the address is.
-    pub(super) async fn find(&self, address: &Address) -> Result<Found, Unavailable> {
+    pub(super) async fn find(&self, address: &Address) -> Result<Found, Outage> {
         let deadline = self.deadline();
         let filter = filter::for_address(&self.settings.filter, address);
         let reply = self.search(filter, deadline).await?;
@@ -126,7 +126,7 @@ impl Ldap {
     }
 
     /// Whether the password is that of the entry.
-    pub(super) async fn bind(&self, dn: &Dn, password: &Secret) -> Result<bool, Unavailable> {
+    pub(super) async fn bind(&self, dn: &Dn, password: &Secret) -> Result<bool, Outage> {
         let Ok(password) = std::str::from_utf8(password.expose()) else { return Ok(false) };
         // RFC 4513 §5.1.2: a bind without a password succeeds, and proves nothing; and
         // there are servers for which the password ends at a zero byte.
@@ -138,16 +138,13 @@ impl Ldap {
         said::of_bind(&self.health.noted(asked)?)
     }
 
-    pub(super) async fn begin(&self) -> Result<Place, Unavailable> {
+    pub(super) async fn begin(&self) -> Result<Place, Outage> {
         let own = self.health.noted(self.searches.own(self.deadline()).await)?;
         Ok(Place { own, cookie: Vec::new(), is_over: false })
     }
 
     /// The next page of everybody.
-    pub(super) async fn next(
-        &self,
-        place: &mut Place,
-    ) -> Result<Option<Vec<Profile>>, Unavailable> {
+    pub(super) async fn next(&self, place: &mut Place) -> Result<Option<Vec<Profile>>, Outage> {
         if place.is_over {
             return Ok(None);
         }
@@ -160,7 +157,7 @@ impl Ldap {
         if reply.refers {
             let why = "some of the people are on other servers, which are not asked: set base_dn \
                        to where all are on this one";
-            return Err(Unavailable::new(Cause::Status, why));
+            return Err(Outage::new(OutageCause::Status, why));
         }
         if is_first && reply.entries.is_empty() && reply.cookie.is_empty() {
             return self.health.noted(Err(sees_nobody()));
@@ -173,7 +170,7 @@ impl Ldap {
     }
 
     /// The person of this id.
-    pub(super) async fn look_up(&self, subject: &str) -> Result<Option<Profile>, Unavailable> {
+    pub(super) async fn look_up(&self, subject: &str) -> Result<Option<Profile>, Outage> {
         let deadline = self.deadline();
         let filter = self.reading.filter_for(&self.settings.list_filter, subject);
         // By another attribute than now he was somebody's id once.
@@ -188,7 +185,7 @@ impl Ldap {
         }
     }
 
-    async fn search(&self, filter: String, deadline: Instant) -> Result<Reply, Unavailable> {
+    async fn search(&self, filter: String, deadline: Instant) -> Result<Reply, Outage> {
         let request = Request::Search(self.below_base(filter, Extent::UpTo(FEW)));
         let asked = self.searches.ask(&request, deadline).await;
         let reply = self.health.noted(asked.and_then(said::first_few))?;
@@ -200,14 +197,14 @@ impl Ldap {
 
     /// Believes that nobody was found, if that can be: a server that does not let our
     /// account see people finds nobody, whoever is asked for.
-    async fn nobody(&self, reply: &Reply, deadline: Instant) -> Result<(), Unavailable> {
+    async fn nobody(&self, reply: &Reply, deadline: Instant) -> Result<(), Outage> {
         if said::is_cut_off(reply) {
             let why = "the filter finds too many entries that do not have the address";
-            return Err(Unavailable::new(Cause::Status, why));
+            return Err(Outage::new(OutageCause::Status, why));
         }
         if reply.refers {
             let why = "nobody here, but it refers to other servers, which are not asked";
-            return Err(Unavailable::new(Cause::Status, why));
+            return Err(Outage::new(OutageCause::Status, why));
         }
         if self.seen().is_some_and(|at| at.elapsed() < SEES) {
             return Ok(());
@@ -234,12 +231,12 @@ impl Ldap {
     }
 }
 
-fn malformed(why: impl AsRef<str>) -> Unavailable {
-    Unavailable::new(Cause::Malformed, why)
+fn malformed(why: impl AsRef<str>) -> Outage {
+    Outage::new(OutageCause::Malformed, why)
 }
 
-fn sees_nobody() -> Unavailable {
+fn sees_nobody() -> Outage {
     let why = "our account sees no people at all: give it the right to read and search them, or \
                set base_dn and the filters";
-    Unavailable::new(Cause::Credentials, why)
+    Outage::new(OutageCause::Credentials, why)
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    super::{Cause, Unavailable, settings::Account},
+    super::{Outage, OutageCause, settings::Account},
     connection::{Connection, Place, Reply, Request},
     said,
 };
@@ -39,7 +39,7 @@ pub(super) struct Server {
     place: Arc<Place>,
     breaker: Mutex<Breaker>,
     /// It refused our own account then.
-    refused: Mutex<Option<(Instant, Unavailable)>>,
+    refused: Mutex<Option<(Instant, Outage)>>,
 }
 
 /// Connections of one kind to the servers of a directory.
@@ -77,11 +77,11 @@ impl Server {
     }
 
     /// What it said of our own account a moment ago.
-    fn refused(&self) -> Option<Unavailable> {
+    fn refused(&self) -> Option<Outage> {
         let now = Instant::now();
         let mut refused = lock(&self.refused);
         refused.take_if(|(at, _)| now.saturating_duration_since(*at) >= REFUSED);
-        refused.as_ref().map(|(_, unavailable)| unavailable.clone())
+        refused.as_ref().map(|(_, outage)| outage.clone())
     }
 }
 
@@ -106,13 +106,13 @@ impl Pool {
         &self,
         request: &Request<'_>,
         deadline: Instant,
-    ) -> Result<Reply, Unavailable> {
+    ) -> Result<Reply, Outage> {
         let _place = self.place(deadline).await?;
         if let Some((at, mut connection)) = self.kept()
             && let Some(mut admitted) = self.servers[at].admits()
         {
             let asked = connection.ask(request, deadline).await;
-            if !matches!(&asked, Err(gone) if gone.cause == Cause::Unreachable) {
+            if !matches!(&asked, Err(gone) if gone.cause == OutageCause::Unreachable) {
                 admitted.take_in(&asked);
                 return self.ended(at, connection, asked);
             }
@@ -124,17 +124,17 @@ impl Pool {
     }
 
     /// A connection for oneself.
-    pub(super) async fn own(&self, deadline: Instant) -> Result<Own, Unavailable> {
+    pub(super) async fn own(&self, deadline: Instant) -> Result<Own, Outage> {
         let (server, connection, mut admitted) = self.connect(deadline).await?;
         admitted.outcome = Outcome::Answered;
         Ok(Own { connection, servers: Arc::clone(&self.servers), server })
     }
 
-    async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Unavailable> {
+    async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Outage> {
         let waited = timeout_at(deadline.into(), self.places.acquire()).await;
         let Ok(place) = waited else {
             let detail = format!("{MAX_CONNECTIONS} questions are under way already");
-            return Err(Unavailable::new(Cause::Busy, detail));
+            return Err(Outage::new(OutageCause::Busy, detail));
         };
         Ok(place.expect("nobody closes it"))
     }
@@ -150,8 +150,8 @@ impl Pool {
         &self,
         at: usize,
         mut connection: Connection,
-        asked: Result<Reply, Unavailable>,
-    ) -> Result<Reply, Unavailable> {
+        asked: Result<Reply, Outage>,
+    ) -> Result<Reply, Outage> {
         let asked = asked.map_err(|why| self.servers[at].place.fault_of(why))?;
         if is_good(&mut connection, Instant::now()) {
             lock(&self.kept).push((at, connection));
@@ -162,7 +162,7 @@ impl Pool {
     async fn connect(
         &self,
         deadline: Instant,
-    ) -> Result<(usize, Connection, Admitted<'_>), Unavailable> {
+    ) -> Result<(usize, Connection, Admitted<'_>), Outage> {
         let mut last = None;
         for (at, server) in self.servers.iter().enumerate() {
             let until = deadline.min(Instant::now() + self.connect_timeout);
@@ -178,21 +178,21 @@ impl Pool {
             let Some(mut admitted) = server.admits() else { continue };
             match self.open(server, until).await {
                 Ok(connection) => return Ok((at, connection, admitted)),
-                Err(unavailable) => {
-                    admitted.outcome = outcome_of(&unavailable);
-                    last = Some(unavailable);
+                Err(outage) => {
+                    admitted.outcome = outcome_of(&outage);
+                    last = Some(outage);
                 }
             }
         }
         Err(last.unwrap_or_else(|| {
-            Unavailable::new(
-                Cause::Down,
+            Outage::new(
+                OutageCause::Down,
                 "it failed again and again, and is not asked for a moment",
             )
         }))
     }
 
-    async fn open(&self, server: &Server, until: Instant) -> Result<Connection, Unavailable> {
+    async fn open(&self, server: &Server, until: Instant) -> Result<Connection, Outage> {
         let mut connection = Connection::open(&server.place, until).await?;
         let Some(Account { dn, password }) = &self.account else { return Ok(connection) };
         let password = std::str::from_utf8(password.expose()).expect("checked when it was opened");
@@ -201,13 +201,13 @@ impl Pool {
         if reply.code == 0 {
             return Ok(connection);
         }
-        let unavailable = server.place.fault_of(said::of_account(&reply));
-        if unavailable.cause == Cause::Credentials {
+        let outage = server.place.fault_of(said::of_account(&reply));
+        if outage.cause == OutageCause::Credentials {
             let (server, dn) = (server.place.name(), dn.as_str());
-            tracing::error!(server, dn, "the LDAP server refuses our own account: {unavailable}");
+            tracing::error!(server, dn, "the LDAP server refuses our own account: {outage}");
         }
-        *lock(&server.refused) = Some((Instant::now(), unavailable.clone()));
-        Err(unavailable)
+        *lock(&server.refused) = Some((Instant::now(), outage.clone()));
+        Err(outage)
     }
 }
 
@@ -216,18 +216,18 @@ impl Own {
         &mut self,
         request: &Request<'_>,
         deadline: Instant,
-    ) -> Result<Reply, Unavailable> {
+    ) -> Result<Reply, Outage> {
         let asked = self.connection.ask(request, deadline).await;
         asked.map_err(|why| self.servers[self.server].place.fault_of(why))
     }
 }
 
 impl Admitted<'_> {
-    fn take_in(&mut self, asked: &Result<Reply, Unavailable>) {
+    fn take_in(&mut self, asked: &Result<Reply, Outage>) {
         self.outcome = match asked {
             Ok(reply) if said::is_out_of_order(reply) => Outcome::Failed,
             Ok(_) => Outcome::Answered,
-            Err(unavailable) => outcome_of(unavailable),
+            Err(outage) => outcome_of(outage),
         };
     }
 }
@@ -238,9 +238,9 @@ impl Drop for Admitted<'_> {
     }
 }
 
-fn outcome_of(unavailable: &Unavailable) -> Outcome {
-    match unavailable.cause {
-        Cause::Credentials | Cause::Status | Cause::Busy => Outcome::Answered,
+fn outcome_of(outage: &Outage) -> Outcome {
+    match outage.cause {
+        OutageCause::Credentials | OutageCause::Status | OutageCause::Busy => Outcome::Answered,
         _ => Outcome::Failed,
     }
 }

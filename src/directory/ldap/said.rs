@@ -1,7 +1,7 @@
 //! What the codes of an answer mean (RFC 4511 §4.1.9, appendix A).
 
 use super::{
-    super::{Cause, Unavailable},
+    super::{Outage, OutageCause},
     connection::Reply,
 };
 
@@ -25,7 +25,7 @@ const UNAVAILABLE: u32 = 52;
 /// # Errors
 /// It said something else. An account that it has locked (19), or that it will not
 /// have just now (53), may have had the right password: nobody shall throw that away.
-pub(super) fn of_bind(reply: &Reply) -> Result<bool, Unavailable> {
+pub(super) fn of_bind(reply: &Reply) -> Result<bool, Outage> {
     match reply.code {
         0 => Ok(true),
         INVALID_CREDENTIALS => Ok(false),
@@ -38,11 +38,11 @@ pub(super) fn of_bind(reply: &Reply) -> Result<bool, Unavailable> {
 }
 
 /// What a refusal of our own account means. Always our outage.
-pub(super) fn of_account(reply: &Reply) -> Unavailable {
+pub(super) fn of_account(reply: &Reply) -> Outage {
     match reply.code {
         INVALID_CREDENTIALS | NO_SUCH_OBJECT | INAPPROPRIATE_AUTHENTICATION => {
             let why = "it refuses our own account: set bind_dn and bind_password";
-            Unavailable { cause: Cause::Credentials, ..status(reply, why) }
+            Outage { cause: OutageCause::Credentials, ..status(reply, why) }
         }
         _ => other(reply),
     }
@@ -52,7 +52,7 @@ pub(super) fn of_account(reply: &Reply) -> Unavailable {
 ///
 /// # Errors
 /// It did not say all. What came until then is no answer.
-pub(super) fn whole(reply: Reply) -> Result<Reply, Unavailable> {
+pub(super) fn whole(reply: Reply) -> Result<Reply, Outage> {
     let why = match reply.code {
         0 => return Ok(reply),
         SIZE_LIMIT_EXCEEDED | ADMIN_LIMIT_EXCEEDED => {
@@ -72,7 +72,7 @@ pub(super) fn whole(reply: Reply) -> Result<Reply, Unavailable> {
 ///
 /// # Errors
 /// It failed.
-pub(super) fn first_few(reply: Reply) -> Result<Reply, Unavailable> {
+pub(super) fn first_few(reply: Reply) -> Result<Reply, Outage> {
     if is_cut_off(&reply) { Ok(reply) } else { whole(reply) }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn is_out_of_order(reply: &Reply) -> bool {
     matches!(reply.code, BUSY | UNAVAILABLE)
 }
 
-fn other(reply: &Reply) -> Unavailable {
+fn other(reply: &Reply) -> Outage {
     let why = match reply.code {
         REFERRAL => "it refers to another server, which is not followed: name that one in urls",
         STRONGER_AUTH_REQUIRED | CONFIDENTIALITY_REQUIRED => {
@@ -98,11 +98,11 @@ fn other(reply: &Reply) -> Unavailable {
     status(reply, why)
 }
 
-fn status(reply: &Reply, why: &str) -> Unavailable {
+fn status(reply: &Reply, why: &str) -> Outage {
     // Active Directory ends its words with a zero byte.
     let text = reply.text.trim_end_matches('\0');
     let said = if text.is_empty() { String::new() } else { format!(", \"{text}\"") };
-    Unavailable::new(Cause::Status, format!("{why} (code {}{said})", reply.code))
+    Outage::new(OutageCause::Status, format!("{why} (code {}{said})", reply.code))
 }
 
 #[cfg(test)]
@@ -126,16 +126,20 @@ mod tests {
 
     #[test]
     fn words_have_the_way_out() {
-        let check = |unavailable: Unavailable, cause, part: &str| {
-            assert_eq!(unavailable.cause, cause, "{unavailable}");
-            assert!(unavailable.detail.contains(part), "{unavailable}");
+        let check = |outage: Outage, cause, part: &str| {
+            assert_eq!(outage.cause, cause, "{outage}");
+            assert!(outage.detail.contains(part), "{outage}");
         };
-        check(of_bind(&reply(10, "")).unwrap_err(), Cause::Status, "urls");
-        check(of_bind(&reply(13, "TLS\nneeded")).unwrap_err(), Cause::Status, "\"TLS?needed\"");
-        check(of_account(&reply(49, "")), Cause::Credentials, "bind_password");
-        check(of_account(&reply(8, "")), Cause::Status, "starttls");
-        check(whole(reply(4, "")).unwrap_err(), Cause::Status, "pages of 500");
-        check(whole(reply(32, "")).unwrap_err(), Cause::Status, "base_dn");
-        check(whole(reply(12, "")).unwrap_err(), Cause::Status, "RFC 2696");
+        check(of_bind(&reply(10, "")).unwrap_err(), OutageCause::Status, "urls");
+        check(
+            of_bind(&reply(13, "TLS\nneeded")).unwrap_err(),
+            OutageCause::Status,
+            "\"TLS?needed\"",
+        );
+        check(of_account(&reply(49, "")), OutageCause::Credentials, "bind_password");
+        check(of_account(&reply(8, "")), OutageCause::Status, "starttls");
+        check(whole(reply(4, "")).unwrap_err(), OutageCause::Status, "pages of 500");
+        check(whole(reply(32, "")).unwrap_err(), OutageCause::Status, "base_dn");
+        check(whole(reply(12, "")).unwrap_err(), OutageCause::Status, "RFC 2696");
     }
 }

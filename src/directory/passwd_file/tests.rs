@@ -141,7 +141,7 @@ fn without_a_good_state_good_lines_count_and_others_are_an_outage() {
     let file = rig.open();
     let ann = Address::parse("ann@example.org").unwrap();
     let outage = file.find(&ann).unwrap_err();
-    assert_eq!(outage.cause, Cause::Unreachable);
+    assert_eq!(outage.cause, OutageCause::Unreachable);
     assert!(outage.detail.contains("No such file"), "{outage}");
     rig.says(&format!("{ANN}bob@example.org:x:vmail\n"));
     assert_eq!(look(&file), None);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dovegate::{
-    directory::{Cause, Directory, Entry, Found, Listing, Password, Settings, Written},
+    directory::{Directory, Entry, Found, Listing, OutageCause, Password, Settings, Written},
     mailbox::{Address, Profile},
     secret::Secret,
 };
@@ -115,7 +115,7 @@ async fn by_tls_of_both_kinds() {
     for (url, keys) in [(slapd.tls_url(), ""), (slapd.url(), "starttls = true")] {
         let directory = directory(&slapd, &format!("urls = [\"{url}\"]\n{keys}"));
         let unavailable = directory.find(&address("olga@example.net")).await.unwrap_err();
-        assert_eq!(unavailable.cause, Cause::Tls, "{unavailable}");
+        assert_eq!(unavailable.cause, OutageCause::Tls, "{unavailable}");
         assert!(unavailable.detail.contains("ca_file"), "{unavailable}");
     }
 }
@@ -127,7 +127,7 @@ async fn our_own_account_is_our_matter() {
     let wrong = directory(&slapd, "bind_password = \"wrong\"");
     for _ in 0..3 {
         let unavailable = wrong.find(&olga).await.unwrap_err();
-        assert_eq!(unavailable.cause, Cause::Credentials, "{unavailable}");
+        assert_eq!(unavailable.cause, OutageCause::Credentials, "{unavailable}");
     }
     assert_eq!(slapd.count(" RESULT tag=97 err=49"), 1, "it is not tried again at once");
     // It sees nobody, which does not mean that nobody is there.
@@ -136,7 +136,7 @@ async fn our_own_account_is_our_matter() {
     hidden.list(&mut Listing::default()).await.unwrap_err();
     let nobody = directory(&slapd, "filter = \"(uid=%u)\"\nlist_filter = \"(uid=nobody)\"");
     let unavailable = nobody.find(&olga).await.unwrap_err();
-    assert_eq!(unavailable.cause, Cause::Credentials, "{unavailable}");
+    assert_eq!(unavailable.cause, OutageCause::Credentials, "{unavailable}");
     let anonymous = "bind_dn = \"\"\nbind_password = \"\"";
     let written = toml::from_str::<Written>(&table(&slapd.url(), anonymous)).unwrap();
     let problems = Settings::mean(&"staff".parse().unwrap(), &written).unwrap_err();
@@ -159,7 +159,7 @@ async fn one_that_stops_is_left_alone() {
         causes.push(directory.find(&olga).await.unwrap_err().cause);
         assert!(began.elapsed() < Duration::from_secs(1), "{causes:?}");
     }
-    assert_eq!((causes[0], causes[7]), (Cause::Slow, Cause::Down), "{causes:?}");
+    assert_eq!((causes[0], causes[7]), (OutageCause::Slow, OutageCause::Down), "{causes:?}");
     slapd.go_on();
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert!(bound(&directory, "olga@example.net", "looking-glass").await);
@@ -170,7 +170,7 @@ async fn one_that_stops_is_left_alone() {
     assert!(bound(&directory, "olga@example.net", "looking-glass").await);
     slapd.stop();
     let unavailable = directory.find(&olga).await.unwrap_err();
-    assert_eq!(unavailable.cause, Cause::Unreachable, "{unavailable}");
+    assert_eq!(unavailable.cause, OutageCause::Unreachable, "{unavailable}");
 }
 
 #[tokio::test]
