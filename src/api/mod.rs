@@ -29,6 +29,7 @@ mod page;
 mod passwords;
 pub mod provider_test;
 pub mod providers;
+mod route;
 mod router;
 pub mod status;
 pub mod sync;
