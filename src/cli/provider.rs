@@ -132,6 +132,14 @@ pub(super) struct Values {
     #[arg(long, value_name = "URL")]
     jwks_url: Option<String>,
 
+    /// Where browsers are sent to sign in [default: by discovery]
+    #[arg(long, value_name = "URL")]
+    authorize_url: Option<String>,
+
+    /// Where the code that they bring back is turned in [default: by discovery]
+    #[arg(long, value_name = "URL")]
+    token_url: Option<String>,
+
     /// Our client at the provider
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
@@ -195,6 +203,22 @@ pub(super) struct Values {
     /// Tokens open local mailboxes, too [default: false]
     #[arg(long, value_name = "BOOL")]
     tokens_for_local: Option<bool>,
+
+    /// Where browsers come back to [default: /sign-in/NAME/callback at our public address]
+    #[arg(long, value_name = "URL")]
+    redirect_url: Option<String>,
+
+    /// Scopes that a sign-in with a browser asks for [default: openid, profile, email]
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    sign_in_scopes: Vec<String>,
+
+    /// Role whose holders administer the provider's domains
+    #[arg(long, value_name = "ROLE")]
+    administrator_role: Option<String>,
+
+    /// They administer everything [default: false]
+    #[arg(long, value_name = "BOOL")]
+    administrators: Option<bool>,
 
     /// Check main passwords against a hash that a keycloak keeps of each person [default: false]
     #[arg(long, value_name = "BOOL")]
@@ -303,7 +327,7 @@ pub(super) struct Values {
 }
 
 /// The keys in the order in which they are explained and shown.
-const KEYS: [&str; 47] = [
+const KEYS: [&str; 53] = [
     "kind",
     "server_url",
     "realm",
@@ -312,6 +336,8 @@ const KEYS: [&str; 47] = [
     "introspection_url",
     "userinfo_url",
     "jwks_url",
+    "authorize_url",
+    "token_url",
     "client_id",
     "client_secret",
     "client_secret_file",
@@ -328,6 +354,10 @@ const KEYS: [&str; 47] = [
     "unverified_email",
     "default_domain",
     "tokens_for_local",
+    "redirect_url",
+    "sign_in_scopes",
+    "administrator_role",
+    "administrators",
     "mailpassword_flow",
     "password_attribute",
     "import_users",
@@ -371,6 +401,8 @@ impl Values {
             text(self.introspection_url),
             text(self.userinfo_url),
             text(self.jwks_url),
+            text(self.authorize_url),
+            text(self.token_url),
             text(self.client_id),
             secret,
             text(self.client_secret_file),
@@ -387,6 +419,10 @@ impl Values {
             text(self.unverified_email),
             text(self.default_domain),
             flag(self.tokens_for_local),
+            text(self.redirect_url),
+            list(self.sign_in_scopes),
+            text(self.administrator_role),
+            flag(self.administrators),
             flag(self.mailpassword_flow),
             text(self.password_attribute),
             flag(self.import_users),

@@ -284,7 +284,7 @@ fn the_example_names_the_defaults_of_a_provider() {
     const BARE: &str = "[provider.corp]\nkind = \"keycloak\"\n\
                         server_url = \"https://keycloak.example.org\"\nrealm = \"mail\"\n\
                         client_id = \"mailgate\"\nclient_secret = \"x\"\n";
-    const DEFAULTS: [&str; 19] = [
+    const DEFAULTS: [&str; 20] = [
         "issuer",
         "client_auth",
         "ignore_ssl_errors",
@@ -294,6 +294,7 @@ fn the_example_names_the_defaults_of_a_provider() {
         "user_claim_is_trusted",
         "unverified_email",
         "tokens_for_local",
+        "sign_in_scopes",
         "mailpassword_flow",
         "password_attribute",
         "token_cache",

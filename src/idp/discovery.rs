@@ -4,6 +4,7 @@
 //! may go there: never in clear where we ask by TLS, and in clear to no other
 //! host than the one that was configured.
 
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -58,21 +59,41 @@ pub(super) fn read(reply: &Reply, settings: &Settings) -> Result<Endpoints, Outa
         introspection: endpoint(&document, "introspection_endpoint", reply, settings)?,
         userinfo: endpoint(&document, "userinfo_endpoint", reply, settings)?,
         jwks: endpoint(&document, "jwks_uri", reply, settings)?,
+        // Nobody's token depends on these.
+        authorization: page(&document, "authorization_endpoint", reply, settings),
+        token: endpoint(&document, "token_endpoint", reply, settings).ok().flatten(),
+        end_session: page(&document, "end_session_endpoint", reply, settings),
+        names_itself: document.get(NAMES_ITSELF).and_then(Value::as_bool).unwrap_or_default(),
     })
 }
 
+/// RFC 9207 §3.
+const NAMES_ITSELF: &str = "authorization_response_iss_parameter_supported";
+
+/// An address of the document to which browsers are sent: as it stands there, since
+/// people need not reach the server where we do. Not one where their passwords would
+/// go in clear.
+fn page(document: &Object, member: &str, reply: &Reply, settings: &Settings) -> Option<Url> {
+    let url = url(document, member, reply).ok().flatten()?;
+    let issuer = settings.issuer.as_deref().unwrap_or_default();
+    (url.scheme() == "https" || issuer.starts_with("http://")).then_some(url)
+}
+
+fn url(document: &Object, member: &str, reply: &Reply) -> Result<Option<Url>, Outage> {
+    let Some(text) = document.get(member) else { return Ok(None) };
+    let url = text.as_str().and_then(|text| Url::parse(text).ok());
+    let malformed = || reply.malformed(format!("{member} is no URL"));
+    url.filter(is_plain).map(Some).ok_or_else(malformed)
+}
+
 /// One endpoint of the document.
-pub(super) fn endpoint(
+fn endpoint(
     document: &Object,
     member: &str,
     reply: &Reply,
     settings: &Settings,
 ) -> Result<Option<Url>, Outage> {
-    let Some(text) = document.get(member) else { return Ok(None) };
-    let url = text.as_str().and_then(|text| Url::parse(text).ok());
-    let Some(url) = url.filter(is_plain) else {
-        return Err(reply.malformed(format!("{member} is no URL")));
-    };
+    let Some(url) = url(document, member, reply)? else { return Ok(None) };
     let Some(base) = &settings.base else { return Ok(Some(url)) };
     let url = at_our_address(url, base, settings.issuer.as_deref());
     if url.scheme() == "http" && (base.scheme() != "http" || url.host() != base.host()) {

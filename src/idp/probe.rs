@@ -288,14 +288,11 @@ impl<'a> Probe<'a> {
         }
         self.signs_out =
             document.get("backchannel_logout_supported").is_some_and(|said| said == true);
-        self.token_url =
-            discovery::endpoint(&document, "token_endpoint", &reply, settings).ok().flatten();
         match discovery::read(&reply, settings) {
-            Ok(found) => Some(Endpoints {
-                introspection: configured.introspection.or(found.introspection),
-                userinfo: configured.userinfo.or(found.userinfo),
-                jwks: configured.jwks.or(found.jwks),
-            }),
+            Ok(found) => {
+                self.token_url.clone_from(&found.token);
+                Some(configured.or(found))
+            }
             Err(outage) => {
                 let tried =
                     self.outage("discovery", &outage).hint(hints::outage(&outage, settings));

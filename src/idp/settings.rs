@@ -49,6 +49,12 @@ pub struct Settings {
     pub default_domain: Option<DomainName>,
     /// Tokens open local mailboxes, too.
     pub tokens_for_local: bool,
+    /// How people sign in with a browser; none where they cannot.
+    pub sign_in: Option<SignIn>,
+    /// Role whose holders administer; nobody where there is none.
+    pub administrator_role: Option<String>,
+    /// They administer everything, and not the provider's domains alone.
+    pub administrators: bool,
     /// Where its people and what happened to them can be asked for: a `keycloak`
     /// at which our client can get a token of its own.
     pub admin: Option<AdminApi>,
@@ -93,6 +99,41 @@ pub struct Endpoints {
     pub userinfo: Option<Url>,
     /// Key set.
     pub jwks: Option<Url>,
+    /// Where browsers are sent to sign in (RFC 6749 §3.1).
+    pub authorization: Option<Url>,
+    /// Where our client gets tokens (RFC 6749 §3.2).
+    pub token: Option<Url>,
+    /// Where browsers are sent to sign out (OpenID Connect RP-Initiated Logout 1.0
+    /// §2). By discovery alone.
+    pub end_session: Option<Url>,
+    /// It names itself where it sends browsers back (RFC 9207). By discovery alone.
+    pub names_itself: bool,
+}
+
+impl Endpoints {
+    /// These, and where there is none that of `others`.
+    pub(super) fn or(self, others: Self) -> Self {
+        Self {
+            introspection: self.introspection.or(others.introspection),
+            userinfo: self.userinfo.or(others.userinfo),
+            jwks: self.jwks.or(others.jwks),
+            authorization: self.authorization.or(others.authorization),
+            token: self.token.or(others.token),
+            end_session: self.end_session.or(others.end_session),
+            names_itself: self.names_itself || others.names_itself,
+        }
+    }
+}
+
+/// What a sign-in with a browser goes by.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignIn {
+    /// Our client's id.
+    pub client_id: String,
+    /// Where browsers come back to, if that is another address than ours.
+    pub redirect: Option<Url>,
+    /// Scopes that are asked for; `openid` is one of them.
+    pub scopes: Vec<String>,
 }
 
 /// Keycloak's Admin REST API, as far as a realm goes.
@@ -182,6 +223,9 @@ impl Settings {
             unverified_email: provider.unverified_email,
             default_domain: provider.default_domain.clone(),
             tokens_for_local: provider.tokens_for_local,
+            sign_in: check.sign_in(name, provider),
+            administrator_role: provider.administrator_role.clone(),
+            administrators: provider.administrators,
             account_check: check.account_check(provider),
             event_interval: check.event_interval(provider),
             admin,
@@ -261,8 +305,8 @@ impl Settings {
         }
         if self.client.is_none() && self.written.client_id.is_some() {
             warnings.push(
-                "client_id does nothing without client_secret (or client_secret_file), and without \
-                 both there is no introspection"
+                "client_id without client_secret (or client_secret_file) serves browsers that sign in \
+                 by a public client alone, and there is no introspection"
                     .to_owned(),
             );
         }
@@ -284,7 +328,8 @@ impl Settings {
             );
         }
         let urls = [&self.base, &self.endpoints.introspection, &self.endpoints.userinfo];
-        let urls = urls.into_iter().chain([&self.endpoints.jwks]).flatten();
+        let further = [&self.endpoints.jwks, &self.endpoints.authorization, &self.endpoints.token];
+        let urls = urls.into_iter().chain(further).flatten();
         for url in urls.filter(|url| url.scheme() == "http" && !is_loopback(url)) {
             warnings.push(format!("tokens and secrets cross the network in clear to {url}"));
         }
@@ -415,18 +460,67 @@ impl Check {
     fn endpoints(&mut self, provider: &Provider, has_client: bool) -> Endpoints {
         let introspection = self.url("introspection_url", provider.introspection_url.as_ref());
         let userinfo = self.url("userinfo_url", provider.userinfo_url.as_ref());
-        let jwks = self.url("jwks_url", provider.jwks_url.as_ref());
+        let endpoints = Endpoints {
+            introspection,
+            userinfo,
+            jwks: self.url("jwks_url", provider.jwks_url.as_ref()),
+            authorization: self.url("authorize_url", provider.authorize_url.as_ref()),
+            token: self.url("token_url", provider.token_url.as_ref()),
+            ..Endpoints::default()
+        };
         // docker-mailserver calls the userinfo endpoint so.
         let is_userinfo = !has_client && !provider.methods.contains(&Method::Introspection);
-        if is_userinfo && introspection.is_some() {
-            if userinfo.is_some() {
+        if is_userinfo && endpoints.introspection.is_some() {
+            if endpoints.userinfo.is_some() {
                 let reason = "without client_id and client_secret it is a userinfo URL, and \
                               userinfo_url is set, too";
                 self.problem("introspection_url", reason);
             }
-            return Endpoints { introspection: None, userinfo: introspection, jwks };
+            let userinfo = endpoints.introspection;
+            return Endpoints { introspection: None, userinfo, ..endpoints };
         }
-        Endpoints { introspection, userinfo, jwks }
+        endpoints
+    }
+
+    fn sign_in(&mut self, name: &ProviderName, provider: &Provider) -> Option<SignIn> {
+        let redirect = self.redirect(name, provider);
+        let written = provider.sign_in_scopes.as_slice();
+        let fit = |scope: &String| {
+            let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+            !scope.is_empty() && scope.bytes().all(allowed)
+        };
+        if !written.iter().all(fit) {
+            self.problem("sign_in_scopes", "a scope is a word of printable ASCII");
+        }
+        match provider.administrator_role.as_deref() {
+            Some("") => self.problem("administrator_role", "is empty"),
+            None if provider.administrators => {
+                let reason = "says what holders of administrator_role may do, and that is not set";
+                self.problem("administrators", reason);
+            }
+            _ => {}
+        }
+        let base: &[&str] =
+            if written.is_empty() { &["openid", "profile", "email"] } else { &["openid"] };
+        let mut scopes: Vec<String> = base.iter().map(|scope| (*scope).to_owned()).collect();
+        scopes.extend(written.iter().filter(|scope| *scope != "openid").cloned());
+        let client_id = provider.client_id.clone().filter(|id| !id.is_empty())?;
+        Some(SignIn { client_id, redirect, scopes })
+    }
+
+    /// An authorization code comes there in a browser's address.
+    fn redirect(&mut self, name: &ProviderName, provider: &Provider) -> Option<Url> {
+        let url = self.url("redirect_url", provider.redirect_url.as_ref())?;
+        let end = format!("/sign-in/{name}/callback");
+        if url.query().is_some() || !url.path().ends_with(&end) {
+            let reason = format!("browsers come back to us there: its path ends with {end}");
+            self.problem("redirect_url", reason);
+        } else if url.scheme() == "http" && !is_loopback(&url) {
+            self.problem("redirect_url", "browsers come back with a secret: https");
+        } else {
+            return Some(url);
+        }
+        None
     }
 
     fn methods(&mut self, provider: &Provider, has_client: bool) -> Vec<Method> {

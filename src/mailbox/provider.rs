@@ -236,6 +236,13 @@ pub struct Provider {
     /// Key set, where discovery does not name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<String>,
+    /// Where browsers are sent to sign in, where discovery does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorize_url: Option<String>,
+    /// Where the code that they bring back is turned in, where discovery does not
+    /// name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_url: Option<String>,
     /// Our client at the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
@@ -288,6 +295,20 @@ pub struct Provider {
     /// Tokens open the local mailboxes of the provider's domains, too.
     #[serde(default)]
     pub tokens_for_local: bool,
+    /// Where the provider sends browsers back to; `/sign-in/NAME/callback` below
+    /// `public_url` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
+    /// Scopes that a sign-in with a browser asks for; empty means `openid`,
+    /// `profile` and `email`.
+    #[serde(default)]
+    pub sign_in_scopes: Vec<String>,
+    /// Role whose holders administer the provider's domains; nobody where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator_role: Option<String>,
+    /// They administer everything, and not the provider's domains alone.
+    #[serde(default)]
+    pub administrators: bool,
     /// Main passwords of its mailboxes are checked against a hash that it keeps
     /// of each person (the Mailpassword Flow). `keycloak` alone.
     #[serde(default)]
@@ -380,6 +401,8 @@ impl Provider {
             introspection_url: None,
             userinfo_url: None,
             jwks_url: None,
+            authorize_url: None,
+            token_url: None,
             client_id: None,
             client_secret: None,
             client_secret_file: None,
@@ -396,6 +419,10 @@ impl Provider {
             unverified_email: UnverifiedEmail::default(),
             default_domain: None,
             tokens_for_local: false,
+            redirect_url: None,
+            sign_in_scopes: Vec::new(),
+            administrator_role: None,
+            administrators: false,
             mailpassword_flow: false,
             password_attribute: None,
             import_users: false,

@@ -429,3 +429,59 @@ fn hashes_of_passwords_need_a_keycloak_and_a_client() {
     let nameless = |p: &mut Provider| p.password_attribute = some("");
     problems(keycloak(), nameless, &[("password_attribute", "is empty")]);
 }
+
+#[test]
+fn signing_in_with_a_browser() {
+    let plain = good(keycloak(), |_| {}).sign_in.expect("there is a client");
+    assert_eq!(plain.client_id, "mailgate");
+    assert_eq!(plain.scopes, ["openid", "profile", "email"]);
+    assert_eq!(plain.redirect, None);
+    assert_eq!(good(oidc(), |_| {}).sign_in, None, "without a client");
+    let public = good(oidc(), |provider| provider.client_id = some("pages"));
+    assert_eq!(public.sign_in.map(|sign_in| sign_in.client_id).as_deref(), Some("pages"));
+
+    let scopes = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    let own = good(keycloak(), |provider| provider.sign_in_scopes = scopes(&["mail", "openid"]));
+    assert_eq!(own.sign_in.unwrap().scopes, ["openid", "mail"]);
+    for bad in ["", "a b", "ä", "a\"", "a\\"] {
+        let change = |provider: &mut Provider| provider.sign_in_scopes = scopes(&[bad]);
+        problems(keycloak(), change, &[("sign_in_scopes", "a word")]);
+    }
+}
+
+#[test]
+fn where_browsers_come_back_to() {
+    let redirect =
+        |url: &'static str| move |provider: &mut Provider| provider.redirect_url = some(url);
+    for url in [
+        "https://mail.example.org/sign-in/corp/callback",
+        "https://mail.example.org/auth/sign-in/corp/callback",
+        "http://127.0.0.1:8080/sign-in/corp/callback",
+    ] {
+        let sign_in = good(keycloak(), redirect(url)).sign_in.unwrap();
+        assert_eq!(sign_in.redirect.unwrap().as_str(), url);
+    }
+    for (url, reason) in [
+        ("https://mail.example.org", "its path ends with /sign-in/corp/callback"),
+        ("https://mail.example.org/sign-in/other/callback", "its path ends with"),
+        ("https://mail.example.org/sign-in/corp/callback?x", "its path ends with"),
+        ("https://mail.example.org/sign-in/corp/callback#x", "fragment"),
+        ("http://mail.example.org/sign-in/corp/callback", "https"),
+        ("javascript:alert(1)", "not an http or https URL"),
+    ] {
+        problems(keycloak(), redirect(url), &[("redirect_url", reason)]);
+    }
+}
+
+#[test]
+fn who_administers() {
+    let change = |provider: &mut Provider| provider.administrators = true;
+    problems(keycloak(), change, &[("administrators", "administrator_role")]);
+    let change = |provider: &mut Provider| provider.administrator_role = some("");
+    problems(keycloak(), change, &[("administrator_role", "is empty")]);
+    let settings = good(keycloak(), |provider| {
+        provider.administrator_role = some("chief");
+        provider.administrators = true;
+    });
+    assert!(settings.administrators && settings.administrator_role.as_deref() == Some("chief"));
+}

@@ -320,7 +320,7 @@ fn provider(row: &Row<'_>, options: &Options) -> Result<Item, String> {
             keys.insert("attribute_mapping".to_owned(), mapping(&settings)?);
         }
         Some("generic-oidc") => {
-            copy(&["userinfo_url"]);
+            copy(&["authorize_url", "token_url", "userinfo_url"]);
             keys.insert("kind".to_owned(), "oidc".into());
             keys.insert("methods".to_owned(), json!(["userinfo"]));
         }
