@@ -3,6 +3,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A point in time: milliseconds since 1970-01-01 00:00 UTC.
@@ -51,8 +52,10 @@ impl fmt::Display for Timestamp {
 }
 
 /// A duration as written: `2s`, `500ms`, `10m`, `1h`, `90d`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Span(pub Duration);
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq)]
+pub struct Span(
+    #[schemars(with = "String", regex(pattern = r"^[0-9]+(ms|s|m|h|d)$"))] pub Duration,
+);
 
 impl Span {
     /// So many seconds.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// An app password as the API shows it: never its secret.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "AppPassword")]
 pub struct View {
     /// Number within the mailbox: the first four characters.
     pub id: String,
@@ -29,6 +31,7 @@ pub struct View {
     /// What it opens.
     pub services: Services,
     /// Where it may be used from; empty is everywhere.
+    #[schemars(with = "Vec<String>")]
     pub networks: Vec<IpNet>,
     /// From when on it is refused.
     pub expires: Option<Moment>,
@@ -42,7 +45,7 @@ pub struct View {
 }
 
 /// The last login with an app password.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct LastUse {
     /// When.
     pub at: Moment,
@@ -53,7 +56,8 @@ pub struct LastUse {
 }
 
 /// A new app password with its text, which nothing shows again.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "CreatedAppPassword")]
 pub struct Created {
     /// Whose.
     pub address: Address,
@@ -65,8 +69,9 @@ pub struct Created {
 }
 
 /// An app password to be made.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewAppPassword")]
 pub struct New {
     /// A name for it ("Phone").
     pub name: String,
@@ -75,6 +80,7 @@ pub struct New {
     pub services: Services,
     /// Where it may be used from.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub networks: Vec<IpNet>,
     /// From when on it is refused.
     #[serde(default)]

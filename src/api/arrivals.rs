@@ -1,6 +1,7 @@
 //! `/import/mailboxes` and `/import/app-passwords`: what another mail system has.
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -28,8 +29,9 @@ pub const MAX_ARRIVALS: usize = 500;
 pub const MAX_ARRIVALS_BYTES: usize = 8 * 1024 * 1024;
 
 /// Mailboxes to be taken in.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MailboxBatch")]
 pub struct Batch {
     /// Check and compare only.
     #[serde(default)]
@@ -42,7 +44,7 @@ pub struct Batch {
 }
 
 /// App passwords to be taken in.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppPasswordBatch {
     /// Check and compare only.
@@ -56,14 +58,15 @@ pub struct AppPasswordBatch {
 }
 
 /// What became of each of them, in the same order.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ImportResults")]
 pub struct Results {
     /// One for each mailbox.
     pub results: Vec<Arrived>,
 }
 
 /// What became of one mailbox, or would.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Arrived {
     /// Its canonical address, if it has one.
     pub address: Option<Address>,
@@ -87,8 +90,9 @@ pub struct Arrived {
 }
 
 /// What was done, or would be.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ImportOutcome")]
 pub enum Outcome {
     /// Made.
     Created,

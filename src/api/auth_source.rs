@@ -3,6 +3,7 @@
 //! that of a single mailbox (`store::apply`).
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,8 +22,9 @@ use crate::{
 pub const AT_A_TIME: usize = 500;
 
 /// What to change, and of which mailboxes.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AuthSourceOrder")]
 pub struct Order {
     /// The new auth source: `local`, or who speaks for the domain.
     pub source: String,
@@ -44,7 +46,7 @@ pub struct Order {
 }
 
 /// What became of one mailbox, or would.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Switched {
     /// Its address.
     pub address: Address,
@@ -61,8 +63,11 @@ pub struct Switched {
 }
 
 /// What was done, or would be.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SwitchOutcome")]
 pub enum Outcome {
     /// It has the new auth source.
     Changed,
@@ -75,8 +80,11 @@ pub enum Outcome {
 }
 
 /// What an administrator should know of a mailbox that was changed.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SwitchNote")]
 pub enum Note {
     /// It is local now and has no password.
     NoPassword,

@@ -1,6 +1,7 @@
 //! `/cache`: what is remembered of passwords, people and tokens.
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Error, State, extract::Body};
@@ -9,8 +10,9 @@ use crate::verify::CacheStatus;
 const MAX_MASKS: usize = 1000;
 
 /// What to forget.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CacheFlush")]
 pub struct Flush {
     /// Addresses, `*` and `?` allowed; everything if empty.
     #[serde(default)]
@@ -18,21 +20,24 @@ pub struct Flush {
 }
 
 /// What was forgotten.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "CacheFlushed")]
 pub struct Flushed {
     /// Number of entries.
     pub entries: u64,
 }
 
 /// How full the caches are, and how they do.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Caches")]
 pub struct View {
     /// One for each.
     pub caches: Vec<OneCache>,
 }
 
 /// How full a cache is, and how it does.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Cache")]
 pub struct OneCache {
     /// Which: `verified`, `wrong`, `people`, `unknown`, `tokens`, `refused_tokens`.
     pub name: String,

@@ -1,6 +1,7 @@
 //! `/directories`: what `dovegate.toml` declares of them, how they do, and a trial.
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,7 +24,8 @@ const MAX_PROBLEMS: usize = 20;
 const MAX_PEOPLE: usize = 10_000;
 
 /// A directory.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Directory")]
 pub struct View {
     /// Its name.
     pub name: ProviderName,

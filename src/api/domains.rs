@@ -1,6 +1,7 @@
 //! `/domains`.
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,7 +17,8 @@ use crate::{
 };
 
 /// A domain as the API shows it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Domain")]
 pub struct View {
     /// Canonical name.
     pub name: DomainName,
@@ -63,8 +65,9 @@ impl View {
 }
 
 /// A domain to be made.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewDomain")]
 pub struct New {
     /// Its name.
     pub name: String,
@@ -93,10 +96,12 @@ fn yes() -> bool {
 }
 
 /// What to change. Absent leaves alone, null takes away.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DomainChange")]
 pub struct Change {
     /// Whether its mailboxes may log in.
+    #[schemars(with = "bool")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
     /// The identity provider that speaks for it.
@@ -106,12 +111,15 @@ pub struct Change {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_mailboxes: Option<Option<u64>>,
     /// Quota of a mailbox that names none.
+    #[schemars(with = "Quota")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub default_quota_bytes: Option<Quota>,
     /// Largest quota of one mailbox.
+    #[schemars(with = "Quota")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_quota_bytes: Option<Quota>,
     /// Most of all quotas together.
+    #[schemars(with = "Quota")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub total_quota_bytes: Option<Quota>,
 }

@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{store, verify};
@@ -22,7 +23,7 @@ pub struct Error {
 }
 
 /// The body of an error (RFC 9457 §3).
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Problem {
     /// Always `about:blank`: `code` tells the kinds apart.
     #[serde(rename = "type")]
@@ -44,7 +45,7 @@ pub struct Problem {
 }
 
 /// Kinds of errors.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The request itself is wrong.

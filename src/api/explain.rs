@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,8 +19,9 @@ use crate::{
 };
 
 /// A login to be explained.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ExplainQuestion")]
 pub(super) struct Question {
     /// The name as a client would send it.
     address: String,
@@ -45,7 +47,8 @@ fn imap() -> String {
 }
 
 /// What a login would come to.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Explanation")]
 pub struct View {
     /// The canonical name, or the one asked for if it has none.
     pub address: String,
@@ -62,7 +65,7 @@ pub struct View {
 }
 
 /// What a login would come to.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
     /// Let in.
@@ -76,7 +79,8 @@ pub enum Conclusion {
 }
 
 /// One check.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ExplanationStep")]
 pub struct Step {
     /// What was checked.
     pub name: String,
@@ -87,8 +91,9 @@ pub struct Step {
 }
 
 /// What a check came to.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ExplanationOutcome")]
 pub enum StepOutcome {
     /// Passed.
     Ok,

@@ -1,6 +1,7 @@
 //! `/held-back`: accounts and networks that guessed, and are refused for a while.
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// Somebody who is held back.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "HeldBack")]
 pub struct View {
     /// An address or a network.
     pub subject: String,
@@ -30,7 +32,7 @@ impl From<HeldBack> for View {
 }
 
 /// What to forget.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lift {
     /// An address or a network.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use axum::{Json, extract::State as Shared};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,7 +19,8 @@ use crate::{
 };
 
 /// Equal uses of one mailbox.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "LoginLogRow")]
 pub struct View {
     /// Whose; null if the mailbox is gone.
     pub address: Option<Address>,
@@ -55,8 +57,9 @@ impl View {
 
 /// Which rows: those that meet all that is said. A row stands for equal logins
 /// from its first to its last one, and is in a span of time if any of that is.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "LoginLogFilter")]
 pub struct Filter {
     /// Only of this mailbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]

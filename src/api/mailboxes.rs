@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,7 +27,8 @@ use crate::{
 };
 
 /// A mailbox as the API shows it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Mailbox")]
 pub struct View {
     /// Stable identity.
     pub id: String,
@@ -79,7 +81,7 @@ pub struct View {
 }
 
 /// What a provider says has switched a mailbox off.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Withdrawn {
     /// Why: the person is `missing` or `disabled`.
     pub why: WithdrawnWhy,
@@ -145,7 +147,8 @@ pub(super) fn scheme_of(hash: &str) -> String {
 }
 
 /// One mailbox with what else decides over it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "MailboxDetail")]
 pub struct Detail {
     /// The mailbox.
     #[serde(flatten)]
@@ -166,7 +169,8 @@ pub struct Detail {
 }
 
 /// What is known of the person to whom a mailbox belongs.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Owner")]
 pub struct OwnerView {
     /// How he stands at his provider.
     pub state: OwnerState,
@@ -175,8 +179,9 @@ pub struct OwnerView {
 }
 
 /// A mailbox to be made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewMailbox")]
 pub(super) struct New {
     address: String,
     #[serde(default)]
@@ -232,20 +237,25 @@ pub(super) fn check_places(
 }
 
 /// What to change. Absent leaves alone, null takes away.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MailboxChange")]
 pub struct Change {
     /// Name shown to people.
+    #[schemars(with = "String")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Template to apply now.
+    #[schemars(with = "TemplateName")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateName>,
     /// Whether it may log in and receive.
+    #[schemars(with = "MailboxState")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
     /// Who checks the main password: `local`, or the name of the domain's
     /// provider.
+    #[schemars(with = "String")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub auth_source: Option<String>,
     /// The person at a provider to whom it belongs; null leaves it to the next
@@ -253,12 +263,14 @@ pub struct Change {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub bound: Option<Option<Binding>>,
     /// Services that the main password opens.
+    #[schemars(with = "Services")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
     /// Storage limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<Option<Quota>>,
     /// All labels.
+    #[schemars(with = "Vec<String>")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// Numeric user id.
@@ -274,6 +286,7 @@ pub struct Change {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub mail: Option<Option<String>>,
     /// Further userdb fields to set; one with null is taken away.
+    #[schemars(with = "BTreeMap<String, Option<String>>")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub extra_fields: Option<BTreeMap<String, Option<String>>>,
     /// Values that shall follow the provider again.
@@ -295,8 +308,9 @@ impl Change {
 }
 
 /// Which mailboxes a listing names.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MailboxFilter")]
 pub struct Filter {
     /// Only of this domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,13 @@
 //! Points in time as the API writes and reads them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::clock::Timestamp;
 
 /// A point in time in RFC 3339 with an offset; written in UTC with seconds.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Moment(pub Timestamp);
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
+pub struct Moment(#[schemars(with = "String", extend("format" = "date-time"))] pub Timestamp);
 
 impl From<Timestamp> for Moment {
     fn from(time: Timestamp) -> Self {

@@ -1,5 +1,6 @@
 //! Pages of listings. Every listing is bounded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most items of one page.
@@ -7,7 +8,7 @@ pub const MAX_PAGE: usize = 1000;
 const DEFAULT_PAGE: usize = 100;
 
 /// Which page a caller asks for.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
     /// `next` of the page before.
@@ -24,7 +25,8 @@ pub(super) fn bounded(limit: Option<usize>) -> usize {
 }
 
 /// One page of a listing.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,

@@ -1,5 +1,6 @@
 //! Passwords and hashes as they come in, and what they must be.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::{Error, State};
@@ -13,8 +14,11 @@ use crate::{
 const MAX_HASH_BYTES: usize = 1024;
 
 /// A secret in a body. It can come in, and nothing makes it go out.
-#[derive(Debug, Default)]
-pub(super) struct Received(pub(super) Secret);
+#[derive(Debug, Default, JsonSchema)]
+pub(super) struct Received(
+    #[schemars(with = "String", extend("format" = "password", "writeOnly" = true))]
+    pub(super)  Secret,
+);
 
 impl<'de> Deserialize<'de> for Received {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -23,7 +27,7 @@ impl<'de> Deserialize<'de> for Received {
 }
 
 /// A password for a mailbox: in clear, or hashed elsewhere.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,7 +20,8 @@ use crate::{
 };
 
 /// What trying a provider out found, step by step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TestReport")]
 pub struct Report {
     /// The provider.
     pub name: ProviderName,
@@ -35,7 +37,8 @@ impl Report {
 }
 
 /// One step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TestStep")]
 pub struct Step {
     /// What was tried.
     pub name: String,
@@ -50,8 +53,9 @@ pub struct Step {
 }
 
 /// What a step came to.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TestOutcome")]
 pub enum StepOutcome {
     /// Good.
     Ok,
@@ -96,8 +100,9 @@ impl From<idp::Problem> for Step {
 }
 
 /// How to try a provider out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ProviderTest")]
 pub(super) struct Try {
     /// A token to check with it.
     #[serde(default)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard};
@@ -28,7 +29,8 @@ const MAX_ENTRIES: usize = 100;
 const MAX_DOMAINS: usize = 100;
 
 /// A provider as the API shows it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Provider")]
 pub struct View {
     /// Its name.
     pub name: ProviderName,
@@ -55,7 +57,7 @@ pub struct View {
 }
 
 /// Where a provider is declared.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// In `dovegate.toml`, which wins.
@@ -74,7 +76,8 @@ impl From<verify::Origin> for Origin {
 }
 
 /// One thing that is wrong with a provider.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ProviderProblem")]
 pub struct Problem {
     /// The key.
     pub key: String,
@@ -83,7 +86,8 @@ pub struct Problem {
 }
 
 /// How it goes with a provider since the start.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ProviderStatus")]
 pub struct Status {
     /// Requests by what was asked: `discovery`, `jwks`, `introspection`,
     /// `userinfo`, `token`, `users`, `events`.

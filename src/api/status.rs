@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
 pub type Reporter = Arc<dyn Fn() -> ServerReport + Send + Sync>;
 
 /// What the running server says of itself.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ServerReport {
     /// Since when it runs.
     pub started: Moment,
@@ -34,7 +35,8 @@ pub struct ServerReport {
 }
 
 /// One socket.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Listener")]
 pub struct ListenerReport {
     /// Type: `login`, `auth` … or `http`, `http.internal`.
     #[serde(rename = "type")]
@@ -48,7 +50,7 @@ pub struct ListenerReport {
 }
 
 /// Logins by verdict.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct LoginCounts {
     /// Let in.
     pub verified: u64,
@@ -59,7 +61,7 @@ pub struct LoginCounts {
 }
 
 /// All of it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Status {
     /// Version of Dovegate.
     pub version: String,
@@ -87,7 +89,7 @@ pub struct Status {
 }
 
 /// How it goes with withdrawals.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Withdrawals {
     /// Mailboxes withdrawn since the start.
     pub withdrawn: u64,
@@ -109,7 +111,7 @@ impl From<WithdrawalFigures> for Withdrawals {
 }
 
 /// How it goes with an identity provider.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ProviderFigures {
     /// Its name.
     pub name: ProviderName,

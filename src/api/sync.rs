@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,7 +20,8 @@ use crate::{
 };
 
 /// A run.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Sync")]
 pub struct View {
     /// Whose people.
     pub provider: ProviderName,
@@ -55,7 +57,7 @@ pub struct View {
 }
 
 /// How it goes with a provider's syncs.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Syncing {
     /// Whether one is under way.
     pub under_way: bool,
@@ -135,8 +137,9 @@ impl From<Progress> for View {
 }
 
 /// How to run.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SyncStart")]
 pub(super) struct Start {
     /// Nothing is changed.
     #[serde(default)]

@@ -2,6 +2,7 @@
 //! outside of runs.
 
 use axum::{Json, extract::State as Shared};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// A line of a run's record, of a plan, or of what was done outside of runs.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "SyncLine")]
 pub struct Line {
     /// Its number.
     pub number: u64,
@@ -37,8 +39,9 @@ pub struct Line {
 }
 
 /// Which lines: those that meet all that is said.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SyncLineFilter")]
 pub(super) struct Wanted {
     /// `next` of the page before.
     #[serde(default)]

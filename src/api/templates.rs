@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,7 +17,8 @@ use crate::{
 };
 
 /// A template as the API shows it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Template")]
 pub struct View {
     /// Unique name.
     pub name: TemplateName,
@@ -66,35 +68,43 @@ impl From<&Template> for View {
 
 /// Values of a template to be made or changed. Absent leaves alone (in a new
 /// one: the default), null takes away.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TemplateChange")]
 pub struct Change {
     /// Storage limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<Option<Quota>>,
     /// State of a new mailbox.
+    #[schemars(with = "MailboxState")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub state: Option<MailboxState>,
     /// Services of the main password.
+    #[schemars(with = "Services")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub services: Option<Services>,
     /// All labels.
+    #[schemars(with = "Vec<String>")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// Whether people may make app passwords.
+    #[schemars(with = "bool")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub app_passwords_allowed: Option<bool>,
     /// Whether a local password must be changed at the next sign-in on the web.
+    #[schemars(with = "bool")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub force_password_change: Option<bool>,
     /// Further fields to set; one with null is taken away.
+    #[schemars(with = "BTreeMap<String, Option<String>>")]
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub further: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// A template to be made: its name beside its values in one object.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(try_from = "serde_json::Map<String, serde_json::Value>")]
+#[schemars(!try_from, rename = "NewTemplate")]
 pub struct New {
     /// Its name.
     pub name: String,

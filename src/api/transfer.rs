@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Error, State, error::Code, extract::Params};
@@ -22,7 +23,7 @@ pub const MAX_IMPORT_RECORDS: usize = 1000;
 const EXPORT_PAGE: usize = 500;
 
 /// How an import is meant.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportOptions {
     /// Check and count only.
@@ -31,7 +32,8 @@ pub struct ImportOptions {
 }
 
 /// What an import took over, or would.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "ImportCounts")]
 pub struct Counts {
     /// Providers.
     #[serde(default)]

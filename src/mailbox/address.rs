@@ -7,6 +7,7 @@
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Longest login name that is looked at, in bytes (Dovecot's limit for SASL
@@ -39,7 +40,7 @@ pub enum NameError {
 }
 
 /// A domain in lower case and IDNA (ASCII) form.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
 pub struct DomainName(Arc<str>);
 
 impl DomainName {
@@ -91,7 +92,7 @@ impl FromStr for DomainName {
 }
 
 /// A canonical address: `local-part@domain`, lower case, ASCII.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
 pub struct Address(Arc<str>);
 
 impl Address {

@@ -19,6 +19,7 @@ pub mod wanted;
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
@@ -86,7 +87,7 @@ pub enum AuthSource {
 
 /// The person at a provider to whom a mailbox belongs. The provider's id, not
 /// the address, is the person: a successor with the same address is another.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 pub struct Binding {
     /// Name of the provider.
     pub provider: ProviderName,

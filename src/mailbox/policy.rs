@@ -6,14 +6,18 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Mailbox, MailboxState, SetBy, Template};
 use crate::clock::Timestamp;
 
 /// A value of a mailbox that a provider's word sets, directly or by a template.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FollowedField")]
 pub enum Field {
     /// Name shown to people.
     DisplayName,
@@ -98,7 +102,7 @@ pub struct Withdrawn {
 }
 
 /// Why a provider's word switches a mailbox off.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithdrawnWhy {
     /// Nobody there has the person's id any more.

@@ -4,6 +4,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, Visitor},
@@ -15,8 +16,8 @@ use crate::clock::Span;
 /// Name of a provider: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`, beginning with
 /// a letter. `local` and `none` are nobody's: these are the words for the store
 /// itself and for no provider.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ProviderName(Arc<str>);
+#[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
+pub struct ProviderName(#[schemars(regex(pattern = r"^[a-z][a-z0-9_-]{0,63}$"))] Arc<str>);
 
 impl ProviderName {
     /// The name.
@@ -83,8 +84,9 @@ impl fmt::Display for ProviderName {
 }
 
 /// What kind of server a provider is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ProviderKind")]
 pub enum Kind {
     /// Keycloak, with everything that its Admin REST API offers besides.
     Keycloak,
@@ -93,8 +95,9 @@ pub enum Kind {
 }
 
 /// How a token is checked.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "TokenMethod")]
 pub enum Method {
     /// RFC 7662: asked with our own client's credentials; shows everything.
     Introspection,
@@ -106,7 +109,7 @@ pub enum Method {
 }
 
 /// How our client proves itself (RFC 6749 §2.3.1).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientAuth {
     /// `Authorization: Basic`.
@@ -118,7 +121,7 @@ pub enum ClientAuth {
 
 /// What an address counts that the provider has not verified, where a mailbox
 /// is to be bound to its person.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnverifiedEmail {
     /// Nothing. A provider that says nothing of it has not verified it.
@@ -129,7 +132,7 @@ pub enum UnverifiedEmail {
 }
 
 /// What becomes of a mailbox whose person has another address now.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Renames {
     /// It keeps its address, and it is said.
@@ -140,7 +143,7 @@ pub enum Renames {
 }
 
 /// Which template whoever it fits gets: one of `value`, `group` and `role`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MappedTemplate {
     /// A value of the person's attribute, compared as it is.
@@ -158,7 +161,7 @@ pub struct MappedTemplate {
 
 /// The secret of our client, as stored and exported. Not shown where it is
 /// formatted.
-#[derive(Clone, Eq, PartialEq, Serialize)]
+#[derive(Clone, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ClientSecret(String);
 
@@ -205,9 +208,10 @@ impl fmt::Debug for ClientSecret {
 
 /// A provider as written; absent means the default that stands with each key in
 /// `contrib/dovegate.toml`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, as written")]
+#[schemars(rename = "ProviderKeys")]
 pub struct Provider {
     /// Kind of server.
     pub kind: Kind,

@@ -3,11 +3,13 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A service that can be allowed or refused.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
+#[schemars(rename_all = "lowercase")]
 pub enum Service {
     /// Reading mail by IMAP.
     Imap = 1 << 0,
@@ -79,8 +81,8 @@ impl FromStr for Service {
 }
 
 /// A set of services.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct Services(u8);
+#[derive(Clone, Copy, Eq, Hash, JsonSchema, PartialEq)]
+pub struct Services(#[schemars(with = "Vec<Service>")] u8);
 
 impl Services {
     /// No service at all: for a mailbox, "app passwords only".

@@ -4,13 +4,16 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MailboxState, Quota, Services};
 use crate::clock::Timestamp;
 
 /// Name of a template: 1 to 100 printable characters.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct TemplateName(String);
 

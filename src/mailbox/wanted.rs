@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MailboxState, PasswordHash, Quota, Services};
 
 /// A mailbox as another system has it. What it does not say is `None`, and
 /// nothing is changed by it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "WantedMailbox")]
 pub struct Wanted {
     /// Its address, as written there.
     pub address: String,

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -140,7 +141,9 @@ pub struct SyncCounts {
 }
 
 /// What a line says was done.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SyncAction {
     /// Made.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Wanted, WantedAppPassword};
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A value that is not the same here and there.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Difference {
     /// Which.
     pub field: String,

@@ -5,6 +5,7 @@
 mod compare;
 pub mod mailcow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::compare::{Difference, compare, compare_app_password};
@@ -12,7 +13,7 @@ use crate::mailbox::{PasswordHash, Services};
 pub use crate::{directory::lines::LeftOut, mailbox::Wanted};
 
 /// An app password as another system has it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WantedAppPassword {
     /// Whose, as written there.
