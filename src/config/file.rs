@@ -34,6 +34,7 @@ pub(crate) struct File {
     pub(crate) limits: Limits,
     pub(crate) admin: Admin,
     pub(crate) http: Http,
+    pub(crate) web: Web,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[serde(serialize_with = "without_secrets")]
     pub(crate) provider: BTreeMap<ProviderName, Provider>,
@@ -59,6 +60,7 @@ impl Default for File {
             limits: Limits::default(),
             admin: Admin::default(),
             http: Http::default(),
+            web: Web::default(),
             provider: BTreeMap::new(),
             directory: BTreeMap::new(),
             listener: Vec::new(),
@@ -249,6 +251,7 @@ pub(crate) struct Admin {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) address: Option<SocketAddr>,
+    pub(crate) public_url: Option<String>,
     pub(crate) allow_remote_cleartext: bool,
     pub(crate) internal: HttpInternal,
 }
@@ -259,6 +262,27 @@ pub(crate) struct Http {
 pub(crate) struct HttpInternal {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) allow_remote_cleartext: bool,
+}
+
+/// `[web]`
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    pub(crate) title: String,
+    pub(crate) provider_passwords: bool,
+    pub(crate) session_idle: Span,
+    pub(crate) session_lifetime: Span,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            title: "Dovegate".to_owned(),
+            provider_passwords: false,
+            session_idle: Span::seconds(3600),
+            session_lifetime: Span::seconds(12 * 3600),
+        }
+    }
 }
 
 /// Stands where a secret would, in what is shown.

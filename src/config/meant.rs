@@ -22,6 +22,7 @@ use crate::{
     },
     telemetry,
     verify::{Settings as VerifySettings, penalty},
+    web::settings::{PublicUrl, Settings as WebSettings},
 };
 
 /// Some clients give up after 5 s; work comes on top of the delay.
@@ -29,6 +30,9 @@ const LONGEST_FAILURE_DELAY: Duration = Duration::from_secs(4);
 
 /// A session that goes on so long has not been ended.
 const LONGEST_WITHDRAWAL: Duration = Duration::from_secs(300);
+
+/// A session of the pages beyond that has not been ended.
+const LONGEST_SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// More that wait could not be meant, and is more than memory can hold.
 const MOST_WAITING: usize = 1_000_000;
@@ -70,10 +74,11 @@ pub(super) fn mean(mut written: File, source: Source, text: &str) -> Result<Conf
     let names = check.names(&written.names);
     let server = check.server(&written, &source);
     let userdb = check.userdb(&written.userdb);
+    let web = check.web(&written);
     let verify = check.verify(&written, names, userdb.home.clone());
     let log = telemetry::Settings { target: written.log.target, level: written.log.level };
     if check.problems.0.is_empty() {
-        Ok(Config { source, log, server, verify, userdb, written })
+        Ok(Config { source, log, server, verify, userdb, web, written })
     } else {
         Err(check.problems)
     }
@@ -310,6 +315,28 @@ impl Check<'_> {
         HttpSettings { public, internal }
     }
 
+    /// The pages.
+    fn web(&mut self, written: &File) -> WebSettings {
+        let public_url = written.http.public_url.as_deref().and_then(|text| {
+            let parsed = PublicUrl::parse(text);
+            parsed.map_err(|reason| self.problem("http", 0, "public_url", reason)).ok()
+        });
+        let web = &written.web;
+        self.must(!web.title.trim().is_empty(), "web", "title", "expected a name");
+        let (idle, lifetime) = (web.session_idle.0, web.session_lifetime.0);
+        let is_in_order = Duration::from_secs(60) <= idle && idle <= lifetime;
+        self.must(is_in_order, "web", "session_idle", "from 1m to session_lifetime");
+        self.must(lifetime <= LONGEST_SESSION, "web", "session_lifetime", "at most 30d");
+        WebSettings {
+            public_url,
+            title: web.title.clone(),
+            provider_passwords: web.provider_passwords,
+            session_idle: idle,
+            session_lifetime: lifetime,
+            trusted_networks: trusted_networks(&written.abuse),
+        }
+    }
+
     fn http_port(
         &mut self,
         written: &File,
@@ -442,7 +469,7 @@ impl Check<'_> {
                 network_limit: abuse.network_limit,
                 hold: abuse.hold.0,
                 max_entries: abuse.max_entries,
-                trusted_networks: abuse.trusted_networks.iter().map(|network| network.0).collect(),
+                trusted_networks: trusted_networks(abuse),
             },
             providers: self.providers(&written.provider),
             directories: self.directories(written),
@@ -553,4 +580,8 @@ fn line_of(text: &str, section: &str, place: usize, key: &str) -> Option<usize> 
         }
     }
     head
+}
+
+fn trusted_networks(abuse: &file::Abuse) -> Vec<ipnet::IpNet> {
+    abuse.trusted_networks.iter().map(|network| network.0).collect()
 }

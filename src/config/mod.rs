@@ -15,6 +15,7 @@ use crate::{
     server::settings::{Origin, Rooms, Settings},
     telemetry,
     verify::Settings as VerifySettings,
+    web::Settings as WebSettings,
 };
 
 /// The example file, which lists every key with its default.
@@ -46,6 +47,8 @@ pub struct Config {
     pub verify: VerifySettings,
     /// What is handed out about users.
     pub userdb: userdb::Settings,
+    /// The pages.
+    pub web: WebSettings,
     /// As written, defaults filled in: for `config show`.
     written: File,
 }
@@ -126,6 +129,7 @@ impl Origin for Config {
             server: self.server.clone(),
             verify: self.verify.clone(),
             userdb: self.userdb.clone(),
+            web: self.web.clone(),
         }
     }
 

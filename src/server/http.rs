@@ -17,7 +17,7 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
     http::{Request, StatusCode},
     response::{IntoResponse as _, Response},
@@ -43,7 +43,7 @@ use super::{
     listener,
     settings::{Endpoint, HttpKind, HttpSettings},
 };
-use crate::api::status::ListenerReport;
+use crate::{api::status::ListenerReport, web::Peer};
 
 /// Connections of one port at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -298,7 +298,10 @@ async fn accept(listener: &TcpListener, router: &Router, port: &Port, places: &m
             () = places.left() => {}
             () = sleep(FULL_PAUSE), if !can_admit => {}
             accepted = listener.accept(), if can_admit => match accepted {
-                Ok((stream, _)) => places.admit(stream, router.clone(), port.stop.clone()),
+                Ok((stream, peer)) => {
+                    let router = router.clone().layer(Extension(Peer(peer)));
+                    places.admit(stream, router, port.stop.clone());
+                }
                 Err(error) => pause_after(&error).await,
             },
         }

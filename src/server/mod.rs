@@ -167,7 +167,7 @@ pub fn run(origin: impl Origin) -> Result<(), Error> {
     if under_dovecot {
         limits::check_address_space()?;
     }
-    let Rooms { server: settings, verify, userdb } = origin.rooms();
+    let Rooms { server: settings, verify, userdb, web } = origin.rooms();
     rights::prepare_folders(&settings)?;
     let handed_over = !inherited.sockets.is_empty();
     let mut bound = Vec::new();
@@ -195,6 +195,7 @@ pub fn run(origin: impl Origin) -> Result<(), Error> {
         hub: hub.into(),
         origin,
         verify,
+        web,
         bound,
         parent: inherited.parent,
         under_dovecot,

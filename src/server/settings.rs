@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use crate::session::TemporaryFailure;
-use crate::{mailbox::userdb, telemetry, verify};
+use crate::{mailbox::userdb, telemetry, verify, web};
 
 /// What every room that a server runs is told. A reload brings a new one.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Rooms {
     pub verify: verify::Settings,
     /// What is handed out about users.
     pub userdb: userdb::Settings,
+    /// The pages.
+    pub web: web::Settings,
 }
 
 /// Where settings come from, now and at every reload.

@@ -57,6 +57,7 @@ pub(super) struct Supervisor<O> {
     pub(super) hub: Arc<Hub>,
     pub(super) origin: O,
     pub(super) verify: verify::Settings,
+    pub(super) web: web::Settings,
     pub(super) bound: Vec<Bound>,
     pub(super) parent: Option<OwnedFd>,
     pub(super) under_dovecot: bool,
@@ -66,6 +67,7 @@ pub(super) struct Supervisor<O> {
 /// What goes on beside the connections.
 struct Attendants {
     api_settings: Arc<ArcSwap<api::Settings>>,
+    web_settings: Arc<ArcSwap<web::Settings>>,
     stop: CancellationToken,
     maintenance: JoinHandle<Result<(), Error>>,
     watch: JoinHandle<Result<(), Error>>,
@@ -191,10 +193,6 @@ impl<O: Origin> Supervisor<O> {
             (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
         let syncs = Arc::new(Syncs::default());
         let internal = self.internal_router(open.clone(), started, core, &syncs, &api_settings);
-        let state = web::State::new(Arc::clone(&core.pipeline), Handle::current());
-        let routers = Routers { public: web::router(state), internal };
-        let mut http = Http::new(routers, open.1.clone());
-        http.reload(&settings.http).await;
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
@@ -202,6 +200,16 @@ impl<O: Origin> Supervisor<O> {
             syncs: Arc::clone(&syncs),
             server: Some(self.reporter(open.clone(), started)),
         });
+        let web_settings = Arc::new(ArcSwap::from_pointee(self.web.clone()));
+        let state = web::State::new(
+            Arc::clone(&core.pipeline),
+            router.clone(),
+            Handle::current(),
+            Arc::clone(&web_settings),
+        );
+        let routers = Routers { public: web::router(state), internal };
+        let mut http = Http::new(routers, open.1.clone());
+        http.reload(&settings.http).await;
         let (hub, stop_admin) = (Arc::clone(&self.hub), stop.clone());
         let admin = admin.map_or_else(|| bind_admin(&settings), Ok);
         let admin = admin.inspect_err(|error| tracing::error!(%error, "no administration"));
@@ -231,6 +239,7 @@ impl<O: Origin> Supervisor<O> {
         let pulse = tokio::spawn(beat(Arc::clone(&self.hub)));
         Attendants {
             api_settings,
+            web_settings,
             stop,
             maintenance,
             watch,
@@ -355,7 +364,7 @@ impl<O: Origin> Supervisor<O> {
             notify(&[sd_notify::NotifyState::Reloading, now]);
         }
         match self.origin.read_again() {
-            Ok(Rooms { server, verify, userdb }) => {
+            Ok(Rooms { server, verify, userdb, web }) => {
                 for setting in self.hub.settings.load().differing_until_start(&server) {
                     tracing::warn!(setting, "takes effect at the next start");
                 }
@@ -363,6 +372,7 @@ impl<O: Origin> Supervisor<O> {
                 self.hub.settings.store(Arc::new(server.clone()));
                 core.pipeline.withdrawals().follow(server.on_withdrawal.is_some());
                 attendants.api_settings.store(Arc::new(self.api_settings(&verify)));
+                attendants.web_settings.store(Arc::new(web));
                 core.pipeline.reload(verify);
                 if let Err(error) = core.pipeline.load_providers().await {
                     tracing::error!(%error, "identity providers are used as they were");

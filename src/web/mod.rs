@@ -1,24 +1,52 @@
-//! `[http]`: what people and identity providers reach from outside, through a
-//! proxy that does TLS.
+//! `[http]`: what people and identity providers reach from outside.
 //!
 //! ```text
+//! headers.rs              what every answer says to browsers
+//! visit.rs                who asks: from where, as whom; forms of our own pages alone
+//! sessions.rs             who is signed in
+//! sign_in/                the ways in, and out again
+//! self_service/           `/`: one's own mailbox
+//! admin/                  `/admin`
+//! desk.rs                 the way to `/api/v1`, with the rights of whoever is signed in
+//! page.rs  trouble.rs     what all pages have in common; what stands in the way of one
+//! texts.rs  assets.rs     what pages say; what they load
+//! settings.rs             `[web]`, and what of `[http]` is theirs
 //! backchannel_logout.rs   a provider says that somebody signed out
 //! ```
+//!
+//! *Architecture invariant*: pages read and change nothing by themselves. They ask the
+//! router of `api`, so what somebody may is decided in one place. Only signing in asks
+//! `verify`.
 
+#![allow(dead_code)]
+
+mod admin;
+mod assets;
 mod backchannel_logout;
+mod desk;
+mod headers;
+mod page;
+mod self_service;
+mod sessions;
+pub mod settings;
+mod sign_in;
+mod texts;
+mod trouble;
+mod visit;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
-    http::{HeaderValue, StatusCode, header},
-    middleware::map_response,
-    response::Response,
-    routing::post,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
 };
 use tokio::runtime::Handle;
 
-use self::backchannel_logout::Checks;
+use self::{backchannel_logout::Checks, desk::Desk, sessions::Sessions, trouble::Trouble};
+pub use self::{settings::Settings, visit::Peer};
 use crate::verify::Pipeline;
 
 /// What these paths work on.
@@ -29,28 +57,41 @@ pub struct State {
     /// connections live where they were made.
     logins: Handle,
     checks: Checks,
+    settings: Arc<ArcSwap<Settings>>,
+    sessions: Arc<Sessions>,
+    desk: Desk,
 }
 
 impl State {
-    /// With the runtime that serves logins.
-    pub fn new(pipeline: Arc<Pipeline>, logins: Handle) -> Self {
-        Self { pipeline, logins, checks: Checks::default() }
+    /// With the router of `api`, and the runtime that serves logins. A reload replaces
+    /// the settings.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        api: Router,
+        logins: Handle,
+        settings: Arc<ArcSwap<Settings>>,
+    ) -> Self {
+        let desk = Desk::new(api, logins.clone());
+        let (checks, sessions) = (Checks::default(), Arc::default());
+        Self { pipeline, logins, checks, settings, sessions, desk }
     }
 }
 
 /// Everything outside.
 pub fn router(state: State) -> Router {
+    let pages = Router::new()
+        .merge(sign_in::router())
+        .merge(self_service::router())
+        .merge(admin::router())
+        .fallback(async || Trouble::NotFound)
+        .layer(middleware::from_fn_with_state(state.clone(), visit::accompany));
     Router::new()
         .route("/backchannel-logout/{provider}", post(backchannel_logout::take))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is nothing here\n"))
-        .layer(map_response(with_headers))
+        .route("/assets/{name}", get(assets::serve))
+        .merge(pages)
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .with_state(state)
 }
 
-/// Nothing here is to be kept, nor taken for what it does not say it is.
-async fn with_headers(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
+/// Where there are no pages.
+const NOTHING_HERE: (StatusCode, &str) = (StatusCode::NOT_FOUND, "there is nothing here\n");

@@ -66,7 +66,7 @@ const TABLE: &[Room] = &[
         name: "provision",
         may: &[All("store"), All("idp"), All("directory"), All("mailbox"), All("telemetry")],
     },
-    Room { name: "web", may: &[Each(BEHIND_A_DOOR)] },
+    Room { name: "web", may: &[All("api"), Each(BEHIND_A_DOOR)] },
     Room { name: "session", may: &[All("protocol"), All("sasl"), Only("verify", VERDICT)] },
     Room {
         name: "verify",
@@ -89,6 +89,7 @@ const TABLE: &[Room] = &[
             All("mailbox"),
             Only("server", &["settings"]),
             Only("api", &["Settings"]),
+            Only("web", &["Settings", "settings"]),
             Only("session", &["Settings"]),
             Only("verify", &["Settings", "penalty"]),
             Only("idp", &["Settings", "Problem"]),

@@ -1,0 +1,102 @@
+//! The ways in, and out again.
+//!
+//! ```text
+//! cookie.rs    the cookie of a session
+//! ```
+
+mod cookie;
+
+use axum::{
+    Router,
+    extract::{Query, State as Shared},
+    http::HeaderMap,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+
+use super::{
+    State,
+    page::{Frame, Section, render},
+    texts::Texts,
+    trouble::Trouble,
+    visit::{self, Posted, SESSION_COOKIE, Visit},
+};
+
+/// Signing in and out.
+pub(super) fn router() -> Router<State> {
+    Router::new().route("/sign-in", get(begin)).route("/sign-out", post(end))
+}
+
+/// Where somebody wants to go after it.
+#[derive(Deserialize)]
+struct Wanted {
+    next: Option<String>,
+}
+
+impl Wanted {
+    /// Only to a page of ours: "//host" and "/\host" lead elsewhere.
+    fn path(self) -> String {
+        let is_ours = |path: &String| {
+            let rest = path.strip_prefix('/');
+            rest.is_some_and(|rest| !rest.starts_with(['/', '\\']))
+                && path.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        self.next.filter(is_ours).unwrap_or_else(|| "/".to_owned())
+    }
+}
+
+#[derive(askama::Template)]
+#[template(path = "sign_in/begin.html")]
+struct Begin {
+    frame: Frame,
+    next: String,
+}
+
+async fn begin(visit: Visit, Query(wanted): Query<Wanted>) -> Response {
+    let next = wanted.path();
+    if visit.session.is_some() {
+        return Redirect::to(&next).into_response();
+    }
+    let frame = Frame::new(&visit, Texts::english().s("sign-in"), Section::None);
+    render(&Begin { frame, next })
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// Ends the session here.
+async fn end(
+    Shared(state): Shared<State>,
+    headers: HeaderMap,
+    Posted(Nothing {}): Posted<Nothing>,
+) -> Result<Response, Trouble> {
+    if let Some(id) = visit::cookie(&headers, SESSION_COOKIE) {
+        state.sessions.end(id.as_bytes());
+    }
+    Ok(([cookie::removed(SESSION_COOKIE)], Redirect::to("/sign-in")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        let check = |next: &str, path: &str| {
+            assert_eq!(Wanted { next: Some(next.to_owned()) }.path(), path, "{next}");
+        };
+        check("/admin?x=y", "/admin?x=y");
+        for elsewhere in [
+            "https://example.com",
+            "//example.com",
+            "/\\example.com",
+            "/\t/example.com",
+            "",
+            "admin",
+        ] {
+            check(elsewhere, "/");
+        }
+        assert_eq!(Wanted { next: None }.path(), "/");
+    }
+}
