@@ -11,11 +11,15 @@ use super::{
     Caller, Error, MAX_PAGE, Moment, Page, State,
     error::Code,
     extract::{Body, Named},
-    mailboxes, text,
+    mailboxes,
+    rights::Territory,
+    text,
 };
 use crate::{
     clock::Timestamp,
-    mailbox::{Address, AppPassword, AppPasswordId, ImportedAppPassword, MailboxId, Services},
+    mailbox::{
+        Address, AppPassword, AppPasswordId, ImportedAppPassword, Mailbox, MailboxId, Services,
+    },
     password::AppPasswordText,
     store::{self, MAX_APP_PASSWORDS, UseFilter, UseRow},
 };
@@ -164,12 +168,16 @@ const MAX_ATTEMPTS: usize = 2 * MAX_APP_PASSWORDS;
 pub(super) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Named(address): Named<String>,
     Body(new): Body<New>,
 ) -> Result<(StatusCode, Json<Created>), Error> {
     let now = Timestamp::now();
     new.check(now)?;
     let mailbox = state.account(&address).await?.mailbox;
+    if let Territory::Own(_) = territory {
+        state.may_make_own(&mailbox).await?;
+    }
     for _ in 0..MAX_ATTEMPTS {
         let (text, app_password) = generate(mailbox.id, &new, now)?;
         match state.store.add_app_password(&mailbox.address, app_password.clone()).await {
@@ -186,6 +194,18 @@ pub(super) async fn create(
         }
     }
     Err(Error::new(Code::Internal, "no free id for an app password").log("random ids repeat"))
+}
+
+impl State {
+    /// Refuses an owner whose template leaves app passwords to administrators.
+    async fn may_make_own(&self, mailbox: &Mailbox) -> Result<(), Error> {
+        let Some(applied) = &mailbox.template else { return Ok(()) };
+        let template = self.store.template(&applied.name).await?;
+        if template.is_none_or(|template| template.app_passwords_allowed) {
+            return Ok(());
+        }
+        Err(Error::new(Code::Forbidden, "app passwords of this mailbox are made by administrators"))
+    }
 }
 
 /// A text of its own and what to keep of it.

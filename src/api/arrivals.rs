@@ -148,7 +148,7 @@ pub(super) async fn take_in(
     for wanted in batch.mailboxes {
         judged.push(state.judge_arrival(wanted, batch.update, batch.dry_run).await?);
     }
-    state.carry_out(caller, judged, batch.dry_run, "mailboxes").await
+    state.carry_out(&caller, judged, batch.dry_run, "mailboxes").await
 }
 
 pub(super) async fn take_in_app_passwords(
@@ -164,7 +164,7 @@ pub(super) async fn take_in_app_passwords(
     for wanted in batch.app_passwords {
         judged.push(state.judge_app_password(wanted, batch.update).await?);
     }
-    state.carry_out(caller, judged, batch.dry_run, "app passwords").await
+    state.carry_out(&caller, judged, batch.dry_run, "app passwords").await
 }
 
 /// What to say of something that arrives, and what to do with it.
@@ -174,7 +174,7 @@ impl State {
     /// Writes what is to be done, unless it is a dry run, and says what came of it.
     async fn carry_out(
         &self,
-        caller: Caller,
+        caller: &Caller,
         judged: Vec<Judged>,
         dry_run: bool,
         what: &str,

@@ -4,8 +4,8 @@ use axum::{Json, extract::State as Shared};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Error, State, extract::Body};
-use crate::verify::CacheStatus;
+use super::{Caller, Error, State, error::Code, extract::Body, rights::Territory};
+use crate::{mailbox::DomainName, verify::CacheStatus};
 
 const MAX_MASKS: usize = 1000;
 
@@ -81,14 +81,32 @@ pub(super) async fn show(Shared(state): Shared<State>) -> Json<View> {
     Json(View { caches: all(&state) })
 }
 
+/// Who reaches some domains names one of them in each mask.
+fn check_reach(territory: &Territory, masks: &[String]) -> Result<(), Error> {
+    if territory.is_everything() {
+        return Ok(());
+    }
+    let one_of_his = |mask: &String| {
+        let named = mask.rsplit_once('@').and_then(|(_, name)| DomainName::parse(name).ok());
+        named.is_some_and(|name| territory.has_domain(&name))
+    };
+    if masks.is_empty() || !masks.iter().all(one_of_his) {
+        let why = "each mask must name one of your domains whole, such as *@example.org";
+        return Err(Error::new(Code::Forbidden, why));
+    }
+    Ok(())
+}
+
 pub(super) async fn flush(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Body(flush): Body<Flush>,
 ) -> Result<Json<Flushed>, Error> {
     if flush.masks.len() > MAX_MASKS {
         return Err(Error::bad_request(format!("more than {MAX_MASKS} masks")));
     }
+    check_reach(&territory, &flush.masks)?;
     let entries = state.pipeline.flush_cache(&flush.masks);
     let masks = if flush.masks.is_empty() { "*".to_owned() } else { flush.masks.join(" ") };
     caller.changed("cache flush", &masks);

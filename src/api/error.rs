@@ -52,6 +52,8 @@ pub enum Code {
     BadRequest,
     /// The request is too large.
     TooLarge,
+    /// The caller did not show who he is, or is that no more.
+    Unauthorized,
     /// The caller may not.
     Forbidden,
     /// What was named is not there.
@@ -77,6 +79,7 @@ impl Code {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -10,6 +10,7 @@ use super::{
     Error, State,
     extract::{Body, shown},
     passwords::Received,
+    rights::Territory,
 };
 use crate::{
     clock::Timestamp,
@@ -115,10 +116,14 @@ impl From<Outcome> for StepOutcome {
 
 pub(super) async fn explain(
     Shared(state): Shared<State>,
+    territory: Territory,
     Body(question): Body<Question>,
 ) -> Result<Json<View>, Error> {
     if question.address.len() > MAX_NAME_BYTES || question.protocol.len() > MAX_NAME_BYTES {
         return Err(Error::bad_request("a name longer than any client may send"));
+    }
+    if !territory.is_everything() {
+        territory.check_domain(&state.address(&question.address)?.domain())?;
     }
     let Question { address, protocol, rip, password, token } = question;
     if token.as_ref().is_some_and(|Received(token)| token.len() > MAX_TOKEN_BYTES) {

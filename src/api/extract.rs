@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use super::{Caller, Error, State, error::Code};
+use super::{Error, State, error::Code};
 use crate::mailbox::{Address, DomainName};
 
 /// A body in JSON. Unlike axum's own it does not ask for a content type: there
@@ -56,15 +56,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<State> for Named<T> {
             .await
             .map_err(|rejection| Error::bad_request(rejection.body_text()))?;
         Ok(Self(names))
-    }
-}
-
-impl FromRequestParts<State> for Caller {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Error> {
-        let unknown = || Error::new(Code::Forbidden, "it is not known who sent this request");
-        parts.extensions.get::<Self>().copied().ok_or_else(unknown)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     error::Code,
     extract::{Body, Params},
     page::bounded,
+    rights::Territory,
 };
 use crate::{
     clock::Timestamp,
@@ -39,12 +40,22 @@ pub struct Lift {
     pub subject: String,
 }
 
+/// A network is everybody's who comes from there.
+fn has(territory: &Territory, subject: &Subject) -> bool {
+    match subject {
+        Subject::Network(_) => territory.is_everything(),
+        Subject::Account(address) => territory.has_mailbox(address),
+    }
+}
+
 pub(super) async fn list(
     Shared(state): Shared<State>,
+    territory: Territory,
     Params(paging): Params<Paging>,
 ) -> Json<Page<View>> {
     let held = state.pipeline.held_back(Timestamp::now());
-    let mut views: Vec<View> = held.into_iter().map(View::from).collect();
+    let held = held.into_iter().filter(|held| has(&territory, &held.subject));
+    let mut views: Vec<View> = held.map(View::from).collect();
     views.sort_unstable_by(|one, other| one.subject.cmp(&other.subject));
     if let Some(after) = paging.after {
         views.retain(|view| view.subject > after);
@@ -57,10 +68,11 @@ pub(super) async fn list(
 pub(super) async fn lift(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Body(Lift { subject }): Body<Lift>,
 ) -> Result<StatusCode, Error> {
     let subject: Subject = subject.parse().map_err(Error::bad_request)?;
-    if !state.pipeline.lift(&subject) {
+    if !has(&territory, &subject) || !state.pipeline.lift(&subject) {
         return Err(Error::new(Code::NotFound, format!("nothing is counted against {subject}")));
     }
     caller.changed("held-back lift", &subject);

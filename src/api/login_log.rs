@@ -1,6 +1,6 @@
 //! `/login-log`: the history of logins, equal ones in one row.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json, extract::State as Shared};
 use ipnet::IpNet;
@@ -11,6 +11,7 @@ use super::{
     Error, Moment, Page, State,
     extract::{Params, shown},
     page::bounded,
+    rights::Territory,
 };
 use crate::{
     mailbox::{Address, MailboxId},
@@ -92,14 +93,24 @@ pub struct Filter {
 
 pub(super) async fn list(
     Shared(state): Shared<State>,
+    territory: Territory,
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<View>>, Error> {
     let limit = bounded(filter.limit);
-    let mailbox = match &filter.address {
-        Some(address) => Some(state.account(address).await?.mailbox),
-        None => None,
+    let mailbox = match (&filter.address, &territory) {
+        (Some(address), _) => {
+            territory.check_mailbox(&state.address(address)?)?;
+            Some(state.account(address).await?.mailbox)
+        }
+        (None, Territory::Own(account)) => Some(Arc::clone(&account.mailbox)),
+        (None, _) => None,
+    };
+    let domains = match territory {
+        Territory::Within(within) => Some(within.domains.clone()),
+        _ => None,
     };
     let wanted = meant(filter, mailbox.as_ref().map(|mailbox| mailbox.id))?;
+    let wanted = UseFilter { domains, ..wanted };
     let rows = state.store.uses(&wanted, limit).await?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
@@ -135,6 +146,7 @@ fn meant(filter: Filter, mailbox: Option<MailboxId>) -> Result<UseFilter, Error>
         protocol: service,
         network,
         app_password: app_password.transpose()?,
+        domains: None,
     })
 }
 

@@ -1,6 +1,10 @@
 //! `/mailboxes`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+};
 
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use schemars::JsonSchema;
@@ -12,6 +16,7 @@ use super::{
     extract::{Body, Named, Params, domain, given, shown},
     page::bounded,
     passwords::{NewPassword, Received},
+    rights::Territory,
     text,
 };
 use crate::{
@@ -221,6 +226,23 @@ impl New {
         text::fields(&self.extra_fields)?;
         check_places(self.uid, self.gid, self.home.as_deref(), self.mail.as_deref())
     }
+
+    fn check_reach(&self, territory: &Territory) -> Result<(), Error> {
+        let ids = self.uid.is_some() || self.gid.is_some();
+        let folders = self.home.is_some() || self.mail.is_some();
+        leaves_places(territory, ids || folders || !self.extra_fields.is_empty())
+    }
+}
+
+/// Where mail lies, and as whom it is read, is for who administers the whole server:
+/// the folder of another domain's mailbox would open its mail.
+fn leaves_places(territory: &Territory, places: bool) -> Result<(), Error> {
+    if places && !territory.is_everything() {
+        let why = "uid, gid, home, mail and extra_fields are set by who administers the whole \
+                   server, not some domains of it";
+        return Err(Error::new(Code::Forbidden, why));
+    }
+    Ok(())
 }
 
 /// Ids and folders of a mailbox.
@@ -305,6 +327,15 @@ impl Change {
             self.mail.as_ref().and_then(Option::as_deref),
         )
     }
+
+    fn check_reach(&self, territory: &Territory) -> Result<(), Error> {
+        if let Some(Some(bound)) = &self.bound {
+            territory.check_provider(&bound.provider)?;
+        }
+        let ids = self.uid.is_some() || self.gid.is_some();
+        let folders = self.home.is_some() || self.mail.is_some();
+        leaves_places(territory, ids || folders || self.extra_fields.is_some())
+    }
 }
 
 /// Which mailboxes a listing names.
@@ -332,6 +363,7 @@ const MAX_SUBJECT_BYTES: usize = 1024;
 
 pub(super) async fn list(
     Shared(state): Shared<State>,
+    territory: Territory,
     Params(asked): Params<Filter>,
 ) -> Result<Json<Page<View>>, Error> {
     if asked.mask.as_ref().is_some_and(|mask| mask.len() > MAX_MASK_BYTES) {
@@ -343,7 +375,7 @@ pub(super) async fn list(
     };
     let limit = bounded(asked.limit);
     let after = asked.after.as_deref().map(|text| state.address(text)).transpose()?;
-    let found = state.store.mailboxes(&filter, after.as_ref(), limit).await?;
+    let found = state.mailboxes_within(&territory, filter, after.as_ref(), limit).await?;
     let views = found.iter().map(|mailbox| mailbox.as_ref().into()).collect();
     Ok(Json(Page::of(views, limit, |view: &View| view.address.to_string())))
 }
@@ -381,6 +413,34 @@ pub(super) async fn show(
 }
 
 impl State {
+    /// Those of the mailboxes that are reached, by domain and then local part.
+    async fn mailboxes_within(
+        &self,
+        territory: &Territory,
+        mut filter: MailboxFilter,
+        after: Option<&Address>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Mailbox>>, Error> {
+        let Territory::Within(within) = territory else {
+            return Ok(self.store.mailboxes(&filter, after, limit).await?);
+        };
+        if let Some(wanted) = &filter.domain {
+            let is_reached = within.domains.contains(wanted);
+            let limit = if is_reached { limit } else { 0 };
+            return Ok(self.store.mailboxes(&filter, after, limit).await?);
+        }
+        let mut found = Vec::new();
+        let first = after.map(Address::domain);
+        for domain in within.domains_from(first.as_ref(), Bound::Included) {
+            filter.domain = Some(domain.clone());
+            found.extend(self.store.mailboxes(&filter, after, limit - found.len()).await?);
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// The account that an administrator means.
     pub(super) async fn account(&self, address: &str) -> Result<Account, Error> {
         let address = self.address(address)?;
@@ -451,10 +511,13 @@ impl State {
 pub(super) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Body(new): Body<New>,
 ) -> Result<(StatusCode, Json<View>), Error> {
     new.check()?;
     let address = state.address(&new.address)?;
+    territory.check_domain(&address.domain())?;
+    new.check_reach(&territory)?;
     if let Some(why) = state.pipeline.names().unfit_for_mailbox(&address) {
         return Err(Error::new(Code::Conflict, why));
     }
@@ -494,10 +557,12 @@ pub(super) async fn create(
 pub(super) async fn change(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Named(address): Named<String>,
     Body(change): Body<Change>,
 ) -> Result<Json<View>, Error> {
     change.check()?;
+    change.check_reach(&territory)?;
     let account = state.account(&address).await?;
     let address = &account.mailbox.address;
     let extra_fields = match change.extra_fields {
@@ -561,7 +626,7 @@ pub(super) async fn set_password(
     let account = state.account(&address).await?;
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let local_hash = local_hash.ok_or_else(|| Error::bad_request("neither password nor hash"))?;
-    state.keep_hash(caller, &account, Some(local_hash)).await
+    state.keep_hash(&caller, &account, Some(local_hash)).await
 }
 
 pub(super) async fn remove_password(
@@ -570,13 +635,13 @@ pub(super) async fn remove_password(
     Named(address): Named<String>,
 ) -> Result<StatusCode, Error> {
     let account = state.account(&address).await?;
-    state.keep_hash(caller, &account, None).await
+    state.keep_hash(&caller, &account, None).await
 }
 
 impl State {
     async fn keep_hash(
         &self,
-        caller: Caller,
+        caller: &Caller,
         account: &Account,
         local_hash: Option<PasswordHash>,
     ) -> Result<StatusCode, Error> {

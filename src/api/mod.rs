@@ -13,6 +13,7 @@ pub mod app_passwords;
 pub mod arrivals;
 pub mod auth_source;
 pub mod cache;
+pub mod caller;
 pub mod directories;
 pub mod domains;
 pub mod error;
@@ -29,6 +30,7 @@ mod page;
 mod passwords;
 pub mod provider_test;
 pub mod providers;
+pub mod rights;
 mod route;
 mod router;
 pub mod status;
@@ -38,16 +40,17 @@ pub mod templates;
 mod text;
 pub mod transfer;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 
 pub use self::{
+    caller::{Caller, Scope},
     error::{Code, Error, Problem},
     internal::{Internal, internal_router},
     moment::Moment,
     page::{MAX_PAGE, Page, Paging},
-    router::router,
+    router::{needs, router},
 };
 use crate::{mailbox::userdb, password::Caps, provision::Syncs, store::Store, verify::Pipeline};
 
@@ -76,18 +79,4 @@ pub struct Settings {
     pub caps: Caps,
     /// The store's folder, for its size.
     pub store_dir: Option<PathBuf>,
-}
-
-/// Who sent a request: the system user at the other end of the admin socket.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Caller {
-    /// Numeric user id.
-    pub uid: u32,
-}
-
-impl Caller {
-    /// Writes the line that every change leaves in the log.
-    fn changed(self, action: &'static str, subject: &dyn fmt::Display) {
-        tracing::info!(uid = self.uid, action, %subject, "administration");
-    }
 }

@@ -13,6 +13,7 @@ use super::{
     Caller, Error, MAX_PAGE, Page, State,
     error::Code,
     extract::{Body, Named, shown},
+    rights::Territory,
     sync::Syncing,
 };
 use crate::{
@@ -179,7 +180,9 @@ impl State {
     }
 
     /// For each provider its domains.
-    async fn domains_by_provider(&self) -> Result<BTreeMap<ProviderName, Vec<DomainName>>, Error> {
+    pub(super) async fn domains_by_provider(
+        &self,
+    ) -> Result<BTreeMap<ProviderName, Vec<DomainName>>, Error> {
         let mut found: BTreeMap<ProviderName, Vec<DomainName>> = BTreeMap::new();
         let mut after = None;
         loop {
@@ -363,8 +366,13 @@ fn said(problems: &[idp::Problem]) -> String {
     lines.join("\n")
 }
 
-pub(super) async fn list(Shared(state): Shared<State>) -> Result<Json<Page<View>>, Error> {
-    let views = state.views(state.pipeline.providers()).await?;
+pub(super) async fn list(
+    Shared(state): Shared<State>,
+    territory: Territory,
+) -> Result<Json<Page<View>>, Error> {
+    let mut reports = state.pipeline.providers();
+    reports.retain(|report| territory.has_provider(&report.name));
+    let views = state.views(reports).await?;
     Ok(Json(Page::whole(views)))
 }
 
@@ -385,6 +393,7 @@ pub(super) async fn create(
         Some(_) => return Err(Error::bad_request("name: expected a string")),
         None => return Err(Error::bad_request("missing field `name`")),
     };
+    names_no_file(&caller, &new)?;
     let _only_us = unchanged().await;
     state.not_in_file(&name)?;
     if state.pipeline.directories().iter().any(|report| report.name == name) {
@@ -413,6 +422,7 @@ pub(super) async fn change(
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Json<View>, Error> {
     let name = name_of(&name)?;
+    names_no_file(&caller, &patch)?;
     let _only_us = unchanged().await;
     state.not_in_file(&name)?;
     let found = state.store.provider(&name).await?;
@@ -427,6 +437,15 @@ pub(super) async fn change(
     let view =
         if moves { state.new_provider_view(&name).await } else { state.provider_view(&name).await };
     Ok(Json(view?))
+}
+
+/// Refuses keys that name a file, from who might have the server read and send what he
+/// may not read himself.
+fn names_no_file(caller: &Caller, keys: &Map<String, Value>) -> Result<(), Error> {
+    let named = Provider::FILE_KEYS
+        .into_iter()
+        .find(|key| keys.get(*key).is_some_and(|value| !value.is_null()));
+    named.map_or(Ok(()), |key| caller.check_file(key))
 }
 
 /// What says whose people these are.

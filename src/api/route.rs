@@ -4,14 +4,21 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     handler::Handler,
-    routing::{self, MethodRouter},
+    http::Method,
+    middleware,
+    routing::{MethodFilter, MethodRouter, on},
 };
 
-use super::State;
+use super::{
+    Scope, State,
+    rights::{Needs, Over, admit},
+};
 
 /// One method of one path.
 pub(super) struct Route {
+    method: Method,
     path: &'static str,
+    needs: Needs,
     #[expect(dead_code, reason = "for the description of the API")]
     summary: &'static str,
     answers: MethodRouter<State>,
@@ -28,31 +35,74 @@ impl Route {
         Self { answers: self.answers.layer(DefaultBodyLimit::max(bytes)), ..self }
     }
 
-    pub(super) fn add_to(self, router: Router<State>) -> Router<State> {
-        router.route(self.path, self.answers)
+    /// The owner of a mailbox may do it, too, with his own.
+    pub(super) fn or_owner(self) -> Self {
+        Self { needs: self.needs.or_owner(), ..self }
+    }
+
+    /// Where it is, and what it needs.
+    pub(super) fn declared(&self) -> (Method, &'static str, Needs) {
+        (self.method.clone(), self.path, self.needs)
+    }
+
+    /// There is no other way into a router, so no handler is asked by somebody without
+    /// what its line says.
+    pub(super) fn add_to(self, router: Router<State>, state: &State) -> Router<State> {
+        let admission = middleware::from_fn_with_state((state.clone(), self.needs), admit);
+        router.route(self.path, self.answers.route_layer(admission))
     }
 }
 
-fn route(path: &'static str, answers: MethodRouter<State>) -> Route {
-    Route { path, summary: "", answers }
+/// `GET` of this path, which needs this.
+pub(super) fn get<H: Handler<A, State>, A: 'static>(
+    path: &'static str,
+    needs: (Scope, Over),
+    handler: H,
+) -> Route {
+    route(Method::GET, path, needs, on(MethodFilter::GET, handler))
 }
 
-pub(super) fn get<H: Handler<A, State>, A: 'static>(path: &'static str, handler: H) -> Route {
-    route(path, routing::get(handler))
+/// `POST` of this path, which needs this.
+pub(super) fn post<H: Handler<A, State>, A: 'static>(
+    path: &'static str,
+    needs: (Scope, Over),
+    handler: H,
+) -> Route {
+    route(Method::POST, path, needs, on(MethodFilter::POST, handler))
 }
 
-pub(super) fn post<H: Handler<A, State>, A: 'static>(path: &'static str, handler: H) -> Route {
-    route(path, routing::post(handler))
+/// `PUT` of this path, which needs this.
+pub(super) fn put<H: Handler<A, State>, A: 'static>(
+    path: &'static str,
+    needs: (Scope, Over),
+    handler: H,
+) -> Route {
+    route(Method::PUT, path, needs, on(MethodFilter::PUT, handler))
 }
 
-pub(super) fn put<H: Handler<A, State>, A: 'static>(path: &'static str, handler: H) -> Route {
-    route(path, routing::put(handler))
+/// `PATCH` of this path, which needs this.
+pub(super) fn patch<H: Handler<A, State>, A: 'static>(
+    path: &'static str,
+    needs: (Scope, Over),
+    handler: H,
+) -> Route {
+    route(Method::PATCH, path, needs, on(MethodFilter::PATCH, handler))
 }
 
-pub(super) fn patch<H: Handler<A, State>, A: 'static>(path: &'static str, handler: H) -> Route {
-    route(path, routing::patch(handler))
+/// `DELETE` of this path, which needs this.
+pub(super) fn delete<H: Handler<A, State>, A: 'static>(
+    path: &'static str,
+    needs: (Scope, Over),
+    handler: H,
+) -> Route {
+    route(Method::DELETE, path, needs, on(MethodFilter::DELETE, handler))
 }
 
-pub(super) fn delete<H: Handler<A, State>, A: 'static>(path: &'static str, handler: H) -> Route {
-    route(path, routing::delete(handler))
+fn route(
+    method: Method,
+    path: &'static str,
+    (scope, over): (Scope, Over),
+    answers: MethodRouter<State>,
+) -> Route {
+    Route { method, path, needs: Needs::new(scope, over), summary: "", answers }
 }

@@ -5,14 +5,22 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
+    http::Method,
     middleware::{self, Next},
     response::Response,
 };
 
 use super::{
-    Caller, Error, State, app_passwords, arrivals, auth_source, cache, directories, domains,
+    Caller, Error,
+    Scope::{Mailboxes, Operate, Read, Settings, Sync, Transfer},
+    State, app_passwords, arrivals, auth_source, cache, directories, domains,
     error::Code,
     explain, held_back, login_log, mailboxes, provider_test, providers,
+    rights::{
+        Needs,
+        Over::{Domain, Everything, Mailbox, Provider, Something},
+        unknown,
+    },
     route::{Route, delete, get, patch, post, put},
     status, sync, sync_log, templates, transfer,
 };
@@ -25,7 +33,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// All of `/api/v1`.
 pub fn router(state: State) -> Router {
     let resources = Router::new();
-    let resources = routes().into_iter().fold(resources, |router, route| route.add_to(router));
+    let resources =
+        routes().into_iter().fold(resources, |router, route| route.add_to(router, &state));
     let resources = resources
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
@@ -35,59 +44,65 @@ pub fn router(state: State) -> Router {
     Router::new().nest("/api/v1", resources).fallback(no_such_path).with_state(state)
 }
 
-/// What there is, in the order of the paths: a line for each method of each path.
+/// Each method of each path, with what it needs of a caller.
+pub fn needs() -> impl Iterator<Item = (Method, &'static str, Needs)> {
+    routes().into_iter().map(|route| route.declared())
+}
+
+/// What there is, in the order of the paths: a line for each method of each path, with
+/// what its caller must be allowed to do, and with what.
 #[rustfmt::skip]
 fn routes() -> Vec<Route> {
     vec![
-        get("/status", status::show).says("Show how the server is"),
-        get("/domains", domains::list).says("List the domains"),
-        post("/domains", domains::create).says("Make a domain"),
-        get("/domains/{name}", domains::show).says("Show a domain"),
-        patch("/domains/{name}", domains::change).says("Change a domain"),
-        delete("/domains/{name}", domains::remove).says("Remove a domain without mailboxes"),
-        post("/domains/{name}/auth-source", auth_source::switch).says("Switch the auth source of many mailboxes, a page of them"),
-        get("/directories", directories::list).says("List the directories"),
-        get("/directories/{name}", directories::show).says("Show a directory"),
-        post("/directories/{name}/test", directories::test).says("Try a directory out, step by step"),
-        get("/providers", providers::list).says("List the identity providers"),
-        post("/providers", providers::create).says("Add an identity provider"),
-        get("/providers/{name}", providers::show).says("Show an identity provider"),
-        patch("/providers/{name}", providers::change).says("Change an identity provider by a merge patch (RFC 7396)"),
-        delete("/providers/{name}", providers::remove).says("Remove an identity provider that nobody follows"),
-        post("/providers/{name}/test", provider_test::test).says("Try an identity provider out, step by step"),
-        get("/providers/{name}/sync", sync::show).says("Show the sync under way, else the last one"),
-        post("/providers/{name}/sync", sync::start).says("Start a sync, or plan one"),
-        delete("/providers/{name}/sync", sync::stop).says("Stop the sync under way"),
-        get("/providers/{name}/sync/runs", sync::runs).says("List the syncs, latest first"),
-        get("/providers/{name}/sync/runs/{run}", sync_log::run).says("List the lines of a sync"),
-        get("/providers/{name}/sync/logins", sync_log::logins).says("List what was done outside of syncs, latest first"),
-        get("/providers/{name}/sync/next", sync::next).says("Show when the next sync is due, and the last ones"),
-        get("/providers/{name}/sync/plan", sync_log::plan).says("List the lines of the last dry run"),
-        get("/templates", templates::list).says("List the templates"),
-        post("/templates", templates::create).says("Make a template"),
-        get("/templates/{name}", templates::show).says("Show a template"),
-        patch("/templates/{name}", templates::change).says("Change a template"),
-        delete("/templates/{name}", templates::remove).says("Remove a template"),
-        get("/mailboxes", mailboxes::list).says("List mailboxes, by address"),
-        post("/mailboxes", mailboxes::create).says("Make a mailbox"),
-        get("/mailboxes/{address}", mailboxes::show).says("Show a mailbox, and what else decides over it"),
-        patch("/mailboxes/{address}", mailboxes::change).says("Change a mailbox"),
-        delete("/mailboxes/{address}", mailboxes::remove).says("Remove a mailbox"),
-        put("/mailboxes/{address}/password", mailboxes::set_password).says("Set the local password"),
-        delete("/mailboxes/{address}/password", mailboxes::remove_password).says("Remove the local password"),
-        get("/mailboxes/{address}/app-passwords", app_passwords::list).says("List the app passwords"),
-        post("/mailboxes/{address}/app-passwords", app_passwords::create).says("Make an app password, whose text is shown this once"),
-        delete("/mailboxes/{address}/app-passwords/{id}", app_passwords::revoke).says("Revoke an app password"),
-        get("/login-log", login_log::list).says("List logins, latest first, equal ones in one row"),
-        get("/held-back", held_back::list).says("List accounts and networks that are held back"),
-        post("/held-back/lift", held_back::lift).says("Let an account or network in again"),
-        get("/cache", cache::show).says("Show how full the caches are"),
-        post("/cache/flush", cache::flush).says("Forget what is cached"),
-        post("/explain", explain::explain).says("Explain what a login would come to, without effects"),
-        get("/export", transfer::export).says("Stream everything as JSON lines, hashes included"),
-        post("/import", transfer::import).says("Take over records of an export").up_to(transfer::MAX_IMPORT_BYTES),
-        post("/import/mailboxes", arrivals::take_in).says("Take in mailboxes of another mail system").up_to(arrivals::MAX_ARRIVALS_BYTES),
-        post("/import/app-passwords", arrivals::take_in_app_passwords).says("Take in app passwords of another mail system").up_to(arrivals::MAX_ARRIVALS_BYTES),
+        get("/status", (Read, Everything), status::show).says("Show how the server is"),
+        get("/domains", (Read, Something), domains::list).says("List the domains"),
+        post("/domains", (Settings, Everything), domains::create).says("Make a domain"),
+        get("/domains/{name}", (Read, Domain), domains::show).says("Show a domain"),
+        patch("/domains/{name}", (Settings, Everything), domains::change).says("Change a domain"),
+        delete("/domains/{name}", (Settings, Everything), domains::remove).says("Remove a domain without mailboxes"),
+        post("/domains/{name}/auth-source", (Mailboxes, Domain), auth_source::switch).says("Switch the auth source of many mailboxes, a page of them"),
+        get("/directories", (Read, Everything), directories::list).says("List the directories"),
+        get("/directories/{name}", (Read, Everything), directories::show).says("Show a directory"),
+        post("/directories/{name}/test", (Operate, Everything), directories::test).says("Try a directory out, step by step"),
+        get("/providers", (Read, Something), providers::list).says("List the identity providers"),
+        post("/providers", (Settings, Everything), providers::create).says("Add an identity provider"),
+        get("/providers/{name}", (Read, Provider), providers::show).says("Show an identity provider"),
+        patch("/providers/{name}", (Settings, Everything), providers::change).says("Change an identity provider by a merge patch (RFC 7396)"),
+        delete("/providers/{name}", (Settings, Everything), providers::remove).says("Remove an identity provider that nobody follows"),
+        post("/providers/{name}/test", (Operate, Provider), provider_test::test).says("Try an identity provider out, step by step"),
+        get("/providers/{name}/sync", (Read, Provider), sync::show).says("Show the sync under way, else the last one"),
+        post("/providers/{name}/sync", (Sync, Provider), sync::start).says("Start a sync, or plan one"),
+        delete("/providers/{name}/sync", (Sync, Provider), sync::stop).says("Stop the sync under way"),
+        get("/providers/{name}/sync/runs", (Read, Provider), sync::runs).says("List the syncs, latest first"),
+        get("/providers/{name}/sync/runs/{run}", (Read, Provider), sync_log::run).says("List the lines of a sync"),
+        get("/providers/{name}/sync/logins", (Read, Provider), sync_log::logins).says("List what was done outside of syncs, latest first"),
+        get("/providers/{name}/sync/next", (Read, Provider), sync::next).says("Show when the next sync is due, and the last ones"),
+        get("/providers/{name}/sync/plan", (Read, Provider), sync_log::plan).says("List the lines of the last dry run"),
+        get("/templates", (Read, Something), templates::list).says("List the templates"),
+        post("/templates", (Settings, Everything), templates::create).says("Make a template"),
+        get("/templates/{name}", (Read, Something), templates::show).says("Show a template"),
+        patch("/templates/{name}", (Settings, Everything), templates::change).says("Change a template"),
+        delete("/templates/{name}", (Settings, Everything), templates::remove).says("Remove a template"),
+        get("/mailboxes", (Read, Something), mailboxes::list).says("List mailboxes, by address"),
+        post("/mailboxes", (Mailboxes, Something), mailboxes::create).says("Make a mailbox"),
+        get("/mailboxes/{address}", (Read, Mailbox), mailboxes::show).or_owner().says("Show a mailbox, and what else decides over it"),
+        patch("/mailboxes/{address}", (Mailboxes, Mailbox), mailboxes::change).says("Change a mailbox"),
+        delete("/mailboxes/{address}", (Mailboxes, Mailbox), mailboxes::remove).says("Remove a mailbox"),
+        put("/mailboxes/{address}/password", (Mailboxes, Mailbox), mailboxes::set_password).says("Set the local password"),
+        delete("/mailboxes/{address}/password", (Mailboxes, Mailbox), mailboxes::remove_password).says("Remove the local password"),
+        get("/mailboxes/{address}/app-passwords", (Read, Mailbox), app_passwords::list).or_owner().says("List the app passwords"),
+        post("/mailboxes/{address}/app-passwords", (Mailboxes, Mailbox), app_passwords::create).or_owner().says("Make an app password, whose text is shown this once"),
+        delete("/mailboxes/{address}/app-passwords/{id}", (Mailboxes, Mailbox), app_passwords::revoke).or_owner().says("Revoke an app password"),
+        get("/login-log", (Read, Something), login_log::list).or_owner().says("List logins, latest first, equal ones in one row"),
+        get("/held-back", (Read, Something), held_back::list).says("List accounts and networks that are held back"),
+        post("/held-back/lift", (Operate, Something), held_back::lift).says("Let an account or network in again"),
+        get("/cache", (Read, Everything), cache::show).says("Show how full the caches are"),
+        post("/cache/flush", (Operate, Something), cache::flush).says("Forget what is cached"),
+        post("/explain", (Operate, Something), explain::explain).says("Explain what a login would come to, without effects"),
+        get("/export", (Transfer, Everything), transfer::export).says("Stream everything as JSON lines, hashes included"),
+        post("/import", (Transfer, Everything), transfer::import).says("Take over records of an export").up_to(transfer::MAX_IMPORT_BYTES),
+        post("/import/mailboxes", (Transfer, Everything), arrivals::take_in).says("Take in mailboxes of another mail system").up_to(arrivals::MAX_ARRIVALS_BYTES),
+        post("/import/app-passwords", (Transfer, Everything), arrivals::take_in_app_passwords).says("Take in app passwords of another mail system").up_to(arrivals::MAX_ARRIVALS_BYTES),
     ]
 }
 
@@ -103,7 +118,7 @@ async fn method_not_allowed(request: Request) -> Error {
 /// Refuses a request of which nobody said whose it is, before anything reads it.
 async fn from_somebody(request: Request, next: Next) -> Result<Response, Error> {
     if request.extensions().get::<Caller>().is_none() {
-        return Err(Error::new(Code::Forbidden, "it is not known who sent this request"));
+        return Err(unknown());
     }
     Ok(next.run(request).await)
 }

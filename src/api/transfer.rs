@@ -126,6 +126,7 @@ pub(super) async fn import(
     let records = records(&body)?;
     let mut counts = Counts::default();
     for record in &records {
+        names_no_file(&caller, record)?;
         counts.count(record);
     }
     if !options.dry_run {
@@ -137,6 +138,15 @@ pub(super) async fn import(
         caller.changed("import", &format_args!("{number} records"));
     }
     Ok(Json(counts))
+}
+
+fn names_no_file(caller: &Caller, record: &Record) -> Result<(), Error> {
+    match record {
+        Record::Provider(named) => {
+            named.provider.file_key().map_or(Ok(()), |key| caller.check_file(key))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads the lines of a body; the first is the header.

@@ -105,7 +105,7 @@ impl Client {
         // Hashes are nobody else's to read, even where we make the folder.
         server::prepare_state_dir(&config.server)
             .map_err(|error| Failure::refused(error.to_string()))?;
-        let caller = Caller { uid: nix::unistd::getuid().as_raw() };
+        let caller = Caller::system(nix::unistd::getuid().as_raw());
         let assumed = ownership::assume(&config.server.state_dir)?;
         let store: Arc<dyn Store> = Arc::new(open_store(&folder, config.admin_socket())?);
         let pipeline = Pipeline::open(config.verify.clone(), store.clone())
@@ -218,7 +218,7 @@ impl Client {
                     .uri(url.as_str())
                     .body(Body::from(body.unwrap_or_default()))
                     .expect("a URL of ours is a URI");
-                request.extensions_mut().insert(own.caller);
+                request.extensions_mut().insert(own.caller.clone());
                 let Ok(answer) = own.router.clone().oneshot(request).await;
                 (answer.status(), Answer::Own(answer.into_body().into_data_stream()))
             }

@@ -394,6 +394,16 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Keys that name files.
+    pub const FILE_KEYS: [&'static str; 2] = ["client_secret_file", "ca_file"];
+
+    /// The first of these keys that is set.
+    pub fn file_key(&self) -> Option<&'static str> {
+        let files = [&self.client_secret_file, &self.ca_file];
+        let named = Self::FILE_KEYS.into_iter().zip(files);
+        named.into_iter().find_map(|(key, file)| file.is_some().then_some(key))
+    }
+
     /// One of `kind` with nothing else said.
     pub fn new(kind: Kind) -> Self {
         Self {

@@ -63,7 +63,7 @@ async fn admit(
         let detail = "only root, the server's own user and [admin] users may use this socket";
         return api::Error::new(api::Code::Forbidden, detail).into_response();
     };
-    request.extensions_mut().insert(Caller { uid });
+    request.extensions_mut().insert(Caller::system(uid));
     next.run(request).await
 }
 

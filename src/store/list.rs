@@ -13,6 +13,7 @@ use super::{
     engine::{self, Engine, end_of},
     history::{Diary, Rows, Use},
     keys,
+    write::Holdings,
 };
 use crate::{
     clock::Timestamp,
@@ -108,9 +109,19 @@ pub(super) fn uses(
     limit: usize,
 ) -> Result<Vec<UseRow>, Error> {
     let mut latest = Latest { rows: BTreeMap::new(), filter, limit };
+    let is_wanted = |mailbox| match &filter.domains {
+        None => Ok(true),
+        Some(domains) => {
+            let holdings: Option<Holdings> = engine::get(engine, &keys::holdings(mailbox))?;
+            Ok::<_, Error>(holdings.is_some_and(|its| domains.contains(&its.address.domain())))
+        }
+    };
     let prefix = filter.mailbox.map_or_else(|| vec![keys::DIARY], keys::diary);
     engine.scan(&prefix, &end_of(&prefix), &mut |key, value| {
         let mailbox = keys::mailbox_of(key)?;
+        if !is_wanted(mailbox)? {
+            return ON;
+        }
         let mut diary: Diary = engine::decode(value)?;
         if let Some(further) = unwritten.remove(&mailbox) {
             diary.add(further);
@@ -119,6 +130,9 @@ pub(super) fn uses(
         ON
     })?;
     for (mailbox, rows) in unwritten {
+        if !is_wanted(mailbox)? {
+            continue;
+        }
         let mut diary = Diary::default();
         diary.add(rows);
         latest.offer(mailbox, diary);

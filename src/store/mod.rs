@@ -30,7 +30,7 @@ mod upgrade;
 mod witness;
 mod write;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use ipnet::IpNet;
@@ -232,6 +232,8 @@ pub struct UseFilter {
     pub network: Option<IpNet>,
     /// Only with this app password.
     pub app_password: Option<AppPasswordId>,
+    /// Only of mailboxes of these domains.
+    pub domains: Option<BTreeSet<DomainName>>,
 }
 
 impl UseFilter {

@@ -94,12 +94,22 @@ impl Api {
         path: &str,
         body: impl Into<Body>,
     ) -> (StatusCode, Value) {
+        self.ask_as(&Caller::system(0), method, path, body)
+    }
+
+    pub(crate) fn ask_as(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> (StatusCode, Value) {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
             .body(body.into())
             .unwrap();
-        request.extensions_mut().insert(Caller { uid: 0 });
+        request.extensions_mut().insert(caller.clone());
         let (status, kind, body) = self.send(request);
         let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if !status.is_success() {
@@ -584,7 +594,7 @@ impl Api {
 
     fn export(&self) -> Vec<u8> {
         let mut request = Request::builder().uri("/api/v1/export").body(Body::empty()).unwrap();
-        request.extensions_mut().insert(Caller { uid: 0 });
+        request.extensions_mut().insert(Caller::system(0));
         let (status, kind, body) = self.send(request);
         assert_eq!((status.as_u16(), kind.as_str()), (200, "application/jsonl"));
         body

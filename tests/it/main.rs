@@ -27,6 +27,7 @@ mod mailpassword;
 mod misfortunes;
 mod owners;
 mod provider_test;
+mod rights;
 mod server;
 mod socketmap;
 mod store_contract;
