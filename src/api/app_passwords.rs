@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Error, MAX_PAGE, Moment, Page, State,
+    Caller, Error, MAX_PAGE, Moment, Page, State, answer,
     error::Code,
     extract::{Body, Named},
     mailboxes,
@@ -171,7 +171,7 @@ pub(super) async fn create(
     territory: Territory,
     Named(address): Named<String>,
     Body(new): Body<New>,
-) -> Result<(StatusCode, Json<Created>), Error> {
+) -> Result<answer::Created<Created>, Error> {
     let now = Timestamp::now();
     new.check(now)?;
     let mailbox = state.account(&address).await?.mailbox;
@@ -189,7 +189,7 @@ pub(super) async fn create(
                 caller.changed("app-password create", &subject);
                 let view = view(&app_password, &[]);
                 let created = Created { address, password: text, view };
-                return Ok((StatusCode::CREATED, Json(created)));
+                return Ok(answer::Created(created));
             }
         }
     }
@@ -234,10 +234,10 @@ pub(super) async fn revoke(
     Shared(state): Shared<State>,
     caller: Caller,
     Named((address, id)): Named<(String, String)>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let id: AppPasswordId = id.parse().map_err(Error::bad_request)?;
     let mailbox = state.account(&address).await?.mailbox;
     state.store.remove_app_password(&mailbox.address, id).await?;
     caller.changed("app-password revoke", &format!("{} {id}", mailbox.address));
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -2,12 +2,12 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Error, Moment, Page, Paging, State,
+    Caller, Error, Moment, Page, Paging, State, answer,
     extract::{Body, Named, Params, domain, given},
     page::bounded,
     providers,
@@ -190,7 +190,7 @@ pub(super) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
     Body(new): Body<New>,
-) -> Result<(StatusCode, Json<View>), Error> {
+) -> Result<answer::Created<View>, Error> {
     check_quotas(new.default_quota_bytes, new.max_quota_bytes)?;
     let _providers = providers::unchanged().await;
     new.provider.as_ref().map_or(Ok(()), |provider| state.known_provider(provider))?;
@@ -206,7 +206,7 @@ pub(super) async fn create(
     let view = View::new(&made, DomainUse::default());
     state.store.create_domain(made).await?;
     caller.changed("domain add", &view.name);
-    Ok((StatusCode::CREATED, Json(view)))
+    Ok(answer::Created(view))
 }
 
 pub(super) async fn change(
@@ -245,9 +245,9 @@ pub(super) async fn remove(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(name): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let name = domain(&name)?;
     state.store.remove_domain(&name).await?;
     caller.changed("domain remove", &name);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

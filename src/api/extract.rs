@@ -2,8 +2,9 @@
 
 use axum::{
     Json,
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
@@ -18,16 +19,31 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
-        let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
-            let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-            let code = if too_large { Code::TooLarge } else { Code::BadRequest };
-            Error::new(code, rejection.body_text())
-        })?;
+        let bytes = bytes(request, state).await?;
         match Json::from_bytes(&bytes) {
             Ok(Json(value)) => Ok(Self(value)),
             Err(JsonRejection::JsonDataError(error)) => Err(Error::bad_request(error.body_text())),
             Err(error) => Err(Error::bad_request(error.body_text())),
         }
+    }
+}
+
+async fn bytes(request: Request, state: &State) -> Result<Bytes, Error> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if too_large { Code::TooLarge } else { Code::BadRequest };
+        Error::new(code, rejection.body_text())
+    })
+}
+
+/// A body of JSON lines, as it came.
+pub(super) struct Lines(pub(super) Bytes);
+
+impl FromRequest<State> for Lines {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
+        bytes(request, state).await.map(Self)
     }
 }
 

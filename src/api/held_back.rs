@@ -1,6 +1,6 @@
 //! `/held-back`: accounts and networks that guessed, and are refused for a while.
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,11 +70,11 @@ pub(super) async fn lift(
     caller: Caller,
     territory: Territory,
     Body(Lift { subject }): Body<Lift>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let subject: Subject = subject.parse().map_err(Error::bad_request)?;
     if !has(&territory, &subject) || !state.pipeline.lift(&subject) {
         return Err(Error::new(Code::NotFound, format!("nothing is counted against {subject}")));
     }
     caller.changed("held-back lift", &subject);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

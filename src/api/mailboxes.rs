@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Error, Moment, Page, State,
+    Caller, Error, Moment, Page, State, answer,
     error::Code,
     extract::{Body, Named, Params, domain, given, shown},
     page::bounded,
@@ -513,7 +513,7 @@ pub(super) async fn create(
     caller: Caller,
     territory: Territory,
     Body(new): Body<New>,
-) -> Result<(StatusCode, Json<View>), Error> {
+) -> Result<answer::Created<View>, Error> {
     new.check()?;
     let address = state.address(&new.address)?;
     territory.check_domain(&address.domain())?;
@@ -551,7 +551,7 @@ pub(super) async fn create(
     };
     let account = state.store.create_mailbox_within_limits(new, Timestamp::now()).await?;
     caller.changed("mailbox add", &account.mailbox.address);
-    Ok((StatusCode::CREATED, Json(account.mailbox.as_ref().into())))
+    Ok(answer::Created(account.mailbox.as_ref().into()))
 }
 
 pub(super) async fn change(
@@ -622,7 +622,7 @@ pub(super) async fn set_password(
     caller: Caller,
     Named(address): Named<String>,
     Body(new): Body<NewPassword>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let account = state.account(&address).await?;
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let local_hash = local_hash.ok_or_else(|| Error::bad_request("neither password nor hash"))?;
@@ -633,7 +633,7 @@ pub(super) async fn remove_password(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(address): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let account = state.account(&address).await?;
     state.keep_hash(&caller, &account, None).await
 }
@@ -644,12 +644,12 @@ impl State {
         caller: &Caller,
         account: &Account,
         local_hash: Option<PasswordHash>,
-    ) -> Result<StatusCode, Error> {
+    ) -> Result<NoContent, Error> {
         let address = &account.mailbox.address;
         let change = MailboxChange { local_hash: Some(local_hash), ..Default::default() };
         self.store.update_mailbox(address, change, Timestamp::now()).await?;
         caller.changed("mailbox password", address);
-        Ok(StatusCode::NO_CONTENT)
+        Ok(NoContent)
     }
 }
 
@@ -657,10 +657,10 @@ pub(super) async fn remove(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(address): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let address = state.address(&address)?;
     state.store.remove_mailbox(&address).await?;
     caller.changed("mailbox remove", &address);
     state.pipeline.withdraw(&address, WithdrawnFor::MailboxRemoved);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

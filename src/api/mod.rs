@@ -9,6 +9,7 @@
 //! No answer carries a hash, a digest or a secret. The one exception is the
 //! text of an app password in the answer to its creation.
 
+mod answer;
 pub mod app_passwords;
 pub mod arrivals;
 pub mod auth_source;
@@ -26,8 +27,10 @@ pub mod login_log;
 pub mod mailboxes;
 pub mod metrics;
 mod moment;
+mod openapi;
 mod page;
 mod passwords;
+mod provider_keys;
 pub mod provider_test;
 pub mod providers;
 pub mod rights;

@@ -15,6 +15,7 @@ const MAX_HASH_BYTES: usize = 1024;
 
 /// A secret in a body. It can come in, and nothing makes it go out.
 #[derive(Debug, Default, JsonSchema)]
+#[schemars(rename = "Secret")]
 pub(super) struct Received(
     #[schemars(with = "String", extend("format" = "password", "writeOnly" = true))]
     pub(super)  Secret,

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Caller, Error, MAX_PAGE, Page, State,
+    Caller, Error, MAX_PAGE, Page, State, answer,
     error::Code,
     extract::{Body, Named, shown},
+    provider_keys::{NewProvider, ProviderPatch, without_secret},
     rights::Territory,
     sync::Syncing,
 };
@@ -31,7 +32,7 @@ const MAX_DOMAINS: usize = 100;
 
 /// A provider as the API shows it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[schemars(rename = "Provider")]
+#[schemars(rename = "Provider", transform = without_secret)]
 pub struct View {
     /// Its name.
     pub name: ProviderName,
@@ -39,6 +40,7 @@ pub struct View {
     pub origin: Origin,
     /// Every key but the secret, as written; absent ones have their default.
     #[serde(flatten)]
+    #[schemars(with = "Provider")]
     pub written: Map<String, Value>,
     /// Whether there is a `client_secret`.
     pub has_client_secret: bool,
@@ -386,8 +388,8 @@ pub(super) async fn show(
 pub(super) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
-    Body(mut new): Body<Map<String, Value>>,
-) -> Result<(StatusCode, Json<View>), Error> {
+    Body(NewProvider(mut new)): Body<NewProvider>,
+) -> Result<answer::Created<View>, Error> {
     let name = match new.remove("name") {
         Some(Value::String(name)) => name_of(&name)?,
         Some(_) => return Err(Error::bad_request("name: expected a string")),
@@ -412,14 +414,14 @@ pub(super) async fn create(
     state.store.create_provider(named).await?;
     caller.changed("provider add", &name);
     state.pipeline.load_providers().await?;
-    Ok((StatusCode::CREATED, Json(state.new_provider_view(&name).await?)))
+    Ok(answer::Created(state.new_provider_view(&name).await?))
 }
 
 pub(super) async fn change(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(name): Named<String>,
-    Body(patch): Body<Map<String, Value>>,
+    Body(ProviderPatch(patch)): Body<ProviderPatch>,
 ) -> Result<Json<View>, Error> {
     let name = name_of(&name)?;
     names_no_file(&caller, &patch)?;
@@ -463,7 +465,7 @@ pub(super) async fn remove(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(name): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let name = name_of(&name)?;
     let _only_us = unchanged().await;
     state.not_in_file(&name)?;
@@ -471,5 +473,5 @@ pub(super) async fn remove(
     state.store.remove_provider(&name).await?;
     caller.changed("provider remove", &name);
     state.pipeline.load_providers().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -1,9 +1,8 @@
-//! One method of one path: who answers it, and what is said of it.
+//! One method of one path: who answers it, whom, and what is said of it.
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    handler::Handler,
     http::Method,
     middleware,
     routing::{MethodFilter, MethodRouter, on},
@@ -11,6 +10,7 @@ use axum::{
 
 use super::{
     Scope, State,
+    openapi::{Described, Operation, Schemas},
     rights::{Needs, Over, admit},
 };
 
@@ -19,8 +19,8 @@ pub(super) struct Route {
     method: Method,
     path: &'static str,
     needs: Needs,
-    #[expect(dead_code, reason = "for the description of the API")]
     summary: &'static str,
+    describe: fn(&str, &mut Schemas) -> Operation,
     answers: MethodRouter<State>,
 }
 
@@ -45,6 +45,15 @@ impl Route {
         (self.method.clone(), self.path, self.needs)
     }
 
+    pub(super) fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// What its handler takes and answers.
+    pub(super) fn describe(&self, schemas: &mut Schemas) -> Operation {
+        (self.describe)(self.path, schemas)
+    }
+
     /// There is no other way into a router, so no handler is asked by somebody without
     /// what its line says.
     pub(super) fn add_to(self, router: Router<State>, state: &State) -> Router<State> {
@@ -54,55 +63,57 @@ impl Route {
 }
 
 /// `GET` of this path, which needs this.
-pub(super) fn get<H: Handler<A, State>, A: 'static>(
+pub(super) fn get<H: Described<A>, A: 'static>(
     path: &'static str,
     needs: (Scope, Over),
     handler: H,
 ) -> Route {
-    route(Method::GET, path, needs, on(MethodFilter::GET, handler))
+    route(Method::GET, path, needs, handler)
 }
 
 /// `POST` of this path, which needs this.
-pub(super) fn post<H: Handler<A, State>, A: 'static>(
+pub(super) fn post<H: Described<A>, A: 'static>(
     path: &'static str,
     needs: (Scope, Over),
     handler: H,
 ) -> Route {
-    route(Method::POST, path, needs, on(MethodFilter::POST, handler))
+    route(Method::POST, path, needs, handler)
 }
 
 /// `PUT` of this path, which needs this.
-pub(super) fn put<H: Handler<A, State>, A: 'static>(
+pub(super) fn put<H: Described<A>, A: 'static>(
     path: &'static str,
     needs: (Scope, Over),
     handler: H,
 ) -> Route {
-    route(Method::PUT, path, needs, on(MethodFilter::PUT, handler))
+    route(Method::PUT, path, needs, handler)
 }
 
 /// `PATCH` of this path, which needs this.
-pub(super) fn patch<H: Handler<A, State>, A: 'static>(
+pub(super) fn patch<H: Described<A>, A: 'static>(
     path: &'static str,
     needs: (Scope, Over),
     handler: H,
 ) -> Route {
-    route(Method::PATCH, path, needs, on(MethodFilter::PATCH, handler))
+    route(Method::PATCH, path, needs, handler)
 }
 
 /// `DELETE` of this path, which needs this.
-pub(super) fn delete<H: Handler<A, State>, A: 'static>(
+pub(super) fn delete<H: Described<A>, A: 'static>(
     path: &'static str,
     needs: (Scope, Over),
     handler: H,
 ) -> Route {
-    route(Method::DELETE, path, needs, on(MethodFilter::DELETE, handler))
+    route(Method::DELETE, path, needs, handler)
 }
 
-fn route(
+fn route<H: Described<A>, A: 'static>(
     method: Method,
     path: &'static str,
     (scope, over): (Scope, Over),
-    answers: MethodRouter<State>,
+    handler: H,
 ) -> Route {
-    Route { method, path, needs: Needs::new(scope, over), summary: "", answers }
+    let filter = MethodFilter::try_from(method.clone()).expect("the methods above are known");
+    let needs = Needs::new(scope, over);
+    Route { method, path, needs, summary: "", describe: H::describe, answers: on(filter, handler) }
 }

@@ -8,6 +8,7 @@ use axum::{
     http::Method,
     middleware::{self, Next},
     response::Response,
+    routing::get as get_open,
 };
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     Scope::{Mailboxes, Operate, Read, Settings, Sync, Transfer},
     State, app_passwords, arrivals, auth_source, cache, directories, domains,
     error::Code,
-    explain, held_back, login_log, mailboxes, provider_test, providers,
+    explain, held_back, login_log, mailboxes, openapi, provider_test, providers,
     rights::{
         Needs,
         Over::{Domain, Everything, Mailbox, Provider, Something},
@@ -41,7 +42,10 @@ pub fn router(state: State) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn(from_somebody));
-    Router::new().nest("/api/v1", resources).fallback(no_such_path).with_state(state)
+    let open = Router::new()
+        .route("/openapi.json", get_open(openapi::show))
+        .method_not_allowed_fallback(method_not_allowed);
+    Router::new().nest("/api/v1", open.merge(resources)).fallback(no_such_path).with_state(state)
 }
 
 /// Each method of each path, with what it needs of a caller.
@@ -52,7 +56,7 @@ pub fn needs() -> impl Iterator<Item = (Method, &'static str, Needs)> {
 /// What there is, in the order of the paths: a line for each method of each path, with
 /// what its caller must be allowed to do, and with what.
 #[rustfmt::skip]
-fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/status", (Read, Everything), status::show).says("Show how the server is"),
         get("/domains", (Read, Something), domains::list).says("List the domains"),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Caller, Error, Moment, Page, State,
+    answer::{Accepted, Stopping},
     error::Code,
     extract::{Body, Named},
     providers::name_of,
@@ -154,7 +155,7 @@ pub(super) async fn start(
     caller: Caller,
     Named(name): Named<String>,
     Body(asked): Body<Start>,
-) -> Result<(StatusCode, Json<View>), Error> {
+) -> Result<Accepted<View>, Error> {
     let name = name_of(&name)?;
     if asked.withdraw_limit.is_some_and(|percent| percent > 100) {
         return Err(Error::bad_request("withdraw_limit: a percentage, 100 at most"));
@@ -173,7 +174,7 @@ pub(super) async fn start(
     if !order.dry_run {
         caller.changed("sync run", &name);
     }
-    Ok((StatusCode::ACCEPTED, Json(begun.into())))
+    Ok(Accepted(begun.into()))
 }
 
 impl State {
@@ -228,7 +229,7 @@ pub(super) async fn stop(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(name): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<Stopping, Error> {
     let name = name_of(&name)?;
     state.known_source(&name)?;
     if !state.syncs.stop(&name) {
@@ -236,7 +237,7 @@ pub(super) async fn stop(
         return Err(Error::new(Code::Conflict, why));
     }
     caller.changed("sync stop", &name);
-    Ok(StatusCode::ACCEPTED)
+    Ok(Stopping)
 }
 
 /// All runs that are kept, latest first.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Json, extract::State as Shared, response::NoContent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Caller, Error, Moment, Page, State,
+    Caller, Error, Moment, Page, State, answer,
     extract::{Body, Named, given, shown},
     text,
 };
@@ -104,7 +104,7 @@ pub struct Change {
 /// A template to be made: its name beside its values in one object.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(try_from = "serde_json::Map<String, serde_json::Value>")]
-#[schemars(!try_from, rename = "NewTemplate")]
+#[schemars(!try_from, deny_unknown_fields, rename = "NewTemplate")]
 pub struct New {
     /// Its name.
     pub name: String,
@@ -182,7 +182,7 @@ pub(super) async fn create(
     Shared(state): Shared<State>,
     caller: Caller,
     Body(new): Body<New>,
-) -> Result<(StatusCode, Json<View>), Error> {
+) -> Result<answer::Created<View>, Error> {
     let name = template_name(&new.name)?;
     if state.store.template(&name).await?.is_some() {
         return Err(Error::exists("template", name.as_str()));
@@ -204,7 +204,7 @@ pub(super) async fn create(
     new.values.apply(&mut template)?;
     let kept = state.store.put_template(template).await?;
     caller.changed("template add", &name);
-    Ok((StatusCode::CREATED, Json(kept.as_ref().into())))
+    Ok(answer::Created(kept.as_ref().into()))
 }
 
 pub(super) async fn change(
@@ -228,9 +228,9 @@ pub(super) async fn remove(
     Shared(state): Shared<State>,
     caller: Caller,
     Named(name): Named<String>,
-) -> Result<StatusCode, Error> {
+) -> Result<NoContent, Error> {
     let name = template_name(&name)?;
     state.store.remove_template(&name).await?;
     caller.changed("template remove", &name);
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -5,14 +5,17 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::State as Shared,
-    http::header,
-    response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Error, State, error::Code, extract::Params};
+use super::{
+    Caller, Error, State,
+    answer::JsonLines,
+    error::Code,
+    extract::{Lines, Params},
+};
 use crate::store::{self, Record};
 
 /// Largest body of one import request.
@@ -82,7 +85,7 @@ impl Counts {
 pub(super) async fn export(
     Shared(state): Shared<State>,
     caller: Caller,
-) -> Result<Response, Error> {
+) -> Result<JsonLines, Error> {
     let first = state.store.export(None, EXPORT_PAGE).await?;
     caller.changed("export", &"everything");
     let pages = stream::try_unfold(Some(Pending::Page(first)), move |pending| {
@@ -97,8 +100,7 @@ pub(super) async fn export(
             Ok::<_, store::Error>(Some((lines, page.next.map(Pending::After))))
         }
     });
-    let kind = [(header::CONTENT_TYPE, "application/jsonl")];
-    Ok((kind, Body::from_stream(pages)).into_response())
+    Ok(JsonLines(Body::from_stream(pages)))
 }
 
 enum Pending {
@@ -120,9 +122,8 @@ pub(super) async fn import(
     Shared(state): Shared<State>,
     caller: Caller,
     Params(options): Params<ImportOptions>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    Lines(body): Lines,
 ) -> Result<Json<Counts>, Error> {
-    let body = body.map_err(|rejection| Error::new(Code::TooLarge, rejection.body_text()))?;
     let records = records(&body)?;
     let mut counts = Counts::default();
     for record in &records {
