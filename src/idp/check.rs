@@ -208,8 +208,22 @@ impl<'a> Check<'a> {
         self.finished(other, first, Some(further), about)
     }
 
+    /// The person of a sign-in: as userinfo has him, and `further` what the tokens say.
+    pub(super) fn signed_in(
+        &mut self,
+        subject: String,
+        person: &Claims,
+        further: &Claims,
+        session: Option<String>,
+    ) -> Result<Token, Stop> {
+        let about = About { expires: None, session, revocation_is_shown: true };
+        let speaks = person.name(&self.settings().user_claim)?.is_some();
+        let (first, further) = if speaks { (person, further) } else { (further, person) };
+        self.finished(subject, first, Some(further), about)
+    }
+
     /// Whom userinfo speaks of, and what it says.
-    async fn userinfo(&mut self, text: &str) -> Result<(String, Claims), Stop> {
+    pub(super) async fn userinfo(&mut self, text: &str) -> Result<(String, Claims), Stop> {
         let asked = self.ask_userinfo(text).await.and_then(|person| {
             let subject = person.name("sub")?.map(str::to_owned);
             let nobody = || Outage::new(OutageCause::Malformed, "userinfo: it names no sub");

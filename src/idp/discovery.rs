@@ -138,5 +138,6 @@ pub(super) fn setting_of(endpoint: Endpoint) -> &'static str {
         Endpoint::Jwks => "jwks_url",
         Endpoint::Introspection => "introspection_url",
         Endpoint::Userinfo => "userinfo_url",
+        Endpoint::Code => "token_url",
     }
 }

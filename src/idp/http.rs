@@ -240,7 +240,8 @@ impl Http {
 
     /// Once more where the connection broke before an answer: servers close
     /// connections that nobody used for a while, sometimes at this very moment.
-    /// Nothing that is asked here changes anything, so twice is as good as once.
+    /// Nothing that is asked here changes anything, so twice is as good as once; where a
+    /// sign-in's code was taken in, the sign-in is lost with or without the second time.
     async fn exchange(
         &self,
         request: &Request<'_>,

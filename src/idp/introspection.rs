@@ -44,6 +44,17 @@ pub(super) fn by_client<'a>(
     request
 }
 
+/// A request with `fields` that shows nobody.
+pub(super) fn by_anybody<'a>(
+    endpoint: Endpoint,
+    url: &'a Url,
+    fields: &[(&str, &str)],
+) -> Request<'a> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(fields);
+    Request { form: Some(form.finish()), ..Request::get(endpoint, url) }
+}
+
 fn basic(id: &str, secret: &str) -> HeaderValue {
     let pair = format!("Basic {}", pair(id, secret));
     let mut value = HeaderValue::try_from(pair).expect("Base64 is plain ASCII");

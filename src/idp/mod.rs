@@ -29,6 +29,7 @@ pub mod probe;
 mod provider;
 mod service_token;
 pub mod settings;
+mod sign_in;
 mod signature;
 mod token;
 mod told;
@@ -43,6 +44,7 @@ pub use self::{
     memberships::Memberships,
     provider::{Provider, Status},
     settings::{Problem, Settings},
+    sign_in::{Chance, Departure, NotSignedIn, Return, SignedIn},
 };
 pub use crate::remote::{Outage, OutageCause, breaker::BreakerState};
 use crate::{
@@ -128,6 +130,12 @@ pub enum Refused {
     Client,
     /// Without a required scope.
     Scope,
+    /// The provider signed nobody in: he or it did not want to.
+    Declined,
+    /// A sign-in's code is over, was used before, or is another's.
+    Code,
+    /// An ID token of another sign-in.
+    Nonce,
 }
 
 /// One thing that was asked or checked.

@@ -145,6 +145,14 @@ impl Provider {
         pick(&discovered, endpoint).cloned().ok_or_else(|| missing("the provider names"))
     }
 
+    /// All of them: as configured, and where there is a document, by that.
+    pub(super) async fn endpoints(&self, deadline: Instant) -> Result<Endpoints, Outage> {
+        let configured = self.settings.endpoints.clone();
+        let Some(base) = &self.settings.base else { return Ok(configured) };
+        let discovered = self.discovered(base, deadline).await?;
+        Ok(configured.or((*discovered).clone()))
+    }
+
     async fn discovered(&self, base: &Url, deadline: Instant) -> Result<Arc<Endpoints>, Outage> {
         let fetch = async || {
             let url = discovery::document_url(base);
@@ -192,5 +200,6 @@ fn pick(endpoints: &Endpoints, endpoint: Endpoint) -> Option<&Url> {
         Endpoint::Jwks => endpoints.jwks.as_ref(),
         Endpoint::Introspection => endpoints.introspection.as_ref(),
         Endpoint::Userinfo => endpoints.userinfo.as_ref(),
+        Endpoint::Code => endpoints.token.as_ref(),
     }
 }

@@ -36,6 +36,12 @@ pub(super) fn of_person(settings: &Settings, claims: &Claims, further: Option<&C
     Profile { name, template_values, groups, roles, ..Profile::default() }
 }
 
+/// Whether somebody has this role, by the first of these claims that list any.
+pub(super) fn has_role(settings: &Settings, all: [&Claims; 2], role: &str) -> bool {
+    let roles = all.into_iter().find_map(|claims| texts(claims, &settings.roles_claim));
+    roles.is_some_and(|roles| roles.contains(&role))
+}
+
 fn bare(group: &str) -> &str {
     group.strip_prefix('/').unwrap_or(group)
 }

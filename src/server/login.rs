@@ -237,6 +237,9 @@ impl<'a> Told<'a> {
             VerifiedBy::Token(provider) => {
                 Self { verifier: "token", provider: Some(provider), ..self }
             }
+            VerifiedBy::SignIn(provider) => {
+                Self { verifier: "sign_in", provider: Some(provider), ..self }
+            }
             VerifiedBy::Certificate => Self { verifier: "certificate", ..self },
             VerifiedBy::AuthToken { .. } => Self { verifier: "auth_token", ..self },
         }

@@ -20,11 +20,13 @@ use crate::{
 /// A protocol or a mechanism that none of ours is.
 const OTHER: &str = "other";
 const SERVICES: usize = Service::ALL.len() + 1;
-const MECHANISMS: usize = MechanismName::ALL.len() + 1;
+const MECHANISMS: usize = MechanismName::ALL.len() + OF_PAGES.len() + 1;
+/// How people sign in to the pages: at a provider, or with a form.
+const OF_PAGES: [&str; 2] = ["OIDC", "FORM"];
 const OUTCOMES: usize = 1 + Reason::ALL.len() + Cause::ALL.len();
 
 const VERDICTS: [&str; 3] = ["verified", "rejected", "unavailable"];
-const VERIFIERS: [&str; 7] = [
+const VERIFIERS: [&str; 8] = [
     "app_password",
     "local_password",
     "mailpassword",
@@ -32,6 +34,7 @@ const VERIFIERS: [&str; 7] = [
     "certificate",
     "auth_token",
     "directory",
+    "sign_in",
 ];
 /// Where the answer came from that let somebody in.
 const ANSWERS: [&str; 3] = ["new", "cached", "stale"];
@@ -119,9 +122,7 @@ impl Tally {
                 service: Service::ALL
                     .get(service)
                     .map_or(OTHER, |service: &Service| service.name()),
-                mechanism: MechanismName::ALL
-                    .get(mechanism)
-                    .map_or(OTHER, |name: &MechanismName| name.name()),
+                mechanism: mechanisms().nth(mechanism).unwrap_or(OTHER),
                 count,
             }
         };
@@ -196,8 +197,11 @@ fn service(protocol: &str) -> usize {
 }
 
 fn mechanism_place(mechanism: &str) -> usize {
-    let place = MechanismName::ALL.iter().position(|one| one.name() == mechanism);
-    place.unwrap_or(MechanismName::ALL.len())
+    mechanisms().position(|one| one == mechanism).unwrap_or(MECHANISMS - 1)
+}
+
+fn mechanisms() -> impl Iterator<Item = &'static str> {
+    MechanismName::ALL.into_iter().map(MechanismName::name).chain(OF_PAGES)
 }
 
 fn verifier(by: &VerifiedBy) -> usize {
@@ -209,6 +213,7 @@ fn verifier(by: &VerifiedBy) -> usize {
         VerifiedBy::Certificate => 4,
         VerifiedBy::AuthToken { .. } => 5,
         VerifiedBy::Directory(_) => 6,
+        VerifiedBy::SignIn(_) => 7,
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Cause, Pipeline, Reason,
     case::{Case, Stop},
+    penalty::Standing,
     trace::Outcome,
 };
 use crate::{mailbox::Address, secret::Secret};
@@ -30,6 +31,16 @@ impl Pipeline {
         }
         let (now, abuse) = (case.attempt.arrived, &case.current.settings.abuse);
         case.held_back(self.penalty.standing(case.rip, user, now, abuse), other)
+    }
+
+    /// Whether the network is held back, of somebody who has not said yet who he is.
+    pub(super) fn network_held(&self, case: &mut Case<'_>) -> Result<(), Stop> {
+        if !self.penalty.holds_anybody() {
+            return Ok(());
+        }
+        let (now, abuse) = (case.attempt.arrived, &case.current.settings.abuse);
+        let network = self.penalty.network_standing(case.rip, now, abuse);
+        case.held_back(Standing { network, ..Standing::default() }, true).map(drop)
     }
 
     /// Waits for a place among the slow hashes of the network, which may be

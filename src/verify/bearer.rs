@@ -71,7 +71,21 @@ impl Pipeline {
         let vouched = self.vouched(case, user, account, token).await?;
         let Vouched { account, provider, good, is_new } = vouched;
         self.token_user(case, user, &provider, &good).await?;
-        let claimed = claimed(&provider, &good);
+        let account = self.opened(case, account, &provider, &good, is_new).await?;
+        Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
+    }
+
+    /// The mailbox, if it is the person's of whom the provider speaks, or may become so.
+    /// It follows what the provider says of him, if it said so just now.
+    pub(super) async fn opened<'a>(
+        &'a self,
+        case: &mut Case<'a>,
+        account: Account,
+        provider: &Arc<Connected>,
+        good: &Good,
+        is_new: bool,
+    ) -> Result<Account, Stop> {
+        let claimed = claimed(provider, good);
         let mut account = if let Some(directory) = self.directory_of(&account) {
             self.opened_besides(case, account, claimed, directory).await?
         } else {
@@ -81,11 +95,12 @@ impl Pipeline {
         // What was signed once does not show that somebody is back.
         let withdrawn = account.mailbox.policy.withdrawn.is_some();
         if is_new && (good.revocation_is_shown || !withdrawn) {
-            let profile = Profile { email: Some(user.to_string()), ..good.profile.clone() };
-            account = self.followed(case, account, &provider, &profile).await?;
+            let email = Some(account.mailbox.address.to_string());
+            let profile = Profile { email, ..good.profile.clone() };
+            account = self.followed(case, account, provider, &profile).await?;
         }
         case.is_back(&account)?;
-        Ok(case.verified(account, VerifiedBy::Token(provider.settings.name.clone())))
+        Ok(account)
     }
 
     /// The directory whose the mailbox is.
@@ -125,7 +140,11 @@ impl Pipeline {
     }
 
     /// The provider whose tokens open this mailbox.
-    fn speaks_for(&self, case: &mut Case<'_>, account: &Account) -> Result<Arc<Connected>, Stop> {
+    pub(super) fn speaks_for(
+        &self,
+        case: &mut Case<'_>,
+        account: &Account,
+    ) -> Result<Arc<Connected>, Stop> {
         let domain = &account.domain;
         let Some(name) = &domain.provider else {
             case.trace
@@ -422,7 +441,7 @@ pub(super) fn too_many() -> Said {
     Said::Unavailable(Outage { cause: OutageCause::Busy, detail }.into())
 }
 
-fn reason(refused: Refused) -> Reason {
+pub(super) fn reason(refused: Refused) -> Reason {
     match refused {
         Refused::Malformed => Reason::TokenMalformed,
         Refused::Expired => Reason::TokenExpired,
@@ -434,6 +453,9 @@ fn reason(refused: Refused) -> Reason {
         Refused::Audience => Reason::TokenAudience,
         Refused::Client => Reason::TokenClient,
         Refused::Scope => Reason::TokenScope,
+        Refused::Declined => Reason::SignInDeclined,
+        Refused::Code => Reason::SignInCode,
+        Refused::Nonce => Reason::SignInNonce,
     }
 }
 

@@ -331,7 +331,11 @@ impl Connected {
 
 /// The address that a user claim means. What has no domain belongs into the
 /// provider's own default domain: ours is for what clients leave out.
-fn canonical(settings: &idp::Settings, claim: &str, names: &NameRules) -> Result<Address, String> {
+pub(super) fn canonical(
+    settings: &idp::Settings,
+    claim: &str,
+    names: &NameRules,
+) -> Result<Address, String> {
     let names = names.completing_with(settings.default_domain.clone());
     names.canonical(claim.as_bytes()).map_err(|error| {
         let name = &settings.user_claim;

@@ -39,6 +39,7 @@ mod room;
 mod sentence;
 mod settings;
 mod settle;
+mod sign_in;
 mod sign_out;
 mod syncing;
 mod terms;
@@ -60,6 +61,7 @@ pub use self::{
     pool::PoolStatus,
     providers::{DirectoryReport, Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
+    sign_in::{Administers, Comeback, Guest, NotSentOff, Welcomed},
     sign_out::{SignOutCounts, SignOutRefused},
     trace::Trace,
     withdrawal::{Withdrawal, WithdrawalFigures, Withdrawals, WithdrawnFor},
@@ -154,6 +156,8 @@ pub enum VerifiedBy {
     Directory(ProviderName),
     /// A bearer token that this provider vouches for.
     Token(ProviderName),
+    /// This provider signed him in, in his browser.
+    SignIn(ProviderName),
     /// A certificate that the mail server verified.
     Certificate,
     /// A token of an earlier login, for this service.
@@ -331,6 +335,12 @@ pub enum Reason {
     TokenScope,
     /// A token of another user.
     TokenUser,
+    /// The provider signed nobody in: the person or it did not want to.
+    SignInDeclined,
+    /// A browser brought a code that is over, was used before, or is another's.
+    SignInCode,
+    /// A browser brought what belongs to another sign-in.
+    SignInNonce,
     /// The mailbox is not bound yet, and the provider has not verified the
     /// address.
     UnverifiedEmail,
@@ -428,6 +438,9 @@ impl Reason {
             Self::TokenClient => "token_client",
             Self::TokenScope => "token_scope",
             Self::TokenUser => "token_user",
+            Self::SignInDeclined => "sign_in_declined",
+            Self::SignInCode => "sign_in_code",
+            Self::SignInNonce => "sign_in_nonce",
             Self::UnverifiedEmail => "unverified_email",
             Self::AddressReassigned => "address_reassigned",
             Self::ProvisionLimit => "provision_limit",

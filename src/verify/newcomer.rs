@@ -55,6 +55,18 @@ pub(super) enum Arrived {
 enum Proof {
     Password,
     Token,
+    SignIn,
+}
+
+impl Proof {
+    /// What is asked of the provider, for logs.
+    fn verifier(self, provider: &Connected) -> &'static str {
+        match self {
+            Self::Password => provider.verifier(),
+            Self::Token => "token",
+            Self::SignIn => "sign_in",
+        }
+    }
 }
 
 impl Pipeline {
@@ -148,6 +160,23 @@ impl Pipeline {
         Err(case.unavailable(Cause::Purged, "outdated twice while it was asked"))
     }
 
+    /// Somebody whom the provider signed in just now.
+    pub(super) async fn newcomer_signed_in(
+        &self,
+        case: &mut Case<'_>,
+        user: &Address,
+        provider: &Arc<Connected>,
+        good: &tokens::Good,
+    ) -> Result<Option<Arrived>, Stop> {
+        let Some(by_now) = self.maker(case, user, Proof::SignIn).await? else { return Ok(None) };
+        if !Arc::ptr_eq(&by_now, provider) {
+            return Err(case.unavailable(Cause::Purged, "the provider changed meanwhile"));
+        }
+        let profile = Profile { email: Some(user.to_string()), ..good.profile.clone() };
+        let profile = completed(case, provider, &profile, Instant::now() + PATIENCE).await?;
+        self.arrive(case, user, &provider.source, &profile).await.map(Some)
+    }
+
     /// Who makes a mailbox for whoever proves so that he is `user`.
     async fn maker(
         &self,
@@ -160,15 +189,15 @@ impl Pipeline {
         let Some(domain) = domain.filter(|domain| domain.active) else { return Ok(None) };
         let directory = match proof {
             Proof::Password => self.registry.directory_of(&domain),
-            Proof::Token => None,
+            Proof::Token | Proof::SignIn => None,
         };
         let mut asked = directory.filter(|one| one.source.provisioning.makes_at_login());
         if let (None, Some(name)) = (&asked, &domain.provider) {
-            let verifier = if proof == Proof::Token { "token" } else { "mailpassword" };
             match self.registry.find(name) {
                 Ok(provider) => asked = makes(case, &provider, proof).then_some(provider),
                 // Whether it would make one is not known.
                 Err(obstacle) => {
+                    let verifier = if proof == Proof::Password { "mailpassword" } else { "token" };
                     case.asked = Some(Asking::new(name.clone(), None, verifier));
                     return Err(case.unavailable(obstacle.cause(), obstacle.detail()));
                 }
@@ -176,7 +205,7 @@ impl Pipeline {
         }
         let Some(provider) = asked else { return Ok(None) };
         case.trace.passes_over("mailbox");
-        let verifier = if proof == Proof::Token { "token" } else { provider.verifier() };
+        let verifier = proof.verifier(&provider);
         let name = provider.settings.name.clone();
         case.asked = Some(Asking::new(name, Some(Arc::clone(&provider)), verifier));
         Ok(Some(provider))

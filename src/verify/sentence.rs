@@ -47,6 +47,7 @@ fn said_of(verdict: &Verdict) -> String {
                 VerifiedBy::Token(provider) => {
                     format!("{user} logs in with a token of {provider}.")
                 }
+                VerifiedBy::SignIn(provider) => format!("{user} signs in at {provider}."),
                 VerifiedBy::Certificate => format!("{user} logs in with a certificate."),
                 VerifiedBy::AuthToken { .. } => format!("{user} logs in with a session's token."),
             }
@@ -232,6 +233,14 @@ fn refusal(reason: Reason, user: &str) -> String {
             "the token lacks a scope that the provider's settings require.".to_owned()
         }
         Reason::TokenUser => "the token is of another user.".to_owned(),
+        Reason::SignInDeclined => "the provider signed nobody in.".to_owned(),
+        Reason::SignInCode => {
+            "what the browser brought from the provider is over or was used before. Sign in again."
+                .to_owned()
+        }
+        Reason::SignInNonce => {
+            "the browser brought what belongs to another sign-in. Sign in again.".to_owned()
+        }
         Reason::UnverifiedEmail => {
             "the provider has not verified this address, and only a verified one takes a mailbox \
              that is nobody's yet. Have the address verified there."

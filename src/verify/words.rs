@@ -24,6 +24,7 @@ all! { Reason:
     BadResponse NoProvider TokenSource ProviderPassword ProviderDomain UnknownAtProvider AmbiguousAtProvider
     DisabledAtProvider NoMailpassword TokenMalformed TokenExpired TokenInactive TokenSignature
     TokenAlgorithm TokenType TokenIssuer TokenAudience TokenClient TokenScope TokenUser
+    SignInDeclined SignInCode SignInNonce
     UnverifiedEmail AddressReassigned ProvisionLimit ProvisionNoTemplate ProvisionTemplateMissing
     ProvisionState ProvisionService ProvisionOtherMailbox
 }

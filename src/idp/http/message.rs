@@ -32,18 +32,20 @@ pub(in crate::idp) enum Endpoint {
     Introspection,
     Userinfo,
     Token,
+    Code,
     Users,
     Listing,
     Events,
 }
 
 impl Endpoint {
-    pub(in crate::idp) const ALL: [Self; 8] = [
+    pub(in crate::idp) const ALL: [Self; 9] = [
         Self::Discovery,
         Self::Jwks,
         Self::Introspection,
         Self::Userinfo,
         Self::Token,
+        Self::Code,
         Self::Users,
         Self::Listing,
         Self::Events,
@@ -57,6 +59,7 @@ impl Endpoint {
             Self::Introspection => "introspection",
             Self::Userinfo => "userinfo",
             Self::Token => "token",
+            Self::Code => "code",
             Self::Users => "users",
             Self::Listing => "listing",
             Self::Events => "events",

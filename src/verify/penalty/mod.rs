@@ -234,6 +234,20 @@ impl Penalty {
         self.held.load(Ordering::Relaxed) > 0
     }
 
+    /// How the network of `rip` stands.
+    pub(super) fn network_standing(
+        &self,
+        rip: Option<IpAddr>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> table::Standing {
+        let network = rip.and_then(|rip| settings.network_of(rip));
+        let standing = |network| {
+            self.with(|tables| tables.networks.standing(&network, now, settings.network_rule()))
+        };
+        network.map(standing).unwrap_or_default()
+    }
+
     pub(super) fn standing(
         &self,
         rip: Option<IpAddr>,
@@ -241,15 +255,13 @@ impl Penalty {
         now: Timestamp,
         settings: &Settings,
     ) -> Standing {
-        let network = rip.and_then(|rip| settings.network_of(rip));
-        let (by_account, by_network) = (settings.account_rule(), settings.network_rule());
+        let network = self.network_standing(rip, now, settings);
+        let by_account = settings.account_rule();
         self.with(|tables| {
             let known = tables.accounts.standing(user, now, by_account);
             let stranger = tables.strangers.standing(user, now, by_account);
             Standing {
-                network: network
-                    .map(|network| tables.networks.standing(&network, now, by_network))
-                    .unwrap_or_default(),
+                network,
                 account: table::Standing {
                     guesses: known.guesses.max(stranger.guesses),
                     held_until: known.held_until.max(stranger.held_until),

@@ -9,6 +9,7 @@ mod keycloak;
 mod limits;
 mod logout;
 mod people;
+mod sign_in;
 mod signatures;
 mod tls;
 mod tokens;

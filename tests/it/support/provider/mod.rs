@@ -8,6 +8,7 @@
 //! assert_eq!(corp.count(USERINFO), 1);
 //! ```
 
+pub(crate) mod browsers;
 pub(crate) mod feed;
 pub(crate) mod keys;
 mod parts;
@@ -28,6 +29,7 @@ use std::{
 use serde_json::{Value, json};
 
 use self::{
+    browsers::Browsers,
     feed::Feed,
     keys::{Certificate, SigningKey},
     people::People,
@@ -116,6 +118,39 @@ struct State {
     feed: Feed,
     seen: Vec<Seen>,
     people: People,
+    browsers: Browsers,
+}
+
+impl State {
+    fn claims(&self, claims: Value) -> Value {
+        let now = seconds();
+        let mut all = json!({
+            "iss": self.issuer, "sub": "a7feeb0e", "typ": "Bearer", "azp": "roundcube",
+            "aud": "account", "iat": now, "exp": now + 300, "jti": format!("{now}"),
+            "scope": "openid profile email", "email": "ann@example.org", "email_verified": true,
+        });
+        merge(&mut all, claims);
+        all
+    }
+
+    fn keep_signed(&mut self, header: Value, claims: Value) -> String {
+        let token = self.keys.last().expect("it has a key").sign(header, &claims);
+        self.tokens.insert(token.clone(), claims);
+        token
+    }
+
+    /// The usual claims with these and then these changes, signed.
+    fn signed(&mut self, first: Value, then: &Value) -> String {
+        let mut changes = then.clone();
+        for (name, value) in first.as_object().into_iter().flatten() {
+            changes[name] = value.clone();
+        }
+        if changes["sub"].is_null() {
+            changes["sub"] = json!("a7feeb0e");
+        }
+        let claims = self.claims(changes);
+        self.keep_signed(json!({}), claims)
+    }
 }
 
 /// A running provider; ends when dropped.
@@ -148,6 +183,7 @@ impl FakeProvider {
             feed: Feed::default(),
             seen: Vec::new(),
             people: People::default(),
+            browsers: Browsers::default(),
         };
         let mut fake =
             Self { address, certificate, state: Arc::new(Mutex::new(state)), running: None };
@@ -245,10 +281,7 @@ impl FakeProvider {
     /// As [`Self::token`], with these members of the header beside the usual ones.
     pub(crate) fn token_with(&self, header: Value, claims: Value) -> String {
         let claims = self.claims(claims);
-        let mut state = self.state();
-        let token = state.keys.last().expect("it has a key").sign(header, &claims);
-        state.tokens.insert(token.clone(), claims);
-        token
+        self.state().keep_signed(header, claims)
     }
 
     /// The token `text` is active from now on, and these changes of the usual
@@ -261,14 +294,7 @@ impl FakeProvider {
 
     /// The usual claims of Ann's token, changed by `claims`.
     pub(crate) fn claims(&self, claims: Value) -> Value {
-        let now = seconds();
-        let mut all = json!({
-            "iss": self.state().issuer, "sub": "a7feeb0e", "typ": "Bearer", "azp": "roundcube",
-            "aud": "account", "iat": now, "exp": now + 300, "jti": format!("{now}"),
-            "scope": "openid profile email", "email": "ann@example.org", "email_verified": true,
-        });
-        merge(&mut all, claims);
-        all
+        self.state().claims(claims)
     }
 
     /// The token is over: revoked, signed out.

@@ -22,7 +22,7 @@ use url::form_urlencoded;
 
 use super::{
     Behaviour, CLIENT_ID, CLIENT_SECRET, DISCOVERY, INTROSPECTION, JWKS, REALM, Seen, State,
-    USERINFO, merge,
+    USERINFO, browsers::CODE, merge,
 };
 
 /// How often a connection that waits looks whether its provider has ended.
@@ -169,11 +169,23 @@ fn carry_out(
     None
 }
 
+/// Whether the client shows that it is the one that may ask.
+pub(super) fn is_our_client(seen: &Seen, form: &HashMap<String, String>) -> bool {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let basic = STANDARD.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)));
+    let by_basic = seen.headers.get("authorization") == Some(&format!("Basic {basic}"));
+    let posted = |name: &str| form.get(name).map(String::as_str);
+    let by_post =
+        posted("client_id") == Some(CLIENT_ID) && posted("client_secret") == Some(CLIENT_SECRET);
+    by_basic || by_post
+}
+
 impl State {
     /// As Keycloak answers.
     fn usual(&mut self, seen: &Seen) -> Behaviour {
         match seen.path.as_str() {
-            DISCOVERY => Behaviour::json(&self.discovery()),
+            DISCOVERY => Behaviour::json(&self.with_pages(self.discovery())),
+            CODE if seen.method == "POST" => self.code(seen),
             JWKS => Behaviour::json(&self.key_set()),
             INTROSPECTION if seen.method == "POST" => self.introspection(seen),
             USERINFO => self.userinfo(seen),
@@ -202,14 +214,8 @@ impl State {
     fn introspection(&self, seen: &Seen) -> Behaviour {
         let form: HashMap<String, String> =
             form_urlencoded::parse(seen.body.as_bytes()).into_owned().collect();
-        let encoded =
-            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let basic = STANDARD.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)));
-        let by_basic = seen.headers.get("authorization") == Some(&format!("Basic {basic}"));
         let posted = |name: &str| form.get(name).map(String::as_str);
-        let by_post = posted("client_id") == Some(CLIENT_ID)
-            && posted("client_secret") == Some(CLIENT_SECRET);
-        if !by_basic && !by_post {
+        if !is_our_client(seen, &form) {
             let body = json!({ "error": "invalid_request", "error_description": "Authentication failed." });
             return Behaviour::text(401, "application/json", body.to_string());
         }
