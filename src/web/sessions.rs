@@ -13,6 +13,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
+    api::Caller,
     clock::Timestamp,
     mailbox::{Address, MailboxId, ProviderName},
     secret::Secret,
@@ -32,8 +33,8 @@ pub(super) struct Session {
     pub(super) name: String,
     /// How he signed in.
     pub(super) by: SignedInBy,
-    /// What he may administer.
-    pub(super) administers: Administers,
+    /// With which rights he administers, if he does.
+    pub(super) administrator: Option<Caller>,
     /// What each of his forms must have in it.
     pub(super) csrf: Secret,
     /// Said on the next page, once.
@@ -69,24 +70,13 @@ pub(super) enum SignedInBy {
     Link,
 }
 
-/// What somebody may administer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Administers {
-    /// Nothing.
-    Nothing,
-    /// The domains for which this provider speaks, whichever these are.
-    DomainsOf(ProviderName),
-    /// Everything.
-    Everything,
-}
-
 /// Somebody who has just signed in.
 #[derive(Debug)]
 pub(super) struct NewSession {
     pub(super) mailbox: Option<Own>,
     pub(super) name: String,
     pub(super) by: SignedInBy,
-    pub(super) administers: Administers,
+    pub(super) administrator: Option<Caller>,
 }
 
 impl Session {
@@ -102,7 +92,7 @@ impl Session {
 
     /// Whether he may see the pages for administrators.
     pub(super) fn is_administrator(&self) -> bool {
-        self.administers != Administers::Nothing
+        self.administrator.is_some()
     }
 
     fn is_of(&self, other: &NewSession) -> bool {
@@ -153,9 +143,9 @@ impl Sessions {
         if all.len() >= MAX_SESSIONS {
             remove_oldest(&mut all, |_| true);
         }
-        let NewSession { mailbox, name, by, administers } = new;
+        let NewSession { mailbox, name, by, administrator } = new;
         let (csrf, notice) = (random_text(), Mutex::default());
-        let session = Arc::new(Session { mailbox, name, by, administers, csrf, notice });
+        let session = Arc::new(Session { mailbox, name, by, administrator, csrf, notice });
         all.insert(digest(id.expose()), Kept { session, began: now, used: now });
         id
     }
@@ -226,7 +216,7 @@ mod tests {
             mailbox: Some(Own { address: Address::parse(address).unwrap(), id: MailboxId(7) }),
             name: address.to_owned(),
             by: SignedInBy::Password,
-            administers: Administers::Nothing,
+            administrator: None,
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
     settings::Settings,
     trouble::Trouble,
 };
-use crate::clock::Timestamp;
+use crate::{api::Caller, clock::Timestamp};
 
 /// The cookie with the id of a session. Its name makes browsers take it from this very
 /// host alone, by TLS, for every path (RFC 6265bis §4.1.3.2).
@@ -136,6 +136,13 @@ pub(super) struct Person {
     pub(super) own: Own,
 }
 
+impl Person {
+    /// With whose rights he asks for what is his.
+    pub(super) fn caller(&self) -> Caller {
+        Caller::person(self.own.address.clone(), self.own.id)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Person {
     type Rejection = Trouble;
 
@@ -151,6 +158,8 @@ impl<S: Sync> FromRequestParts<S> for Person {
 pub(super) struct Administrator {
     pub(super) visit: Visit,
     pub(super) session: Arc<Session>,
+    /// With whose rights he asks.
+    pub(super) caller: Caller,
 }
 
 impl<S: Sync> FromRequestParts<S> for Administrator {
@@ -159,10 +168,8 @@ impl<S: Sync> FromRequestParts<S> for Administrator {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
         let visit = Visit::from_request_parts(parts, state).await?;
         let session = signed_in(&visit)?;
-        if !session.is_administrator() {
-            return Err(Trouble::Forbidden);
-        }
-        Ok(Self { visit, session })
+        let caller = session.administrator.clone().ok_or(Trouble::Forbidden)?;
+        Ok(Self { visit, session, caller })
     }
 }
 
