@@ -177,7 +177,7 @@ async fn look_up(plan: &Plan) -> Result<()> {
 async fn list(plan: &Plan) -> Result<()> {
     let store = open(plan)?;
     for mask in ["*", "*@d7.example.org", "u5*"] {
-        let filter = MailboxFilter { domain: None, mask: Some(mask.to_owned()) };
+        let filter = MailboxFilter { mask: Some(mask.to_owned()), ..Default::default() };
         let (start, mut after, mut count) = (Instant::now(), None, 0_u64);
         loop {
             let page = store.mailboxes(&filter, after.as_ref(), 1_000).await?;

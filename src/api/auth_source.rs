@@ -110,7 +110,11 @@ pub(super) async fn switch(
     let found = found.ok_or_else(|| Error::not_found("domain", name.as_str()))?;
     let source = state.auth_source(&order.source, &found)?;
     let after = order.after.as_deref().map(|text| state.address(text)).transpose()?;
-    let filter = MailboxFilter { domain: Some(name.clone()), mask: order.mask.clone() };
+    let filter = MailboxFilter {
+        domain: Some(name.clone()),
+        mask: order.mask.clone(),
+        ..Default::default()
+    };
     let mailboxes = state.store.mailboxes(&filter, after.as_ref(), AT_A_TIME).await?;
     let mut all: Vec<_> =
         mailboxes.iter().map(|mailbox| judged(mailbox, &source, &order)).collect();

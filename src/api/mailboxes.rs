@@ -23,7 +23,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{
         Address, AuthSource, Binding, Domain, Mailbox, MailboxState, OwnerState, PasswordHash,
-        ProviderName, Quota, Services, SetBy, TemplateName,
+        Quota, Services, SetBy, TemplateName,
         policy::{Field, WithdrawnWhy},
         userdb,
     },
@@ -349,6 +349,15 @@ pub struct Filter {
     /// Only addresses that match this mask (`*` and `?`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<String>,
+    /// Only those whose address or display name has this in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Only those in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MailboxState>,
+    /// Only those with this auth source: `local`, or the name of a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_source: Option<String>,
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
@@ -369,15 +378,30 @@ pub(super) async fn list(
     if asked.mask.as_ref().is_some_and(|mask| mask.len() > MAX_MASK_BYTES) {
         return Err(mask_too_long());
     }
+    if asked.text.as_ref().is_some_and(|text| text.len() > MAX_MASK_BYTES) {
+        return Err(Error::bad_request("text: longer than an address can be"));
+    }
     let filter = MailboxFilter {
         domain: asked.domain.as_deref().map(domain).transpose()?,
         mask: asked.mask,
+        text: asked.text,
+        state: asked.state,
+        auth_source: asked.auth_source.as_deref().map(source_named).transpose()?,
     };
     let limit = bounded(asked.limit);
     let after = asked.after.as_deref().map(|text| state.address(text)).transpose()?;
     let found = state.mailboxes_within(&territory, filter, after.as_ref(), limit).await?;
     let views = found.iter().map(|mailbox| mailbox.as_ref().into()).collect();
     Ok(Json(Page::of(views, limit, |view: &View| view.address.to_string())))
+}
+
+/// The auth source of this name, whether there is one or not.
+fn source_named(text: &str) -> Result<AuthSource, Error> {
+    if text == "local" {
+        return Ok(AuthSource::Local);
+    }
+    let bad = |why| Error::bad_request(format!("auth_source {}: {why}", shown(text)));
+    text.parse().map(AuthSource::Provider).map_err(bad)
 }
 
 pub(super) fn mask_too_long() -> Error {
@@ -451,12 +475,7 @@ impl State {
     /// The auth source that `text` names: the store itself, or the provider or
     /// directory that speaks for `domain`.
     pub(super) fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
-        if text == "local" {
-            return Ok(AuthSource::Local);
-        }
-        let name: ProviderName = text
-            .parse()
-            .map_err(|why| Error::bad_request(format!("auth_source {}: {why}", shown(text))))?;
+        let AuthSource::Provider(name) = source_named(text)? else { return Ok(AuthSource::Local) };
         match self.directory_speaks_for(&name, domain) {
             Some(true) => return Ok(AuthSource::Provider(name)),
             Some(false) => {

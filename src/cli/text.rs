@@ -1,5 +1,6 @@
 //! Values as people read them.
 
+pub(super) use crate::mailbox::limits::size as bytes;
 use crate::{api::Moment, clock::Timestamp};
 
 /// `text` without control characters: each becomes its escape.
@@ -60,17 +61,6 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// A size for people.
-pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] =
-        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let Some((unit, size)) = UNITS.iter().find(|(_, size)| bytes >= *size) else {
-        return format!("{bytes} B");
-    };
-    let tenths = bytes / (size / 10);
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 /// At most `width` characters, the last one an ellipsis if some were dropped.
 pub(super) fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -113,16 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_spans() {
-        for (size, shown) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (5 << 30, "5.0 GiB"),
-        ] {
-            assert_eq!(bytes(size), shown);
-        }
+    fn spans() {
         for (seconds, shown) in
             [(5, "5 s"), (65, "1 min"), (3700, "1 h 1 min"), (90_000, "1 d 1 h")]
         {

@@ -400,7 +400,7 @@ impl Run<'_> {
         let mut following = 0;
         let mut unseen = Vec::new();
         for domain in self.domains().await? {
-            let filter = MailboxFilter { domain: Some(domain), mask: None };
+            let filter = MailboxFilter { domain: Some(domain), ..Default::default() };
             let mut after = None;
             loop {
                 let store = &self.sync.store;

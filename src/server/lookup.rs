@@ -144,7 +144,7 @@ pub(super) async fn pass(hub: &Hub, name: &[u8]) -> Answer {
 pub(super) async fn page(hub: &Hub, mask: Option<&str>, after: Option<&Address>) -> Page {
     let unknown = Page { users: Vec::new(), rest: Rest::Unknown };
     let Some(core) = hub.core().await else { return unknown };
-    let filter = MailboxFilter { domain: None, mask: mask.map(str::to_owned) };
+    let filter = MailboxFilter { mask: mask.map(str::to_owned), ..Default::default() };
     match core.store.mailboxes(&filter, after, PAGE).await {
         Ok(mailboxes) => {
             let rest = match mailboxes.last() {

@@ -41,7 +41,7 @@ pub(super) fn values<T: DeserializeOwned>(
     Ok(values)
 }
 
-/// Mailboxes that the filter names. Only those are decoded.
+/// Mailboxes that the filter names. Those that the mask leaves out are not decoded.
 pub(super) fn mailboxes(
     engine: &impl Engine,
     filter: &MailboxFilter,
@@ -51,6 +51,7 @@ pub(super) fn mailboxes(
     let mask = filter.mask.as_deref().map(Mask::new);
     let Some(prefix) = prefix(filter, mask.as_ref()) else { return Ok(Vec::new()) };
     let from = after.map_or_else(Vec::new, |after| behind(keys::mailbox(after)));
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let mut found = Vec::new();
     let mut address = String::new();
     engine.scan(&from.max(prefix.clone()), &end_of(&prefix), &mut |key, value| {
@@ -66,10 +67,24 @@ pub(super) fn mailboxes(
                 return ON;
             }
         }
-        found.push(engine::decode(value)?);
+        let mailbox: Mailbox = engine::decode(value)?;
+        if meets(&mailbox, filter, text.as_deref()) {
+            found.push(Arc::new(mailbox));
+        }
         ON
     })?;
     Ok(found)
+}
+
+/// Whether a mailbox is what the filter says besides domain and mask; `text` is the
+/// filter's in lower case.
+fn meets(mailbox: &Mailbox, filter: &MailboxFilter, text: Option<&str>) -> bool {
+    filter.state.is_none_or(|state| mailbox.state == state)
+        && filter.auth_source.as_ref().is_none_or(|source| mailbox.auth_source == *source)
+        && text.is_none_or(|text| {
+            mailbox.address.as_str().contains(text)
+                || mailbox.display_name.to_lowercase().contains(text)
+        })
 }
 
 /// Who goes by an auth source, or belongs to people there.

@@ -39,9 +39,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, ImportedAppPassword,
-        Mailbox, MailboxId, NamedProvider, Owner, PasswordHash, ProviderName, Template,
-        TemplateName, domain::LimitError,
+        Address, AppPassword, AppPasswordId, AuthSource, Binding, Domain, DomainName,
+        ImportedAppPassword, Mailbox, MailboxId, MailboxState, NamedProvider, Owner, PasswordHash,
+        ProviderName, Template, TemplateName, domain::LimitError,
     },
 };
 
@@ -250,6 +250,12 @@ pub struct MailboxFilter {
     pub domain: Option<DomainName>,
     /// Only addresses that match this mask (`*` and `?`, case ignored).
     pub mask: Option<String>,
+    /// Only those whose address or display name has this in it, case ignored.
+    pub text: Option<String>,
+    /// Only those in this state.
+    pub state: Option<MailboxState>,
+    /// Only those whose main password is checked there.
+    pub auth_source: Option<AuthSource>,
 }
 
 /// The state of one Dovegate.

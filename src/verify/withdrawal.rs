@@ -282,7 +282,7 @@ impl Pipeline {
     }
 
     async fn withdraw_mailboxes_of(&self, domain: &DomainName) -> Result<(), Error> {
-        let filter = MailboxFilter { domain: Some(domain.clone()), mask: None };
+        let filter = MailboxFilter { domain: Some(domain.clone()), ..Default::default() };
         let mut after = None;
         loop {
             self.withdrawals.room().await;

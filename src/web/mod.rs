@@ -10,6 +10,7 @@
 //! desk.rs                 the way to `/api/v1`, with the rights of whoever is signed in
 //! page.rs  trouble.rs     what all pages have in common; what stands in the way of one
 //! texts.rs  assets.rs     what pages say; what they load
+//! shown.rs                moments and limits as people read them
 //! settings.rs             `[web]`, and what of `[http]` is theirs
 //! backchannel_logout.rs   a provider says that somebody signed out
 //! ```
@@ -29,6 +30,7 @@ mod page;
 mod self_service;
 mod sessions;
 pub mod settings;
+mod shown;
 mod sign_in;
 mod texts;
 mod trouble;

@@ -87,6 +87,7 @@ contract! {
         a_template_applied_later_leaves_the_state_alone
         another_source_keeps_the_hash_and_who_comes_back_the_person
         mailboxes_are_listed_by_mask_in_pages
+        mailboxes_are_searched_by_text_state_and_source
         a_removed_mailbox_leaves_nothing_behind
     }
     providers {

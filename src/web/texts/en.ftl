@@ -17,6 +17,34 @@ sign-out = Sign out
 faults = There is a problem
 to-begin = Go to the start page
 
+# Moments and limits
+when-now = just now
+when-minutes-ago = { $count ->
+    [one] 1 minute ago
+   *[other] { $count } minutes ago
+}
+when-hours-ago = { $count ->
+    [one] 1 hour ago
+   *[other] { $count } hours ago
+}
+when-days-ago = { $count ->
+    [one] 1 day ago
+   *[other] { $count } days ago
+}
+when-in-minutes = { $count ->
+    [one] in 1 minute
+   *[other] in { $count } minutes
+}
+when-in-hours = { $count ->
+    [one] in 1 hour
+   *[other] in { $count } hours
+}
+when-in-days = { $count ->
+    [one] in 1 day
+   *[other] in { $count } days
+}
+no-limit = no limit
+
 # What stands in the way
 forbidden = Not allowed
 forbidden-why = Your account may not open this page.

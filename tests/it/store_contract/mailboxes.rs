@@ -289,6 +289,7 @@ pub(super) async fn mailboxes_are_listed_by_mask_in_pages(store: Under) {
         let filter = MailboxFilter {
             domain: domain.map(|name| DomainName::parse(name).unwrap()),
             mask: mask.map(str::to_owned),
+            ..Default::default()
         };
         let mut found: Vec<String> = Vec::new();
         let mut after = None;
@@ -319,6 +320,40 @@ pub(super) async fn mailboxes_are_listed_by_mask_in_pages(store: Under) {
         assert!(list(Some("example.com"), Some("*@example.org"), page).await.is_empty());
         assert!(list(None, Some("ann"), page).await.is_empty());
     }
+}
+
+pub(super) async fn mailboxes_are_searched_by_text_state_and_source(store: Under) {
+    with_domain(&store).await;
+    let corp = AuthSource::Provider("corp".parse().unwrap());
+    for (text, name, state, source) in [
+        ("ann@example.org", "Änne Smith", MailboxState::Active, AuthSource::Local),
+        ("bob@example.org", "", MailboxState::Disabled, corp.clone()),
+        ("smithers@example.org", "", MailboxState::Active, corp.clone()),
+    ] {
+        let new = NewMailbox {
+            display_name: name.to_owned(),
+            state: Some(state),
+            auth_source: source,
+            ..new_mailbox(text)
+        };
+        store.create_mailbox_within_limits(new, NOW).await.unwrap();
+    }
+    let check = async |filter: MailboxFilter, limit: usize, expected: &[&str]| {
+        let found = store.mailboxes(&filter, None, limit).await.unwrap();
+        let found: Vec<_> = found.iter().map(|mailbox| mailbox.address.local_part()).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    };
+    let text = |text: &str| MailboxFilter { text: Some(text.to_owned()), ..Default::default() };
+    check(text("SMITH"), 9, &["ann", "smithers"]).await;
+    check(text("SMITH"), 1, &["ann"]).await;
+    check(text("äNNE"), 9, &["ann"]).await;
+    check(text("b@example"), 9, &["bob"]).await;
+    check(text("*"), 9, &[]).await;
+    let from_corp = MailboxFilter { auth_source: Some(corp), ..Default::default() };
+    check(from_corp.clone(), 9, &["bob", "smithers"]).await;
+    let active = MailboxFilter { state: Some(MailboxState::Active), ..from_corp };
+    check(active.clone(), 9, &["smithers"]).await;
+    check(MailboxFilter { mask: Some("b*".to_owned()), ..active }, 9, &[]).await;
 }
 
 pub(super) async fn a_removed_mailbox_leaves_nothing_behind(store: Under) {
