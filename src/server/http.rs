@@ -45,10 +45,12 @@ use super::{
 };
 use crate::{api::status::ListenerReport, web::Peer};
 
-/// Connections of one port at a time.
-const MAX_CONNECTIONS: usize = 64;
+/// Connections of the port for people at a time: a browser keeps some of them.
+const MAX_OF_PEOPLE: usize = 256;
+/// Connections of the port for figures at a time.
+const MAX_OF_FIGURES: usize = 64;
 /// Open files of all ports.
-pub(super) const MAX_FILES: usize = HttpKind::ALL.len() * (MAX_CONNECTIONS + 1);
+pub(super) const MAX_FILES: usize = MAX_OF_PEOPLE + MAX_OF_FIGURES + HttpKind::ALL.len();
 /// Longest wait for a request's head, on a new connection and between two.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Longest time from a request's head until its answer is with the client.
@@ -226,16 +228,24 @@ impl Place {
 }
 
 /// The connections of a port, the oldest first.
-#[derive(Default)]
 struct Places {
+    most: usize,
     tasks: JoinSet<()>,
     held: Vec<(AbortHandle, Arc<Place>)>,
 }
 
 impl Places {
+    fn new(kind: HttpKind) -> Self {
+        let most = match kind {
+            HttpKind::Public => MAX_OF_PEOPLE,
+            HttpKind::Internal => MAX_OF_FIGURES,
+        };
+        Self { most, tasks: JoinSet::new(), held: Vec::new() }
+    }
+
     /// Whether there is room for one more, or can be made.
     fn can_admit(&self) -> bool {
-        self.held.len() < MAX_CONNECTIONS || self.first_idle().is_some()
+        self.held.len() < self.most || self.first_idle().is_some()
     }
 
     fn first_idle(&self) -> Option<usize> {
@@ -245,7 +255,7 @@ impl Places {
     /// Serves a connection; where all places are taken, the one goes that has
     /// been there longest without our working for it.
     fn admit(&mut self, stream: TcpStream, router: Router, stop: CancellationToken) {
-        if self.held.len() >= MAX_CONNECTIONS
+        if self.held.len() >= self.most
             && let Some(idle) = self.first_idle()
         {
             self.held.remove(idle).0.abort();
@@ -277,7 +287,7 @@ fn report(ended: Result<(), JoinError>) {
 }
 
 async fn serve(listener: std::net::TcpListener, router: Router, port: Port) {
-    let mut places = Places::default();
+    let mut places = Places::new(port.kind);
     match TcpListener::from_std(listener) {
         Ok(listener) => accept(&listener, &router, &port, &mut places).await,
         Err(error) => tracing::error!(%error, listener = port.kind.name(), "no HTTP there"),

@@ -1,7 +1,7 @@
 //! One login: asks the pipeline, holds the answer back until it is due, and
 //! writes the one line of the log.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -12,6 +12,7 @@ use crate::{
     protocol::AuthRequest,
     sasl::Credentials,
     verify::{Asked, Attempt, Cause, Decision, Reason, Rejected, Unavailable, Verdict, VerifiedBy},
+    web::SeenSignIn,
 };
 
 /// Longest part of a name that no rule has checked, in the log.
@@ -41,7 +42,7 @@ pub(super) async fn login(hub: Arc<Hub>, question: Question) -> Verdict {
         name: credentials.as_ref().ok().map(|credentials| name_in_log(credentials.name())),
         malformed: credentials.as_ref().err().map(|why| Cow::Borrowed(*why)),
         mechanism,
-        request: &request,
+        connection: Connection::of(&request),
         arrived,
     };
     let decision = if is_above_limit {
@@ -105,8 +106,21 @@ pub(super) fn log_not_base64(
     let verdict = Verdict::Rejected(rejected);
     let decision = Decision { verdict, answer_after: Duration::ZERO, guess: false };
     let arrived = Instant::now();
-    let line = LogLine { name: None, malformed: Some(why), mechanism, request, arrived };
+    let connection = Connection::of(request);
+    let line = LogLine { name: None, malformed: Some(why), mechanism, connection, arrived };
     line.write(&hub.logins, &decision);
+}
+
+/// The line of somebody who signed in to the pages, or did not.
+pub(super) fn log_sign_in(tally: &Tally, seen: &SeenSignIn<'_>) {
+    let line = LogLine {
+        name: seen.name.map(|name| name_in_log(name.as_bytes())),
+        malformed: None,
+        mechanism: seen.mechanism,
+        connection: Connection { protocol: "web", rip: Some(&seen.rip), session: None },
+        arrived: seen.arrived,
+    };
+    line.write(tally, seen.decision);
 }
 
 fn unavailable(cause: Cause) -> Decision {
@@ -136,8 +150,22 @@ struct LogLine<'a> {
     /// What broke the dialogue.
     malformed: Option<Cow<'static, str>>,
     mechanism: &'static str,
-    request: &'a AuthRequest,
+    connection: Connection<'a>,
     arrived: Instant,
+}
+
+/// From where somebody logs in, and to what.
+struct Connection<'a> {
+    protocol: &'a str,
+    rip: Option<&'a IpAddr>,
+    session: Option<&'a str>,
+}
+
+impl<'a> Connection<'a> {
+    fn of(request: &'a AuthRequest) -> Self {
+        let AuthRequest { protocol, rip, session, .. } = request;
+        Self { protocol, rip: rip.as_ref(), session: session.as_deref() }
+    }
 }
 
 impl LogLine<'_> {
@@ -145,19 +173,19 @@ impl LogLine<'_> {
     fn write(&self, tally: &Tally, decision: &Decision) {
         let told = Told::by(&decision.verdict);
         let user = told.user.map(Address::as_str).or(self.name.as_deref());
-        let session = self.request.session.as_deref().unwrap_or("-");
+        let Connection { protocol, rip, session } = self.connection;
         let detail = told.detail.or(self.malformed.as_deref()).unwrap_or("-");
         let elapsed = self.arrived.elapsed();
-        tally.count(&decision.verdict, &self.request.protocol, self.mechanism, elapsed);
+        tally.count(&decision.verdict, protocol, self.mechanism, elapsed);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             verdict = told.verdict,
             reason = told.reason,
             user = user.unwrap_or("-"),
-            service = text_in_log(&self.request.protocol, NAME_IN_LOG_BYTES),
+            service = text_in_log(protocol, NAME_IN_LOG_BYTES),
             mechanism = self.mechanism,
-            rip = %or_dash(self.request.rip.as_ref()),
-            session = text_in_log(session, NAME_IN_LOG_BYTES),
+            rip = %or_dash(rip),
+            session = text_in_log(session.unwrap_or("-"), NAME_IN_LOG_BYTES),
             verifier = told.verifier,
             cached = told.cached,
             stale = told.stale,

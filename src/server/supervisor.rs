@@ -27,6 +27,7 @@ use super::{
     hub::{Core, HAND_OVER, Hub, PULSE},
     lasting::lasting,
     listener::{Bound, bind},
+    login::log_sign_in,
     schedule,
     settings::{Kind, Origin, Rooms, Settings},
     shutdown::{Order, Orders},
@@ -201,11 +202,13 @@ impl<O: Origin> Supervisor<O> {
             server: Some(self.reporter(open.clone(), started)),
         });
         let web_settings = Arc::new(ArcSwap::from_pointee(self.web.clone()));
+        let counts = Arc::clone(&self.hub);
         let state = web::State::new(
             Arc::clone(&core.pipeline),
             router.clone(),
             Handle::current(),
             Arc::clone(&web_settings),
+            Arc::new(move |seen| log_sign_in(&counts.logins, seen)),
         );
         let routers = Routers { public: web::router(state), internal };
         let mut http = Http::new(routers, open.1.clone());

@@ -16,7 +16,7 @@ use super::{
     Cause, Pipeline, Reason,
     answers::is_younger,
     bearer::{PATIENCE, cause},
-    case::{Case, Stop},
+    case::{Case, Door, Stop},
     connected::Connected,
     judge::store_failed,
     owners::{Known, Looked, Told, Wanted},
@@ -70,6 +70,9 @@ pub(super) fn judge(
 /// What keeps a right one from being used here and now.
 fn limit(case: &Case<'_>, stored: &AppPassword, reason: Reason) -> Option<String> {
     match reason {
+        Reason::AppPasswordService if case.door != Door::Mail => {
+            Some("signs nobody in to the pages".to_owned())
+        }
         Reason::AppPasswordService => Some(format!("opens only {}", stored.services)),
         Reason::AppPasswordExpired => stored.expires.map(|at| format!("expired on {at}")),
         Reason::AppPasswordNetwork => {
@@ -100,7 +103,7 @@ fn check(
     if !stored.networks.is_empty() && !case.rip.is_some_and(within) {
         return Err(Reason::AppPasswordNetwork);
     }
-    if !stored.services.allows_protocol(&case.attempt.protocol) {
+    if case.door != Door::Mail || !stored.services.allows_protocol(&case.attempt.protocol) {
         return Err(Reason::AppPasswordService);
     }
     Ok(())

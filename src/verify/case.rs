@@ -29,6 +29,26 @@ pub(super) enum Stop {
     Unavailable(Cause),
 }
 
+/// By which door somebody wants in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Door {
+    /// By a mail server's.
+    Mail,
+    /// By the form of the pages: whoever comes in makes app passwords, so he has to have
+    /// shown more than one.
+    Form {
+        /// Whether a password counts that an identity provider keeps.
+        provider_passwords: bool,
+    },
+}
+
+impl Door {
+    /// Whether the main password of mailboxes that follow `connected` counts here.
+    pub(super) fn takes_password_of(self, connected: &Connected) -> bool {
+        self != Self::Form { provider_passwords: false } || connected.directory().is_some()
+    }
+}
+
 /// What a provider has to do with an attempt. It is put into words where the
 /// attempt is not let in, and nowhere else.
 pub(super) struct Asking {
@@ -67,6 +87,8 @@ impl Asking {
 pub(super) struct Case<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) current: &'a Current,
+    /// By which door somebody wants in.
+    pub(super) door: Door,
     /// The user's address; an IPv4 one that came as IPv6 is IPv4 again.
     pub(super) rip: Option<IpAddr>,
     /// The canonical name, once it has one.
@@ -103,6 +125,7 @@ impl<'a> Case<'a> {
         Self {
             attempt,
             current,
+            door: Door::Mail,
             rip: attempt.rip.map(|rip| rip.to_canonical()),
             user: None,
             domain_known: false,

@@ -15,7 +15,7 @@ use tokio::time::timeout_at;
 use super::{
     Cause, Pipeline,
     app_password::Presented,
-    case::{Case, Stop},
+    case::{Case, Door, Stop},
     judge::store_failed,
     local_password::scheme,
     trace::Outcome,
@@ -44,7 +44,7 @@ impl Pipeline {
         account: &Account,
         password: &Secret,
     ) -> Result<Tried, Stop> {
-        if !account.mailbox.has_imported_app_passwords {
+        if !account.mailbox.has_imported_app_passwords || case.door != Door::Mail {
             return Ok(Tried::None);
         }
         let all = self.store.imported_app_passwords(account.mailbox.id).await;

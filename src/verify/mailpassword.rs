@@ -282,6 +282,9 @@ impl Pipeline {
             Ok(connected) if !connected.checks_passwords() => {
                 case.refused(Reason::ProviderPassword, "it checks no passwords here")
             }
+            Ok(connected) if !case.door.takes_password_of(&connected) => {
+                case.refused(Reason::ProviderPassword, "[web] provider_passwords is off")
+            }
             Ok(connected) if !connected.speaks_for(&account.domain) => {
                 let detail = format!("it does not speak for {}", account.domain.name);
                 case.refused(Reason::ProviderDomain, detail)

@@ -203,6 +203,8 @@ impl Pipeline {
                 }
             }
         }
+        let asked =
+            asked.filter(|one| proof != Proof::Password || case.door.takes_password_of(one));
         let Some(provider) = asked else { return Ok(None) };
         case.trace.passes_over("mailbox");
         let verifier = proof.verifier(&provider);

@@ -8,7 +8,7 @@ use super::{
     Attempt, CacheStatus, Cause, Decision, HeldBack, HeldCounts, PoolStatus, Reason, Rejected,
     Settings, Subject, Trace, Verdict,
     auth_token::{self, Parts},
-    case::Case,
+    case::{Case, Door},
     current::Current,
     penalty::Penalty,
     providers::Registry,
@@ -93,7 +93,19 @@ impl Pipeline {
     /// Decides about a login, counts it and records it.
     pub async fn decide(&self, attempt: Attempt) -> Decision {
         let current = self.current.load_full();
-        let mut case = Case::new(&attempt, &current, Recorder::off());
+        let case = Case::new(&attempt, &current, Recorder::off());
+        self.decide_case(case).await
+    }
+
+    /// The same for the form by which people sign in to the pages: no app password opens
+    /// them, and one that an identity provider keeps only with `provider_passwords`.
+    pub async fn decide_form(&self, attempt: Attempt, provider_passwords: bool) -> Decision {
+        let current = self.current.load_full();
+        let case = Case::new(&attempt, &current, Recorder::off());
+        self.decide_case(Case { door: Door::Form { provider_passwords }, ..case }).await
+    }
+
+    async fn decide_case<'a>(&'a self, mut case: Case<'a>) -> Decision {
         let outcome = self.judge(&mut case).await;
         self.record(&case, &outcome);
         if let Ok(verified) = &outcome {

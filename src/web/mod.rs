@@ -36,7 +36,7 @@ mod texts;
 mod trouble;
 mod visit;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -45,11 +45,13 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
-use self::{backchannel_logout::Checks, desk::Desk, sessions::Sessions, trouble::Trouble};
+use self::{
+    backchannel_logout::Checks, desk::Desk, sessions::Sessions, sign_in::Waiting, trouble::Trouble,
+};
 pub use self::{settings::Settings, visit::Peer};
-use crate::verify::Pipeline;
+use crate::verify::{Decision, Pipeline};
 
 /// What these paths work on.
 #[derive(Clone)]
@@ -62,20 +64,41 @@ pub struct State {
     settings: Arc<ArcSwap<Settings>>,
     sessions: Arc<Sessions>,
     desk: Desk,
+    witness: Witness,
+    waiting: Waiting,
 }
 
+/// Somebody who signed in, or did not: for the line in the log and the figures.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenSignIn<'a> {
+    /// Who he says he is, as far as anybody has said.
+    pub name: Option<&'a str>,
+    /// `FORM` or `OIDC`.
+    pub mechanism: &'static str,
+    /// The visitor's own address.
+    pub rip: IpAddr,
+    /// When it began.
+    pub arrived: Instant,
+    /// What came of it.
+    pub decision: &'a Decision,
+}
+
+/// Sees everybody who signs in, or does not.
+pub type Witness = Arc<dyn Fn(&SeenSignIn<'_>) + Send + Sync>;
+
 impl State {
-    /// With the router of `api`, and the runtime that serves logins. A reload replaces
-    /// the settings.
+    /// With the router of `api`, the runtime that serves logins, and who writes the line
+    /// of each sign-in. A reload replaces the settings.
     pub fn new(
         pipeline: Arc<Pipeline>,
         api: Router,
         logins: Handle,
         settings: Arc<ArcSwap<Settings>>,
+        witness: Witness,
     ) -> Self {
         let desk = Desk::new(api, logins.clone());
-        let (checks, sessions) = (Checks::default(), Arc::default());
-        Self { pipeline, logins, checks, settings, sessions, desk }
+        let (checks, sessions, waiting) = (Checks::default(), Arc::default(), Waiting::default());
+        Self { pipeline, logins, checks, settings, sessions, desk, witness, waiting }
     }
 }
 

@@ -34,3 +34,4 @@ mod store_contract;
 mod support;
 mod sync;
 mod systemd_units;
+mod web;

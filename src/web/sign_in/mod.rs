@@ -1,10 +1,14 @@
 //! The ways in, and out again.
 //!
 //! ```text
-//! cookie.rs    the cookie of a session
+//! cookie.rs      the cookie of a session
+//! password.rs    the form for a password
+//! waiting.rs     how many answers are held back at a time
 //! ```
 
 mod cookie;
+mod password;
+mod waiting;
 
 use axum::{
     Router,
@@ -15,9 +19,10 @@ use axum::{
 };
 use serde::Deserialize;
 
+pub(super) use self::waiting::Waiting;
 use super::{
     State,
-    page::{Frame, Section, render},
+    page::{Faults, Frame, Section, render},
     texts::Texts,
     trouble::Trouble,
     visit::{self, Posted, SESSION_COOKIE, Visit},
@@ -25,7 +30,7 @@ use super::{
 
 /// Signing in and out.
 pub(super) fn router() -> Router<State> {
-    Router::new().route("/sign-in", get(begin)).route("/sign-out", post(end))
+    Router::new().route("/sign-in", get(begin).post(password::take)).route("/sign-out", post(end))
 }
 
 /// Where somebody wants to go after it.
@@ -46,20 +51,36 @@ impl Wanted {
     }
 }
 
+/// One field: by the address's domain it is known how one signs in.
 #[derive(askama::Template)]
 #[template(path = "sign_in/begin.html")]
 struct Begin {
     frame: Frame,
+    faults: Faults,
+    address: String,
     next: String,
 }
 
-async fn begin(visit: Visit, Query(wanted): Query<Wanted>) -> Response {
+async fn begin(
+    Shared(state): Shared<State>,
+    visit: Visit,
+    Query(wanted): Query<Wanted>,
+) -> Response {
     let next = wanted.path();
     if visit.session.is_some() {
         return Redirect::to(&next).into_response();
     }
-    let frame = Frame::new(&visit, Texts::english().s("sign-in"), Section::None);
-    render(&Begin { frame, next })
+    if !state.pipeline.has_providers() {
+        // There is nothing to choose.
+        return render(&password::Page::empty(&visit, next));
+    }
+    let frame = frame(&visit);
+    render(&Begin { frame, faults: Faults::default(), address: String::new(), next })
+}
+
+/// The frame of all these pages.
+fn frame(visit: &Visit) -> Frame {
+    Frame::new(visit, Texts::english().s("sign-in"), Section::None)
 }
 
 #[derive(Deserialize)]

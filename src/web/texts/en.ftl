@@ -60,4 +60,13 @@ internal-why = It is not your fault, and the log has the reason. Try again in a 
 
 # Signing in
 sign-in = Sign in
-sign-in-how = Type your email address.
+sign-in-address = Email address
+sign-in-continue = Continue
+sign-in-password = Password
+sign-in-password-help = The password of your mailbox. An app password does not sign in here.
+sign-in-no-address = Type your whole email address, such as name@example.org.
+sign-in-no-password = Type your password.
+sign-in-wrong = That did not work: the address or the password is wrong, or you may not sign in here. After many attempts you have to wait a while.
+sign-in-app-password = That is an app password. It opens mail programs; sign in here with the password of your mailbox.
+sign-in-unavailable = Your password cannot be checked at the moment. It may be right: try again in a minute.
+sign-in-busy = Too many people sign in at this moment. Try again in a minute.

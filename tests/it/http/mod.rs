@@ -22,7 +22,7 @@ pub(crate) const INTERNAL: &str = "http.internal.address = \"127.0.0.1:0\"";
 const PUBLIC: &str = "http.address = \"127.0.0.1:0\"";
 
 /// Where the daemon listens for `[http]`.
-fn public(daemon: &Daemon) -> SocketAddr {
+pub(crate) fn public(daemon: &Daemon) -> SocketAddr {
     port(daemon, "http").expect("[http] is open")
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod spoil;
+pub(crate) mod visitor;
 pub(crate) mod wire;
 pub(crate) mod world;
 

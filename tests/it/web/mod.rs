@@ -1,0 +1,16 @@
+//! The pages, as somebody without a real browser gets them.
+
+mod password;
+
+use std::net::SocketAddr;
+
+use crate::{
+    http::public,
+    support::{daemon::Daemon, visitor::Visitor},
+};
+
+/// A visitor of the daemon's pages.
+fn visitor(daemon: &Daemon) -> Visitor {
+    let address: SocketAddr = public(daemon);
+    Visitor::at(address)
+}
