@@ -1,13 +1,13 @@
 //! Who sends a request, and what he may do. Whoever serves the router says so;
 //! what a route needs stands beside it (`router`), and `rights` compares the two.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt};
 
 use nix::unistd::Uid;
-use serde::{Deserialize, Serialize};
 
 use super::{Error, error::Code};
-use crate::mailbox::{Address, DomainName, MailboxId, ProviderName};
+pub use crate::mailbox::Scope;
+use crate::mailbox::{Address, AdminTokenId, DomainName, MailboxId, ProviderName};
 
 /// Who sent a request, with the rights that he has in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,7 +28,7 @@ pub enum Who {
     /// A program, by an admin token.
     Token {
         /// The token's id.
-        id: String,
+        id: AdminTokenId,
         /// What its maker calls it.
         name: String,
     },
@@ -60,28 +60,6 @@ pub struct Rights {
     pub reach: Reach,
 }
 
-/// A kind of requests. None includes another one.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Whatever only looks.
-    Read,
-    /// Mailboxes and their app passwords.
-    Mailboxes,
-    /// Domains, templates and providers.
-    Settings,
-    /// To start and stop syncs.
-    Sync,
-    /// Caches, who is held back, trials of providers, and explanations of logins.
-    Operate,
-    /// Export and import of everything, hashes included.
-    Transfer,
-    /// Admin tokens: no token has it.
-    Tokens,
-    /// One-time addresses for administrators: only the machine's own users have it.
-    Links,
-}
-
 /// What somebody reaches. All else looks to him as if it were not there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reach {
@@ -100,56 +78,6 @@ pub enum Reach {
     },
 }
 
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Read,
-        Self::Mailboxes,
-        Self::Settings,
-        Self::Sync,
-        Self::Operate,
-        Self::Transfer,
-        Self::Tokens,
-        Self::Links,
-    ];
-    /// Those that an admin token can have.
-    pub const OF_TOKENS: [Self; 6] =
-        [Self::Read, Self::Mailboxes, Self::Settings, Self::Sync, Self::Operate, Self::Transfer];
-    /// Those that are of use where not the whole server is reached.
-    pub const OF_DOMAINS: [Self; 4] = [Self::Read, Self::Mailboxes, Self::Sync, Self::Operate];
-
-    /// The stable word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Mailboxes => "mailboxes",
-            Self::Settings => "settings",
-            Self::Sync => "sync",
-            Self::Operate => "operate",
-            Self::Transfer => "transfer",
-            Self::Tokens => "tokens",
-            Self::Links => "links",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| {
-            let words = Self::OF_TOKENS.map(Self::name).join(", ");
-            format!("no such scope; there are {words}")
-        })
-    }
-}
-
 impl Caller {
     /// A user of the machine: everything.
     pub fn system(uid: u32) -> Self {
@@ -158,7 +86,7 @@ impl Caller {
 
     /// A program with an admin token. Without `domains` it reaches everything.
     pub fn token(
-        id: String,
+        id: AdminTokenId,
         name: String,
         scopes: impl IntoIterator<Item = Scope>,
         domains: Option<BTreeSet<DomainName>>,
@@ -260,17 +188,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_scopes() {
-        for scope in Scope::ALL {
-            assert_eq!(scope.name().parse(), Ok(scope));
-            assert_eq!(serde_json::to_value(scope).unwrap(), scope.name());
-        }
-        assert!("everything".parse::<Scope>().is_err());
-    }
-
-    #[test]
     fn no_token_makes_tokens_or_links() {
-        let caller = Caller::token("k".to_owned(), "Panel".to_owned(), Scope::ALL, None);
+        let caller =
+            Caller::token(AdminTokenId::from_bits(7), "Panel".to_owned(), Scope::ALL, None);
         assert_eq!(caller.rights().scopes, Scope::OF_TOKENS.into());
         for caller in [
             Caller::link(0),

@@ -9,10 +9,13 @@
 //! No answer carries a hash, a digest or a secret. The one exception is the
 //! text of an app password in the answer to its creation.
 
+pub mod admin_links;
+pub mod admin_tokens;
 mod answer;
 pub mod app_passwords;
 pub mod arrivals;
 pub mod auth_source;
+pub mod bearer;
 pub mod cache;
 pub mod caller;
 pub mod directories;
@@ -23,6 +26,7 @@ mod extract;
 pub mod health;
 pub mod held_back;
 mod internal;
+pub mod links;
 pub mod login_log;
 pub mod mailboxes;
 pub mod metrics;
@@ -48,9 +52,11 @@ use std::{path::PathBuf, sync::Arc};
 use arc_swap::ArcSwap;
 
 pub use self::{
+    bearer::Bearers,
     caller::{Caller, Scope},
     error::{Code, Error, Problem},
     internal::{Internal, internal_router},
+    links::Links,
     moment::Moment,
     page::{MAX_PAGE, Page, Paging},
     router::{needs, router},
@@ -68,6 +74,8 @@ pub struct State {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Syncs under way; whoever serves the router ends them with it.
     pub syncs: Arc<Syncs>,
+    /// One-time addresses for administrators; `None` in a process that serves nobody.
+    pub links: Option<Arc<Links>>,
     /// What the running server says of itself; `None` in a process that serves
     /// nobody.
     pub server: Option<status::Reporter>,
@@ -80,6 +88,8 @@ pub struct Settings {
     pub userdb: userdb::Settings,
     /// The dearest hashes that an administrator may bring.
     pub caps: Caps,
+    /// Where people reach the pages; `None` where there are none.
+    pub public_url: Option<String>,
     /// The store's folder, for its size.
     pub store_dir: Option<PathBuf>,
 }

@@ -13,8 +13,9 @@ use axum::{
 
 use super::{
     Caller, Error,
-    Scope::{Mailboxes, Operate, Read, Settings, Sync, Transfer},
-    State, app_passwords, arrivals, auth_source, cache, directories, domains,
+    Scope::{Links, Mailboxes, Operate, Read, Settings, Sync, Tokens, Transfer},
+    State, admin_links, admin_tokens, app_passwords, arrivals, auth_source, cache, directories,
+    domains,
     error::Code,
     explain, held_back, login_log, mailboxes, openapi, provider_test, providers,
     rights::{
@@ -103,6 +104,10 @@ pub(super) fn routes() -> Vec<Route> {
         get("/cache", (Read, Everything), cache::show).says("Show how full the caches are"),
         post("/cache/flush", (Operate, Something), cache::flush).says("Forget what is cached"),
         post("/explain", (Operate, Something), explain::explain).says("Explain what a login would come to, without effects"),
+        get("/admin-tokens", (Tokens, Everything), admin_tokens::list).says("List the admin tokens"),
+        post("/admin-tokens", (Tokens, Everything), admin_tokens::create).says("Make an admin token, whose text is shown this once"),
+        delete("/admin-tokens/{id}", (Tokens, Everything), admin_tokens::revoke).says("Revoke an admin token"),
+        post("/admin-links", (Links, Everything), admin_links::create).says("Make a one-time address by which somebody administers the pages"),
         get("/export", (Transfer, Everything), transfer::export).says("Stream everything as JSON lines, hashes included"),
         post("/import", (Transfer, Everything), transfer::import).says("Take over records of an export").up_to(transfer::MAX_IMPORT_BYTES),
         post("/import/mailboxes", (Transfer, Everything), arrivals::take_in).says("Take in mailboxes of another mail system").up_to(arrivals::MAX_ARRIVALS_BYTES),

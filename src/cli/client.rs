@@ -120,6 +120,7 @@ impl Client {
         let settings = api::Settings {
             userdb: config.userdb.clone(),
             caps: config.verify.caps,
+            public_url: None,
             store_dir: Some(folder.clone()),
         };
         let syncs = Arc::new(Syncs::default());
@@ -128,6 +129,7 @@ impl Client {
             pipeline: pipeline.clone(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             syncs: Arc::clone(&syncs),
+            links: None,
             server: None,
         });
         Ok(Self(Way::Own(Box::new(Own {

@@ -3,6 +3,7 @@
 //! Every command is a request to `/api/v1` (see [`client`]); the few that need
 //! no state (`config`, `password`) and `serve` are not.
 
+mod admin;
 mod app_password;
 mod auth_source;
 mod cache;
@@ -159,6 +160,9 @@ enum Command {
     Sync(sync::Command),
     /// Say step by step why a login is accepted or refused
     Explain(explain::Explain),
+    /// Ways in for administrators: tokens for programs, links for browsers
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Show who logged in, and who could not
     LoginLog(login_log::LoginLog),
     /// Passwords and tokens verified a while ago
@@ -268,6 +272,7 @@ impl Command {
             Self::AppPassword(command) => app_password::run(command, config, output).await,
             Self::Sync(command) => sync::run(command, config, output).await,
             Self::Explain(explain) => explain.run(config, output).await,
+            Self::Admin(command) => admin::run(command, config, output).await,
             Self::LoginLog(login_log) => login_log.run(config, output).await,
             Self::Cache(command) => cache::run(command, config, output).await,
             Self::HeldBack(command) => held_back::run(command, config, output).await,

@@ -149,6 +149,21 @@ impl FromStr for Expiry {
     }
 }
 
+/// Until when something is good, or for ever.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct ExpiryOrNever(pub(super) Option<Moment>);
+
+impl FromStr for ExpiryOrNever {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        expiry(text, &now_here()?).map(|Expiry(moment)| Self(Some(moment)))
+    }
+}
+
 fn now_here() -> Result<Zoned, String> {
     let here = jiff::tz::TimeZone::system();
     let now = i64::try_from(Timestamp::now().0)

@@ -1,7 +1,8 @@
 //! Plain values with invariants: what a mailbox, a domain, a template, an app
-//! password and an identity provider are. No I/O, no clock, no secrets in clear.
+//! password, an admin token and an identity provider are. No I/O, no clock, no secrets in clear.
 
 pub mod address;
+pub mod admin_token;
 pub mod app_password;
 pub mod domain;
 pub mod limits;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
     address::{Address, DomainName, NameError, NameRules},
+    admin_token::{AdminToken, AdminTokenId, AdminTokenUse, Scope},
     app_password::{AppPassword, AppPasswordId, ImportedAppPassword},
     domain::Domain,
     limits::Quota,

@@ -19,7 +19,7 @@ use std::{
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
-    http::{Request, StatusCode},
+    http::{Request, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use hyper::{
@@ -43,7 +43,10 @@ use super::{
     listener,
     settings::{Endpoint, HttpKind, HttpSettings},
 };
-use crate::{api::status::ListenerReport, web::Peer};
+use crate::{
+    api::status::ListenerReport,
+    web::{Peer, programs},
+};
 
 /// Connections of the port for people at a time: a browser keeps some of them.
 const MAX_OF_PEOPLE: usize = 256;
@@ -59,7 +62,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 const MAX_HEAD_BYTES: usize = 16 << 10;
 /// Most fields of a head.
 const MAX_HEAD_FIELDS: usize = 64;
-/// Longest body of a request.
+/// Longest body of a request but a program's.
 const MAX_BODY_BYTES: usize = 16 << 10;
 /// Before looking again for a place where every connection is being worked for.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
@@ -354,6 +357,11 @@ async fn converse(stream: TcpStream, router: Router, place: Arc<Place>, stop: Ca
     }
 }
 
+/// Whether it may be from a program with an admin token.
+fn is_of_program(head: &Parts) -> bool {
+    head.uri.path().starts_with("/api/v1/") && head.headers.contains_key(header::AUTHORIZATION)
+}
+
 /// Reads a request whole before anybody works on it.
 async fn answer(
     router: Router,
@@ -362,9 +370,10 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     place.begin_request();
     let (head, body) = request.into_parts();
+    let most = if is_of_program(&head) { programs::MAX_BODY_BYTES } else { MAX_BODY_BYTES };
     let body = match body.size_hint().lower() {
-        announced if announced > MAX_BODY_BYTES as u64 => None,
-        _ => to_bytes(Body::new(body), MAX_BODY_BYTES).await.ok(),
+        announced if announced > most as u64 => None,
+        _ => to_bytes(Body::new(body), most).await.ok(),
     };
     let Some(body) = body else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());

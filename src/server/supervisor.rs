@@ -188,17 +188,21 @@ impl<O: Origin> Supervisor<O> {
             // Those of our own, which the process before us has let go by now.
             doors.reload(&settings.listeners).await;
         }
-        let api_settings = Arc::new(ArcSwap::from_pointee(self.api_settings(&self.verify)));
+        let api_settings =
+            Arc::new(ArcSwap::from_pointee(self.api_settings(&self.verify, &self.web)));
         let stop = CancellationToken::new();
         let (open, started) =
             (Listeners(doors.list().clone(), HttpList::default()), Timestamp::now());
         let syncs = Arc::new(Syncs::default());
         let internal = self.internal_router(open.clone(), started, core, &syncs, &api_settings);
+        let links = Arc::<api::Links>::default();
+        let bearers = Arc::new(api::Bearers::new(Arc::clone(&core.store)));
         let router = api::router(api::State {
             store: Arc::clone(&core.store),
             pipeline: Arc::clone(&core.pipeline),
             settings: Arc::clone(&api_settings),
             syncs: Arc::clone(&syncs),
+            links: Some(Arc::clone(&links)),
             server: Some(self.reporter(open.clone(), started)),
         });
         let web_settings = Arc::new(ArcSwap::from_pointee(self.web.clone()));
@@ -209,6 +213,7 @@ impl<O: Origin> Supervisor<O> {
             Handle::current(),
             Arc::clone(&web_settings),
             Arc::new(move |seen| log_sign_in(&counts.logins, seen)),
+            web::Admission { bearers, links },
         );
         let routers = Routers { public: web::router(state), internal };
         let mut http = Http::new(routers, open.1.clone());
@@ -320,10 +325,11 @@ impl<O: Origin> Supervisor<O> {
         Ok(Arc::new(Core { store, pipeline: Arc::new(pipeline) }))
     }
 
-    fn api_settings(&self, verify: &verify::Settings) -> api::Settings {
+    fn api_settings(&self, verify: &verify::Settings, web: &web::Settings) -> api::Settings {
         api::Settings {
             userdb: (**self.hub.userdb.load()).clone(),
             caps: verify.caps,
+            public_url: web.public_url.as_ref().map(ToString::to_string),
             store_dir: Some(self.hub.settings.load().store_dir()),
         }
     }
@@ -374,7 +380,7 @@ impl<O: Origin> Supervisor<O> {
                 self.hub.userdb.store(Arc::new(userdb));
                 self.hub.settings.store(Arc::new(server.clone()));
                 core.pipeline.withdrawals().follow(server.on_withdrawal.is_some());
-                attendants.api_settings.store(Arc::new(self.api_settings(&verify)));
+                attendants.api_settings.store(Arc::new(self.api_settings(&verify, &web)));
                 attendants.web_settings.store(Arc::new(web));
                 core.pipeline.reload(verify);
                 if let Err(error) = core.pipeline.load_providers().await {

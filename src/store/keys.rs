@@ -10,7 +10,9 @@
 //! what many small ones do.
 
 use super::Error;
-use crate::mailbox::{Address, Binding, DomainName, MailboxId, ProviderName, TemplateName};
+use crate::mailbox::{
+    Address, AdminTokenId, Binding, DomainName, MailboxId, ProviderName, TemplateName,
+};
 
 /// Version of the layout.
 pub(super) const SCHEMA_KEY: &[u8] = &[0];
@@ -34,6 +36,8 @@ pub(super) const SYNC_NOTE: u8 = 6;
 pub(super) const SYNC_NOTES_HEAD: u8 = 7;
 /// Ids of the mailboxes that were renamed, by the home that each has kept.
 pub(super) const KEPT_HOME: u8 = 8;
+/// [`crate::mailbox::AdminToken`] by id, as the text of [`super::admin_tokens`].
+pub(super) const ADMIN_TOKEN: u8 = 9;
 /// [`crate::mailbox::NamedProvider`] by name, as the text of [`super::write`].
 pub(super) const PROVIDER: u8 = 15;
 /// [`crate::mailbox::Domain`] by name.
@@ -64,6 +68,11 @@ fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         key.extend_from_slice(part);
     }
     key
+}
+
+/// Key of an admin token.
+pub(super) fn admin_token(id: &AdminTokenId) -> Vec<u8> {
+    key(ADMIN_TOKEN, &[id.as_str().as_bytes()])
 }
 
 /// Key of a provider.

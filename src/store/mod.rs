@@ -13,6 +13,7 @@
 //! values what each operation is, `records` makes the [`Store`] of it, and
 //! `upgrade` brings what an older Dovegate wrote to the layout of this one.
 
+mod admin_tokens;
 mod apply;
 mod change;
 mod engine;
@@ -39,9 +40,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, AuthSource, Binding, Domain, DomainName,
-        ImportedAppPassword, Mailbox, MailboxId, MailboxState, NamedProvider, Owner, PasswordHash,
-        ProviderName, Template, TemplateName, domain::LimitError,
+        Address, AdminToken, AdminTokenId, AdminTokenUse, AppPassword, AppPasswordId, AuthSource,
+        Binding, Domain, DomainName, ImportedAppPassword, Mailbox, MailboxId, MailboxState,
+        NamedProvider, Owner, PasswordHash, ProviderName, Template, TemplateName,
+        domain::LimitError,
     },
 };
 
@@ -295,6 +297,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`Store::followers`].
     async fn remove_provider(&self, name: &ProviderName) -> Result<(), Error>;
 
+    /// Keeps a new admin token; [`Error::Conflict`] beyond [`MAX_ADMIN_TOKENS`].
+    async fn create_admin_token(&self, new: AdminToken) -> Result<(), Error>;
+    /// One admin token.
+    async fn admin_token(&self, id: &AdminTokenId) -> Result<Option<AdminToken>, Error>;
+    /// All admin tokens by id (there are few).
+    async fn admin_tokens(&self) -> Result<Vec<AdminToken>, Error>;
+    /// Writes down that an admin token was used, if it is there. Gathered by the
+    /// caller: a program may ask all day.
+    async fn admin_token_used(&self, id: &AdminTokenId, last: AdminTokenUse) -> Result<(), Error>;
+    /// Takes an admin token away.
+    async fn remove_admin_token(&self, id: &AdminTokenId) -> Result<(), Error>;
+
     /// Makes a template, or replaces one and counts its revision up.
     async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error>;
     /// One template.
@@ -490,6 +504,9 @@ pub const MAX_APP_PASSWORDS: usize = 100;
 /// Most app passwords that one mailbox may bring along: whoever guesses makes each
 /// of them be tried.
 pub const MAX_IMPORTED_APP_PASSWORDS: usize = 20;
+
+/// Most admin tokens.
+pub const MAX_ADMIN_TOKENS: usize = 200;
 
 /// One line of an export.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

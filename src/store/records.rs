@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::{
     Account, Arrival, DomainChange, DomainUse, Error, ExportPage, Followers, MailboxChange,
     MailboxFilter, MailboxWrite, NewMailbox, Record, Store, SyncBy, SyncLine, SyncNote, SyncRun,
-    SyncScope, SyncStep, UseFilter, UseKey, UseRow, Written,
+    SyncScope, SyncStep, UseFilter, UseKey, UseRow, Written, admin_tokens,
     apply::Tally,
     engine::{self, Draft, Engine},
     history::{self, History, Sweep},
@@ -23,9 +23,9 @@ use super::{
 use crate::{
     clock::Timestamp,
     mailbox::{
-        Address, AppPassword, AppPasswordId, Binding, Domain, DomainName, ImportedAppPassword,
-        Mailbox, MailboxId, NamedProvider, Owner, PasswordHash, ProviderName, Template,
-        TemplateName,
+        Address, AdminToken, AdminTokenId, AdminTokenUse, AppPassword, AppPasswordId, Binding,
+        Domain, DomainName, ImportedAppPassword, Mailbox, MailboxId, NamedProvider, Owner,
+        PasswordHash, ProviderName, Template, TemplateName,
     },
 };
 
@@ -205,6 +205,28 @@ impl<E: Engine> Store for Records<E> {
             sync_notes::forget(draft, &name)
         })
         .await
+    }
+
+    async fn create_admin_token(&self, new: AdminToken) -> Result<(), Error> {
+        self.write(move |draft| admin_tokens::create(draft, &new)).await
+    }
+
+    async fn admin_token(&self, id: &AdminTokenId) -> Result<Option<AdminToken>, Error> {
+        admin_tokens::get(self.engine(), id)
+    }
+
+    async fn admin_tokens(&self) -> Result<Vec<AdminToken>, Error> {
+        self.blocking(|inner| admin_tokens::all(&inner.engine)).await
+    }
+
+    async fn admin_token_used(&self, id: &AdminTokenId, last: AdminTokenUse) -> Result<(), Error> {
+        let id = id.clone();
+        self.write(move |draft| admin_tokens::used(draft, &id, last)).await
+    }
+
+    async fn remove_admin_token(&self, id: &AdminTokenId) -> Result<(), Error> {
+        let id = id.clone();
+        self.write(move |draft| admin_tokens::remove(draft, &id)).await
     }
 
     async fn put_template(&self, template: Template) -> Result<Arc<Template>, Error> {

@@ -3,7 +3,8 @@
 //! Not among them: tallies, the addresses behind ids and the mailboxes behind
 //! people, which an import builds anew; abuse counters and secrets, which belong
 //! to one running Dovegate and are made again; what providers said of owners,
-//! which is too old to count by the time a backup is needed.
+//! which is too old to count by the time a backup is needed; admin tokens, of which one
+//! that was revoked must not come back.
 //!
 //! **While others write.** An export is read page by page, each at its own
 //! moment, so it holds what was there from its start to its end, and of later

@@ -7,6 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::{Method, header},
+    response::{IntoResponse as _, Response},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
 use super::trouble::Trouble;
-use crate::api::{Caller, Code, Problem};
+use crate::api::{self, Caller, Code, Problem};
 
 /// Most bytes of an answer that a page shows.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -58,6 +59,15 @@ impl Desk {
         query: &impl Serialize,
     ) -> Result<T, Trouble> {
         self.ask(caller, Method::GET, path).with_query(query)?.fetch().await
+    }
+
+    /// Hands on what a program asks, whose caller is known.
+    pub(super) async fn pass(&self, request: Request) -> Response {
+        let router = self.router.clone();
+        match self.logins.spawn(async move { router.oneshot(request).await }).await {
+            Ok(Ok(answer)) => answer,
+            Err(_) => api::Error::new(Code::Internal, "a fault of ours").into_response(),
+        }
     }
 
     /// A request, to be sent.

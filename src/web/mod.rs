@@ -12,6 +12,7 @@
 //! texts.rs  assets.rs     what pages say; what they load
 //! shown.rs                moments and limits as people read them
 //! settings.rs             `[web]`, and what of `[http]` is theirs
+//! programs.rs             `/api/v1`, for who shows an admin token
 //! backchannel_logout.rs   a provider says that somebody signed out
 //! ```
 //!
@@ -27,6 +28,7 @@ mod backchannel_logout;
 mod desk;
 mod headers;
 mod page;
+pub mod programs;
 mod self_service;
 mod sessions;
 pub mod settings;
@@ -51,7 +53,10 @@ use self::{
     backchannel_logout::Checks, desk::Desk, sessions::Sessions, sign_in::Waiting, trouble::Trouble,
 };
 pub use self::{settings::Settings, visit::Peer};
-use crate::verify::{Decision, Pipeline};
+use crate::{
+    api::{Bearers, Links},
+    verify::{Decision, Pipeline},
+};
 
 /// What these paths work on.
 #[derive(Clone)]
@@ -66,6 +71,8 @@ pub struct State {
     desk: Desk,
     witness: Witness,
     waiting: Waiting,
+    bearers: Arc<Bearers>,
+    links: Arc<Links>,
 }
 
 /// Somebody who signed in, or did not: for the line in the log and the figures.
@@ -95,11 +102,32 @@ impl State {
         logins: Handle,
         settings: Arc<ArcSwap<Settings>>,
         witness: Witness,
+        admission: Admission,
     ) -> Self {
         let desk = Desk::new(api, logins.clone());
         let (checks, sessions, waiting) = (Checks::default(), Arc::default(), Waiting::default());
-        Self { pipeline, logins, checks, settings, sessions, desk, witness, waiting }
+        let Admission { bearers, links } = admission;
+        Self {
+            pipeline,
+            logins,
+            checks,
+            settings,
+            sessions,
+            desk,
+            witness,
+            waiting,
+            bearers,
+            links,
+        }
     }
+}
+
+/// Ways in that the API opens.
+pub struct Admission {
+    /// By an admin token.
+    pub bearers: Arc<Bearers>,
+    /// By a one-time address.
+    pub links: Arc<Links>,
 }
 
 /// Everything outside.
@@ -113,6 +141,7 @@ pub fn router(state: State) -> Router {
     Router::new()
         .route("/backchannel-logout/{provider}", post(backchannel_logout::take))
         .route("/assets/{name}", get(assets::serve))
+        .merge(programs::router())
         .merge(pages)
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .with_state(state)

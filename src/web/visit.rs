@@ -84,7 +84,7 @@ pub(super) async fn accompany(
 }
 
 /// The visitor's address: the last one of the list that no trusted proxy is itself.
-fn visitor(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn visitor(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ip| ip.to_canonical());
     if !is_trusted(&peer) {

@@ -9,7 +9,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use dovegate::{
-    api::{self, Caller},
+    api::{self, Caller, Links},
     clock::Timestamp,
     idp,
     mailbox::userdb,
@@ -27,6 +27,8 @@ const HASH: &str = "{SHA512-CRYPT}$6$saltsaltsalt$/oBnqFFhJ2Xq6m3H0LxrHCPa9nCvlW
 pub(crate) struct Api {
     router: Router,
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) links: Arc<Links>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -56,16 +58,19 @@ impl Api {
                 fields: [].into(),
             },
             caps: Caps::default(),
+            public_url: Some("https://auth.example.org".to_owned()),
             store_dir: None,
         };
+        let (kept, links) = (store.clone(), Arc::<Links>::default());
         let router = api::router(api::State {
             store,
             pipeline: pipeline.clone(),
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             syncs: Arc::default(),
+            links: Some(links.clone()),
             server: None,
         });
-        Self { router, pipeline, runtime }
+        Self { router, pipeline, store: kept, links, runtime }
     }
 
     /// With a domain and Ann.
@@ -86,6 +91,10 @@ impl Api {
             let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
             (status, kind, body.to_vec())
         })
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     pub(crate) fn ask_bytes(

@@ -1,11 +1,18 @@
 //! Who may do what: every route with every kind of caller, and what an administrator
 //! of some domains, a token and the owner of a mailbox see of the rest.
 
+use std::time::Duration;
+
 use axum::http::Method;
-use dovegate::api::{
-    self, Caller, Scope,
-    caller::Reach,
-    rights::{Needs, Over},
+use dovegate::{
+    api::{
+        self, Bearers, Caller, Scope,
+        caller::Reach,
+        rights::{Needs, Over},
+    },
+    clock::Timestamp,
+    mailbox::{AdminTokenId, DomainName},
+    secret::Secret,
 };
 use serde_json::{Value, json};
 
@@ -90,7 +97,7 @@ fn of_alpha() -> Caller {
 
 fn token(scopes: impl IntoIterator<Item = Scope>, domain: Option<&str>) -> Caller {
     let domains = domain.map(|name| [serde_json::from_value(name.into()).unwrap()].into());
-    Caller::token("k7q2".to_owned(), "Panel".to_owned(), scopes, domains)
+    Caller::token(AdminTokenId::from_bits(7), "Panel".to_owned(), scopes, domains)
 }
 
 fn filled(path: &str, needs: Needs, domain: &str, provider: &str, address: &str) -> String {
@@ -406,5 +413,88 @@ fn files_are_named_at_the_socket_by_who_could_read_them() {
         }
         let harmless = json!({"ca_file": null, "mailpassword_flow": true});
         world.check(&caller, Method::PATCH, "/providers/alpha", harmless, 200);
+    }
+}
+
+#[test]
+fn tokens_are_made_shown_once_and_revoked() {
+    let world = World::new();
+    let api = &world.api;
+    let new = json!({
+        "name": "Panel", "scopes": ["read", "mailboxes"], "domains": ["A.example"],
+    });
+    let created = api.must(Method::POST, "/admin-tokens", new);
+    let token = created["token"].as_str().unwrap().to_owned();
+    let id = created["id"].as_str().unwrap().to_owned();
+    let listed = api.get("/admin-tokens")["items"][0].clone();
+    assert_eq!(listed["created_by"], "user 0 of this machine");
+    assert_eq!((&listed["expired"], &listed["last_used"]), (&json!(false), &Value::Null));
+    assert!(listed["expires"].is_string(), "90 days: {listed}");
+    let secret = token.rsplit('_').next().unwrap();
+    assert!(token.contains(&id) && !listed.to_string().contains(secret), "{listed}");
+
+    let now = Timestamp::now();
+    let bearers = Bearers::new(api.store.clone());
+    let caller = |token: &str, now| {
+        api.block_on(bearers.caller(&Secret::from(token), [127, 0, 0, 1].into(), now))
+    };
+    let found = caller(&token, now).unwrap();
+    let domains = ["a.example"].map(|name| DomainName::parse(name).unwrap());
+    assert_eq!(found.rights().reach, Reach::Domains(domains.into()));
+    assert_eq!(found.rights().scopes, [Scope::Read, Scope::Mailboxes].into());
+    let listed = api.get("/admin-tokens")["items"][0].clone();
+    assert_eq!(listed["last_used"]["rip"], "127.0.0.1");
+
+    // A letter of its secret, and the secret under another id.
+    let other = api.must(Method::POST, "/admin-tokens", json!({"name": "x", "scopes": ["read"]}));
+    let other = other["id"].as_str().unwrap();
+    let end = if token.ends_with('A') { "B" } else { "A" };
+    for wrong in [format!("{}{end}", &token[..token.len() - 1]), token.replace(&id, other)] {
+        assert!(caller(&wrong, now).is_err(), "{wrong}");
+    }
+    let later = now.after(Duration::from_secs(91 * 24 * 60 * 60));
+    let refusal = caller(&token, later).unwrap_err().to_string();
+    assert!(refusal.contains("expired"), "{refusal}");
+    api.must(Method::DELETE, &format!("/admin-tokens/{id}"), Value::Null);
+    assert!(caller(&token, now).is_err(), "revoked");
+}
+
+#[test]
+fn tokens_that_cannot_be() {
+    let world = World::new();
+    for (change, word) in [
+        (json!({"name": " "}), "name"),
+        (json!({"name": "a\u{7}"}), "name"),
+        (json!({"scopes": []}), "scopes"),
+        (json!({"scopes": ["tokens"]}), "scopes"),
+        (json!({"scopes": ["links"]}), "scopes"),
+        (json!({"scopes": ["all"]}), "all"),
+        (json!({"domains": []}), "domains"),
+        (json!({"domains": ["a.example"], "scopes": ["read", "settings"]}), "settings"),
+        (json!({"domains": ["a.example"], "scopes": ["transfer"]}), "transfer"),
+        (json!({"expires": "2020-01-01T00:00:00Z"}), "expires"),
+    ] {
+        let mut new = json!({"name": "Panel", "scopes": ["read"]});
+        let object = new.as_object_mut().unwrap();
+        object.extend(change.as_object().unwrap().clone());
+        world.api.check_refused(Method::POST, "/admin-tokens", new, 400, word);
+    }
+    let nowhere = json!({"name": "Panel", "scopes": ["read"], "domains": ["c.example"]});
+    world.api.check_refused(Method::POST, "/admin-tokens", nowhere, 404, "c.example");
+    let forever = json!({"name": "Panel", "scopes": ["read"], "expires": null});
+    assert_eq!(world.api.must(Method::POST, "/admin-tokens", forever)["expires"], Value::Null);
+}
+
+#[test]
+fn links_are_made_by_the_machines_users_and_used_once() {
+    let world = World::new();
+    let url = world.api.must(Method::POST, "/admin-links", json!({}))["url"].clone();
+    let secret = url.as_str().unwrap().strip_prefix("https://auth.example.org/sign-in/link/");
+    let secret = secret.unwrap().as_bytes();
+    let now = Timestamp::now();
+    assert_eq!(world.api.links.redeem(secret, now), Some(0));
+    assert_eq!(world.api.links.redeem(secret, now), None);
+    for caller in [Caller::link(0), token(Scope::ALL, None), of_alpha()] {
+        world.check(&caller, Method::POST, "/admin-links", json!({}), 403);
     }
 }

@@ -1,6 +1,7 @@
 //! What every store does, run for each engine; and what only a store on disk
 //! can do (`on_disk`).
 
+mod admin_tokens;
 mod app_passwords;
 mod domains;
 mod history;
@@ -89,6 +90,10 @@ contract! {
         mailboxes_are_listed_by_mask_in_pages
         mailboxes_are_searched_by_text_state_and_source
         a_removed_mailbox_leaves_nothing_behind
+    }
+    admin_tokens {
+        admin_tokens_are_kept_used_and_removed
+        there_are_no_more_than_so_many
     }
     providers {
         providers_are_made_changed_and_removed
