@@ -73,6 +73,7 @@ impl View {
 #[schemars(rename = "NewDomain")]
 pub struct New {
     /// Its name.
+    #[schemars(with = "DomainName")]
     pub name: String,
     /// Whether its mailboxes may log in.
     #[serde(default = "yes")]

@@ -20,6 +20,11 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
         let bytes = bytes(request, state).await?;
+        // serde would take the values of any object in their order, too, and every
+        // body whose fields have defaults as an empty list.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Error::bad_request("the body is a list, and an object is expected"));
+        }
         match Json::from_bytes(&bytes) {
             Ok(Json(value)) => Ok(Self(value)),
             Err(JsonRejection::JsonDataError(error)) => Err(Error::bad_request(error.body_text())),

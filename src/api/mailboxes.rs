@@ -188,6 +188,7 @@ pub struct OwnerView {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewMailbox")]
 pub(super) struct New {
+    #[schemars(with = "Address")]
     address: String,
     #[serde(default)]
     display_name: String,

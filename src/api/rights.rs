@@ -8,7 +8,10 @@
 use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams, Request, State as Shared},
+    extract::{
+        FromRequestParts, RawPathParams, Request, State as Shared,
+        rejection::RawPathParamsRejection,
+    },
     http::request::Parts,
     middleware::Next,
     response::Response,
@@ -164,10 +167,11 @@ pub(super) fn unknown() -> Error {
 /// Lets a request pass whose caller has what its route needs.
 pub(super) async fn admit(
     Shared((state, needs)): Shared<(State, Needs)>,
-    names: RawPathParams,
+    names: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let names = names.map_err(|rejection| Error::bad_request(rejection.body_text()))?;
     let caller = request.extensions().get::<Caller>().ok_or_else(unknown)?;
     check_kind(caller, needs)?;
     let territory = state.territory(&caller.rights().reach).await?;

@@ -107,6 +107,7 @@ pub struct Change {
 #[schemars(!try_from, deny_unknown_fields, rename = "NewTemplate")]
 pub struct New {
     /// Its name.
+    #[schemars(with = "TemplateName")]
     pub name: String,
     /// Its values.
     #[serde(flatten)]

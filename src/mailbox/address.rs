@@ -41,7 +41,7 @@ pub enum NameError {
 
 /// A domain in lower case and IDNA (ASCII) form.
 #[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
-pub struct DomainName(Arc<str>);
+pub struct DomainName(#[schemars(extend("format" = "hostname"))] Arc<str>);
 
 impl DomainName {
     /// Makes `name` canonical. Accepts Unicode (UTF-8) labels.
@@ -93,7 +93,7 @@ impl FromStr for DomainName {
 
 /// A canonical address: `local-part@domain`, lower case, ASCII.
 #[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd)]
-pub struct Address(Arc<str>);
+pub struct Address(#[schemars(extend("format" = "email"))] Arc<str>);
 
 impl Address {
     /// Makes `text` canonical by the default rules and without a default

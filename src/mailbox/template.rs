@@ -15,7 +15,8 @@ use crate::clock::Timestamp;
     Clone, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
 )]
 #[serde(try_from = "String", into = "String")]
-pub struct TemplateName(String);
+#[schemars(!try_from, !into)]
+pub struct TemplateName(#[schemars(length(min = 1, max = 100))] String);
 
 impl TemplateName {
     /// The name.
