@@ -92,6 +92,11 @@ impl From<Stop> for NotSignedIn {
 }
 
 impl Departure {
+    /// With these secrets, to be back at `redirect`.
+    pub fn new(state: Secret, nonce: Secret, verifier: Secret, redirect: Url) -> Self {
+        Self { state, nonce, verifier, redirect }
+    }
+
     /// What a browser must bring back, for whoever keeps this.
     pub fn state(&self) -> &Secret {
         &self.state
@@ -132,7 +137,7 @@ impl Provider {
             .append_pair("code_challenge_method", "S256")
             .extend_pairs(hint.map(|hint| ("login_hint", hint)));
         let [state, nonce, verifier] = [state, nonce, verifier].map(|text| Secret::from(&*text));
-        Ok((url, Departure { state, nonce, verifier, redirect: redirect.clone() }))
+        Ok((url, Departure::new(state, nonce, verifier, redirect.clone())))
     }
 
     /// The page of the provider where people sign in.
@@ -468,7 +473,7 @@ mod tests {
         let [state, nonce, verifier] = ["wonder-state", "wonder-nonce", "wonder-verifier"];
         let [state, nonce, verifier] = [state, nonce, verifier].map(Secret::from);
         let redirect = Url::parse("https://auth.example.org/sign-in/corp/callback").unwrap();
-        let shown = format!("{:?}", Departure { state, nonce, verifier, redirect });
+        let shown = format!("{:?}", Departure::new(state, nonce, verifier, redirect));
         assert!(!shown.contains("wonder"), "{shown}");
         let back = Return { code: Some(Secret::from("wonderland")), ..Return::default() };
         assert!(!format!("{back:?}").contains("wonder"));

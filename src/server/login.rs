@@ -120,7 +120,12 @@ pub(super) fn log_sign_in(tally: &Tally, seen: &SeenSignIn<'_>) {
         connection: Connection { protocol: "web", rip: Some(&seen.rip), session: None },
         arrived: seen.arrived,
     };
-    line.write(tally, seen.decision);
+    match (seen.administrator_of, &seen.decision.verdict) {
+        (Some(provider), Verdict::Rejected(rejected)) => {
+            line.write_administrator(tally, provider, rejected.reason.name());
+        }
+        _ => line.write(tally, seen.decision),
+    }
 }
 
 fn unavailable(cause: Cause) -> Decision {
@@ -171,12 +176,29 @@ impl<'a> Connection<'a> {
 impl LogLine<'_> {
     /// Writes it, and counts the login: whatever the log says is counted once.
     fn write(&self, tally: &Tally, decision: &Decision) {
-        let told = Told::by(&decision.verdict);
+        let elapsed = self.arrived.elapsed();
+        tally.count(&decision.verdict, self.connection.protocol, self.mechanism, elapsed);
+        self.tell(&Told::by(&decision.verdict), decision.guess, elapsed);
+    }
+
+    /// The same of somebody who comes to administer, and whom no mailbox is opened.
+    fn write_administrator(&self, tally: &Tally, provider: &ProviderName, why: &str) {
+        let elapsed = self.arrived.elapsed();
+        tally.count_administrator(self.connection.protocol, self.mechanism, elapsed);
+        let detail = format!("to administer, without a mailbox ({why})");
+        let told = Told {
+            verifier: "sign_in",
+            provider: Some(provider),
+            detail: Some(&detail),
+            ..Told::new("verified", "-", None)
+        };
+        self.tell(&told, false, elapsed);
+    }
+
+    fn tell(&self, told: &Told<'_>, guess: bool, elapsed: Duration) {
         let user = told.user.map(Address::as_str).or(self.name.as_deref());
         let Connection { protocol, rip, session } = self.connection;
         let detail = told.detail.or(self.malformed.as_deref()).unwrap_or("-");
-        let elapsed = self.arrived.elapsed();
-        tally.count(&decision.verdict, protocol, self.mechanism, elapsed);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             verdict = told.verdict,
@@ -190,7 +212,7 @@ impl LogLine<'_> {
             cached = told.cached,
             stale = told.stale,
             app_password_id = %or_dash(told.app_password),
-            guess = decision.guess,
+            guess,
             elapsed_ms,
             provider = told.provider.map_or("-", ProviderName::as_str),
             detail = text_in_log(detail, DETAIL_IN_LOG_BYTES),

@@ -36,6 +36,10 @@ const VERIFIERS: [&str; 8] = [
     "directory",
     "sign_in",
 ];
+/// Place of the last one.
+const SIGN_IN: usize = 7;
+/// Number of the outcome that lets somebody in.
+const VERIFIED: usize = 0;
 /// Where the answer came from that let somebody in.
 const ANSWERS: [&str; 3] = ["new", "cached", "stale"];
 
@@ -88,11 +92,21 @@ impl Tally {
         mechanism: &str,
         elapsed: Duration,
     ) {
-        add(&self.logins[cell(outcome(verdict), service(protocol), mechanism_place(mechanism))], 1);
         if let Verdict::Verified(verified) = verdict {
             add(&self.verified[verifier(verified.by())][answer(verified)], 1);
         }
-        let times = &self.times[verdict_place(outcome(verdict))];
+        self.add(outcome(verdict), protocol, mechanism, elapsed);
+    }
+
+    /// Counts somebody who signed in to administer, and whom no mailbox is opened.
+    pub(super) fn count_administrator(&self, protocol: &str, mechanism: &str, elapsed: Duration) {
+        add(&self.verified[SIGN_IN][0], 1);
+        self.add(VERIFIED, protocol, mechanism, elapsed);
+    }
+
+    fn add(&self, outcome: usize, protocol: &str, mechanism: &str, elapsed: Duration) {
+        add(&self.logins[cell(outcome, service(protocol), mechanism_place(mechanism))], 1);
+        let times = &self.times[verdict_place(outcome)];
         let bucket = BOUNDS.partition_point(|bound| *bound < elapsed);
         add(&times.counts[bucket], 1);
         add(&times.sum_micros, u64::try_from(elapsed.as_micros()).unwrap_or(0));
@@ -166,7 +180,7 @@ fn cell(outcome: usize, service: usize, mechanism: usize) -> usize {
 /// Number of an outcome: verified, then the refusals, then the outages.
 fn outcome(verdict: &Verdict) -> usize {
     match verdict {
-        Verdict::Verified(_) => 0,
+        Verdict::Verified(_) => VERIFIED,
         Verdict::Rejected(rejected) => 1 + rejected.reason as usize,
         Verdict::Unavailable(unavailable) => 1 + Reason::ALL.len() + unavailable.cause as usize,
     }
@@ -213,7 +227,7 @@ fn verifier(by: &VerifiedBy) -> usize {
         VerifiedBy::Certificate => 4,
         VerifiedBy::AuthToken { .. } => 5,
         VerifiedBy::Directory(_) => 6,
-        VerifiedBy::SignIn(_) => 7,
+        VerifiedBy::SignIn(_) => SIGN_IN,
     }
 }
 

@@ -62,7 +62,7 @@ pub use self::{
     providers::{DirectoryReport, Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
     sign_in::{Administers, Comeback, Guest, NotSentOff, Welcomed},
-    sign_out::{SignOutCounts, SignOutRefused},
+    sign_out::{SignOutCounts, SignOutRefused, SignedOut},
     trace::Trace,
     withdrawal::{Withdrawal, WithdrawalFigures, Withdrawals, WithdrawnFor},
 };

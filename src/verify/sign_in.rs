@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     idp::{Departure, NotSignedIn, Return, SignedIn},
-    mailbox::{Address, OwnerState, ProviderName},
+    mailbox::{Address, DomainName, OwnerState, ProviderName},
     sasl::Credentials,
     secret::Secret,
 };
@@ -120,10 +120,15 @@ impl Pipeline {
         sent.map_err(|outage| NotSentOff::Unavailable(outage.detail))
     }
 
-    /// Whether people of this provider can sign in with a browser.
-    pub fn signs_in(&self, provider: &ProviderName) -> bool {
-        let asked = self.provider(provider);
-        asked.is_some_and(|asked| asked.settings().sign_in.is_some())
+    /// The provider at which people with addresses of this domain sign in with a browser;
+    /// none also where that cannot be told now.
+    pub async fn signs_in_for(&self, domain: &DomainName) -> Option<ProviderName> {
+        let domain = self.store.domain(domain).await.inspect_err(|error| {
+            tracing::error!(%error, "it cannot be told who signs people of a domain in");
+        });
+        let name = domain.ok()??.provider.clone()?;
+        let asked = self.provider(&name)?;
+        asked.settings().sign_in.is_some().then_some(name)
     }
 
     /// Where a browser goes to be signed out at the provider, too, with the fields of the

@@ -33,6 +33,15 @@ pub enum SignOutRefused {
     Unavailable(String),
 }
 
+/// Who was signed out: at least one of both is there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignedOut {
+    /// The person, by the provider's own id.
+    pub subject: Option<String>,
+    /// His session there that ended; all of them where there is none.
+    pub session: Option<String>,
+}
+
 /// Logout tokens of a provider since the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct SignOutCounts {
@@ -67,7 +76,7 @@ impl SignOuts {
         known.entry(provider.clone()).or_default().remember(logout, now)
     }
 
-    fn count(&self, provider: &ProviderName, outcome: &Result<u64, SignOutRefused>) {
+    fn count(&self, provider: &ProviderName, outcome: &Result<SignedOut, SignOutRefused>) {
         let mut known = self.lock();
         let counts = &mut known.entry(provider.clone()).or_default().counts;
         match outcome {
@@ -101,14 +110,14 @@ impl Memory {
 }
 
 impl Pipeline {
-    /// Forgets what a provider said of the tokens that its logout token names;
-    /// returns how many that were.
+    /// Forgets what a provider said of the tokens that its logout token names; returns
+    /// whose these were.
     pub async fn sign_out(
         &self,
         provider: &ProviderName,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<u64, SignOutRefused> {
+    ) -> Result<SignedOut, SignOutRefused> {
         let connected = self.registry.find(provider).map_err(|obstacle| match obstacle {
             Obstacle::NotConfigured => SignOutRefused::UnknownProvider,
             Obstacle::Settings(_) => SignOutRefused::Unavailable(obstacle.detail()),
@@ -116,7 +125,7 @@ impl Pipeline {
         let Some(asked) = connected.provider() else { return Err(SignOutRefused::UnknownProvider) };
         let outcome = match asked.check_logout_token(token, now).await {
             Ok(logout) if self.sign_outs.is_new(provider, &logout, now) => {
-                let Logout { subject, session, .. } = &logout;
+                let Logout { subject, session, .. } = logout;
                 // Another may be in force by now, who was told of the token before it.
                 let connected = self.registry.find(provider).unwrap_or(connected);
                 let tokens = connected.purge_tokens(subject.as_deref(), session.as_deref());
@@ -127,7 +136,7 @@ impl Pipeline {
                     tokens,
                     "signed out"
                 );
-                Ok(tokens)
+                Ok(SignedOut { subject, session })
             }
             Ok(_) => Err(SignOutRefused::Bad("its jti was seen before".to_owned())),
             Err(LogoutRefused::Bad(why)) => Err(SignOutRefused::Bad(why)),

@@ -26,7 +26,12 @@ use tokio::{
 use url::form_urlencoded;
 
 use super::State;
-use crate::{clock::Timestamp, mailbox::ProviderName, secret::Secret, verify::SignOutRefused};
+use crate::{
+    clock::Timestamp,
+    mailbox::ProviderName,
+    secret::Secret,
+    verify::{SignOutRefused, SignedOut},
+};
 
 /// How long a provider's turn goes on after a token that was not taken: checks run
 /// where logins are served, and this bounds what made-up tokens cost there to a
@@ -95,7 +100,7 @@ async fn check(
     state: &State,
     provider: ProviderName,
     token: Secret,
-) -> Result<u64, SignOutRefused> {
+) -> Result<SignedOut, SignOutRefused> {
     if !state.pipeline.has_provider(&provider) {
         return Err(SignOutRefused::UnknownProvider);
     }
@@ -109,7 +114,10 @@ async fn check(
         Err(SignOutRefused::Unavailable(String::new()))
     });
     match &outcome {
-        Ok(_) => turns.is_said.store(false, Ordering::Relaxed),
+        Ok(signed_out) => {
+            turns.is_said.store(false, Ordering::Relaxed);
+            end_sessions(state, &provider, signed_out);
+        }
         Err(SignOutRefused::UnknownProvider) => {}
         Err(SignOutRefused::Bad(why)) => tracing::debug!(%provider, why, "logout token refused"),
         Err(SignOutRefused::Unavailable(why)) if turns.is_said.swap(true, Ordering::Relaxed) => {
@@ -126,6 +134,15 @@ async fn check(
         });
     }
     outcome
+}
+
+/// Who signed out there is signed out of the pages, too: in the sessions that came from
+/// that one, and from those that did not say which.
+fn end_sessions(state: &State, provider: &ProviderName, signed_out: &SignedOut) {
+    let ended = state.sessions.end_all(|kept| kept.is_of_signed_out(provider, signed_out));
+    if ended > 0 {
+        tracing::info!(%provider, ended, "signed out of the pages");
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -50,11 +50,16 @@ use axum::{
 use tokio::{runtime::Handle, time::Instant};
 
 use self::{
-    backchannel_logout::Checks, desk::Desk, sessions::Sessions, sign_in::Waiting, trouble::Trouble,
+    backchannel_logout::Checks,
+    desk::Desk,
+    sessions::Sessions,
+    sign_in::{Pending, Waiting},
+    trouble::Trouble,
 };
 pub use self::{settings::Settings, visit::Peer};
 use crate::{
     api::{Bearers, Links},
+    mailbox::ProviderName,
     verify::{Decision, Pipeline},
 };
 
@@ -73,6 +78,7 @@ pub struct State {
     waiting: Waiting,
     bearers: Arc<Bearers>,
     links: Arc<Links>,
+    pending: Pending,
 }
 
 /// Somebody who signed in, or did not: for the line in the log and the figures.
@@ -88,6 +94,8 @@ pub struct SeenSignIn<'a> {
     pub arrived: Instant,
     /// What came of it.
     pub decision: &'a Decision,
+    /// He administers by the word of this provider, with a mailbox or without.
+    pub administrator_of: Option<&'a ProviderName>,
 }
 
 /// Sees everybody who signs in, or does not.
@@ -116,6 +124,7 @@ impl State {
             desk,
             witness,
             waiting,
+            pending: Pending::default(),
             bearers,
             links,
         }

@@ -17,6 +17,7 @@ use crate::{
     clock::Timestamp,
     mailbox::{Address, MailboxId, ProviderName},
     secret::Secret,
+    verify::SignedOut,
 };
 
 /// Most sessions; beyond, the one goes that was used longest ago.
@@ -93,6 +94,19 @@ impl Session {
     /// Whether he may see the pages for administrators.
     pub(super) fn is_administrator(&self) -> bool {
         self.administrator.is_some()
+    }
+
+    /// Whether it came from what a provider has ended.
+    pub(super) fn is_of_signed_out(&self, by: &ProviderName, signed_out: &SignedOut) -> bool {
+        let SignedInBy::Provider { provider, subject, session, .. } = &self.by else {
+            return false;
+        };
+        let is_his = || signed_out.subject.as_ref().is_none_or(|other| other == subject);
+        let is_that_one = match (session, &signed_out.session) {
+            (Some(session), Some(ended)) => session == ended,
+            _ => signed_out.subject.is_some(),
+        };
+        provider == by && is_his() && is_that_one
     }
 
     fn is_of(&self, other: &NewSession) -> bool {
@@ -244,6 +258,38 @@ mod tests {
         assert!(sessions.find(other.expose(), LIMITS, at(1)).is_some());
         let hers = |session: &Session| session.name == "mara@example.org";
         assert_eq!(sessions.end_all(hers), MAX_OF_ONE);
+    }
+
+    #[test]
+    fn whose_session_ended_at_the_provider() {
+        let sessions = Sessions::default();
+        let begin = |subject: &str, session: Option<&str>| {
+            let by = SignedInBy::Provider {
+                provider: "corp".parse().unwrap(),
+                subject: subject.to_owned(),
+                session: session.map(str::to_owned),
+                id_token: Secret::default(),
+            };
+            let new = NewSession { by, ..new("mara@example.org") };
+            sessions.begin(new, LIMITS, Timestamp(0));
+        };
+        let ends = |provider: &str, subject: Option<&str>, session: Option<&str>| {
+            let [subject, session] = [subject, session].map(|text| text.map(str::to_owned));
+            let (provider, out) = (provider.parse().unwrap(), SignedOut { subject, session });
+            sessions.end_all(|session| session.is_of_signed_out(&provider, &out))
+        };
+        sessions.begin(new("mara@example.org"), LIMITS, Timestamp(0));
+        for (subject, session) in
+            [("7", Some("a")), ("7", Some("b")), ("7", None), ("8", Some("c")), ("8", None)]
+        {
+            begin(subject, session);
+        }
+        assert_eq!(ends("other", Some("7"), None), 0, "another provider's word");
+        assert_eq!(ends("corp", None, Some("d")), 0, "nobody's session");
+        assert_eq!(ends("corp", Some("7"), Some("a")), 2, "that one, and the one unsaid");
+        assert_eq!(ends("corp", None, Some("c")), 1);
+        assert_eq!(ends("corp", Some("7"), None), 1, "all that are left of him");
+        assert_eq!(ends("corp", Some("8"), None), 1);
     }
 
     #[test]

@@ -4,34 +4,44 @@
 //! cookie.rs      the cookie of a session
 //! password.rs    the form for a password
 //! waiting.rs     how many answers are held back at a time
+//! provider.rs    to a provider and back   pending.rs   who is on the way
+//! way_out.rs     signing out, here and there
 //! ```
 
 mod cookie;
 mod password;
+mod pending;
+mod provider;
 mod waiting;
+mod way_out;
 
 use axum::{
     Router,
     extract::{Query, State as Shared},
-    http::HeaderMap,
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 
-pub(super) use self::waiting::Waiting;
+pub(super) use self::{pending::Pending, waiting::Waiting};
 use super::{
     State,
     page::{Faults, Frame, Section, render},
     texts::Texts,
-    trouble::Trouble,
-    visit::{self, Posted, SESSION_COOKIE, Visit},
+    visit::Visit,
 };
 
 /// Signing in and out.
 pub(super) fn router() -> Router<State> {
-    Router::new().route("/sign-in", get(begin).post(password::take)).route("/sign-out", post(end))
+    Router::new()
+        .route("/sign-in", get(begin).post(password::take))
+        .route("/sign-in/{provider}", get(provider::begin))
+        .route("/sign-in/{provider}/callback", get(provider::end))
+        .route("/sign-out", post(way_out::end))
 }
+
+/// Longest path that somebody is sent on to: it is kept while he is at a provider.
+const MAX_NEXT_BYTES: usize = 1024;
 
 /// Where somebody wants to go after it.
 #[derive(Deserialize)]
@@ -45,6 +55,7 @@ impl Wanted {
         let is_ours = |path: &String| {
             let rest = path.strip_prefix('/');
             rest.is_some_and(|rest| !rest.starts_with(['/', '\\']))
+                && path.len() <= MAX_NEXT_BYTES
                 && path.bytes().all(|byte| byte.is_ascii_graphic())
         };
         self.next.filter(is_ours).unwrap_or_else(|| "/".to_owned())
@@ -83,21 +94,6 @@ fn frame(visit: &Visit) -> Frame {
     Frame::new(visit, Texts::english().s("sign-in"), Section::None)
 }
 
-#[derive(Deserialize)]
-struct Nothing {}
-
-/// Ends the session here.
-async fn end(
-    Shared(state): Shared<State>,
-    headers: HeaderMap,
-    Posted(Nothing {}): Posted<Nothing>,
-) -> Result<Response, Trouble> {
-    if let Some(id) = visit::cookie(&headers, SESSION_COOKIE) {
-        state.sessions.end(id.as_bytes());
-    }
-    Ok(([cookie::removed(SESSION_COOKIE)], Redirect::to("/sign-in")).into_response())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +111,7 @@ mod tests {
             "/\t/example.com",
             "",
             "admin",
+            &format!("/{}", "a".repeat(MAX_NEXT_BYTES)),
         ] {
             check(elsewhere, "/");
         }

@@ -15,7 +15,10 @@ use axum::{
 use serde::{Deserialize, Deserializer};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Begin, Wanted, cookie, frame};
+use super::{
+    Begin, Wanted, cookie, frame,
+    provider::{ByProvider, by_provider},
+};
 use crate::{
     clock::Timestamp,
     sasl::Credentials,
@@ -63,6 +66,8 @@ impl fmt::Debug for Typed {
 pub(super) struct Page {
     frame: Frame,
     faults: Faults,
+    /// How one signs in with this address besides.
+    by_provider: Option<ByProvider>,
     address: String,
     next: String,
 }
@@ -70,7 +75,8 @@ pub(super) struct Page {
 impl Page {
     /// With nothing typed yet.
     pub(super) fn empty(visit: &Visit, next: String) -> Self {
-        Self { frame: frame(visit), faults: Faults::default(), address: String::new(), next }
+        let (faults, address) = (Faults::default(), String::new());
+        Self { frame: frame(visit), faults, by_provider: None, address, next }
     }
 }
 
@@ -89,10 +95,11 @@ pub(super) async fn take(
     if state.pipeline.names().canonical(address.as_bytes()).is_err() {
         faults.add("address", t.s("sign-in-no-address"));
     }
+    let by_provider = by_provider(&state, &address, &next).await;
     let Some(Typed(password)) = form.password else {
         let frame = frame(&visit);
         if faults.is_empty() {
-            return Ok(render(&Page { frame, faults, address, next }));
+            return Ok(render(&Page { frame, faults, by_provider, address, next }));
         }
         return Ok(render_again(&Begin { frame, faults, address, next }));
     };
@@ -102,6 +109,7 @@ pub(super) async fn take(
     let again = |faults| Page {
         frame: frame(&visit),
         faults,
+        by_provider: by_provider.clone(),
         address: address.clone(),
         next: next.clone(),
     };
@@ -152,7 +160,14 @@ async fn judge(
     let deciding = state.logins.spawn(async move {
         let decision = pipeline.decide_form(attempt, provider_passwords).await;
         let name = Some(name.as_str());
-        witness(&SeenSignIn { name, mechanism: MECHANISM, rip, arrived, decision: &decision });
+        witness(&SeenSignIn {
+            name,
+            mechanism: MECHANISM,
+            rip,
+            arrived,
+            decision: &decision,
+            administrator_of: None,
+        });
         decision
     });
     let Decision { verdict, answer_after, .. } = deciding.await.map_err(|_| Trouble::Internal)?;

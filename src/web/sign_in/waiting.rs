@@ -56,7 +56,7 @@ impl Drop for Place {
 }
 
 /// Of IPv6 addresses, somebody has at least 2^64.
-fn network(rip: IpAddr) -> IpAddr {
+pub(super) fn network(rip: IpAddr) -> IpAddr {
     match rip {
         IpAddr::V4(_) => rip,
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),

@@ -106,7 +106,7 @@ impl State {
         if begun.redirect != posted("redirect_uri") || begun.challenge != challenge {
             return refused(400, "invalid_grant");
         }
-        let access = self.signed(json!({ "azp": CLIENT_ID, "sid": "9" }), &who);
+        let access = self.signed(&json!({ "azp": CLIENT_ID, "sid": "9" }), &who);
         let mut id = json!({
             "typ": "ID", "aud": CLIENT_ID, "azp": CLIENT_ID, "nonce": begun.nonce, "sid": "9", "scope": null,
         });
@@ -114,7 +114,7 @@ impl State {
         for (name, value) in changes.as_object().into_iter().flatten() {
             id[name] = value.clone();
         }
-        let id = self.signed(id, &json!({ "sub": who["sub"] }));
+        let id = self.signed(&id, &json!({ "sub": who["sub"] }));
         Behaviour::json(&json!({
             "access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": id,
         }))

@@ -140,7 +140,7 @@ impl State {
     }
 
     /// The usual claims with these and then these changes, signed.
-    fn signed(&mut self, first: Value, then: &Value) -> String {
+    fn signed(&mut self, first: &Value, then: &Value) -> String {
         let mut changes = then.clone();
         for (name, value) in first.as_object().into_iter().flatten() {
             changes[name] = value.clone();
