@@ -10,6 +10,7 @@
 //! desk.rs                 the way to `/api/v1`, with the rights of whoever is signed in
 //! page.rs  trouble.rs     what all pages have in common; what stands in the way of one
 //! texts.rs  assets.rs     what pages say; what they load
+//! inputs.rs               fields of long forms
 //! shown.rs                moments and limits as people read them
 //! settings.rs             `[web]`, and what of `[http]` is theirs
 //! programs.rs             `/api/v1`, for who shows an admin token
@@ -27,6 +28,7 @@ mod assets;
 mod backchannel_logout;
 mod desk;
 mod headers;
+mod inputs;
 mod page;
 pub mod programs;
 mod self_service;

@@ -22,7 +22,10 @@ use super::{
     settings::Settings,
     trouble::Trouble,
 };
-use crate::{api::Caller, clock::Timestamp};
+use crate::{
+    api::{Caller, caller::Reach},
+    clock::Timestamp,
+};
 
 /// The cookie with the id of a session. Its name makes browsers take it from this very
 /// host alone, by TLS, for every path (RFC 6265bis §4.1.3.2).
@@ -160,6 +163,13 @@ pub(super) struct Administrator {
     pub(super) session: Arc<Session>,
     /// With whose rights he asks.
     pub(super) caller: Caller,
+}
+
+impl Administrator {
+    /// Whether he administers the whole server, and not some domains of it.
+    pub(super) fn has_everything(&self) -> bool {
+        self.caller.rights().reach == Reach::Everything
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Administrator {

@@ -1,4 +1,20 @@
 //! `/admin`: for administrators.
+//!
+//! ```text
+//! domains/        domains
+//! mailboxes/      mailboxes
+//! logins.rs       the login log
+//! explain.rs      why somebody can log in or cannot
+//! held_back.rs    who is held back; caches
+//! ways.rs         addresses of pages, and fields, of all of these
+//! ```
+
+mod domains;
+mod explain;
+mod held_back;
+mod logins;
+mod mailboxes;
+mod ways;
 
 use axum::{Router, response::Response, routing::get};
 
@@ -11,7 +27,13 @@ use super::{
 
 /// The pages for administrators.
 pub(super) fn router() -> Router<State> {
-    Router::new().route("/admin", get(overview))
+    Router::new()
+        .route("/admin", get(overview))
+        .merge(domains::router())
+        .merge(mailboxes::router())
+        .merge(logins::router())
+        .merge(explain::router())
+        .merge(held_back::router())
 }
 
 #[derive(askama::Template)]

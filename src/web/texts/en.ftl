@@ -58,6 +58,344 @@ refused = That was not done
 internal = Something went wrong here
 internal-why = It is not your fault, and the log has the reason. Try again in a moment.
 
+# Fields of forms
+save = Save
+cancel = Cancel
+secret-remove = Remove the one that is stored
+file-remove = Do not use this file any more
+
+# What mailboxes may have
+quota-of-domain = as the domain says
+quota-wrong = Type a size such as 5G or 500M, or “unlimited”.
+state-active = active
+state-receive-only = receives only
+state-disabled = disabled
+services-none = app passwords only
+service-imap = Read mail (IMAP)
+service-pop3 = Fetch mail (POP3)
+service-smtp = Send mail (SMTP)
+service-sieve = Filter rules (ManageSieve)
+service-dav = Calendars and contacts (CalDAV, CardDAV)
+service-eas = Phones by ActiveSync
+service-web = These pages and web mail
+
+# Lists and searches
+any = any
+search = Search
+search-all = Show all
+pages = Pages
+first-page = First page
+next-page = Next page
+never = never
+created = Made
+modified = Changed
+date-wrong = Type a day such as 2027-11-22.
+number-wrong = Type a number, without dots or units.
+network-wrong = “{ $text }” is neither an address nor a network such as 192.0.2.0/24.
+source-local = local
+services-all = all
+
+# Domains
+domains-none = No domains yet. Mailboxes belong to a domain: add one first.
+domain-new = Add a domain
+domain-name = Domain
+domain-name-help = What stands behind the @ of its addresses, such as example.org.
+domain-name-wrong = Type the name of a domain, such as example.org.
+domain-add = Add the domain
+domain-added = The domain { $name } was added.
+domain-changed = The domain { $name } was changed.
+domain-removed = The domain { $name } was removed.
+domain-edit = Change limits and provider
+domain-edit-title = Change { $name }
+domain-active = Its mailboxes may log in, and mail is taken for them
+domain-active-help = Switched off, nobody logs in, and open sessions are ended.
+domain-on = active
+domain-on-what = Its mailboxes may log in, and mail is taken for them.
+domain-off = off
+domain-off-what = Nobody in this domain logs in, and no mail is taken for it.
+domain-provider = Identity provider
+domain-provider-help = Who speaks for this domain: tokens and sign-ins of its people come from there.
+domain-provider-none = none
+domain-max-mailboxes = Most mailboxes
+domain-empty-is-no-limit = Empty is no limit.
+domain-default-quota = Quota of a mailbox that has none of its own
+domain-max-quota = Largest quota of one mailbox
+domain-total-quota = All quotas together
+domain-quota-help = Such as 5G or 500M. Empty is no limit.
+domain-mailboxes-head = Mailboxes
+domain-quota-head = Quotas given out
+domain-mailboxes = { $count }
+domain-mailboxes-of = { $used } of { $most }
+domain-quota = { $used }
+domain-quota-of = { $used } of { $most }
+domain-mailboxes-show = Show its mailboxes
+domain-switch = Switch the auth source of many
+domain-remove = Remove this domain
+domain-remove-what = It has no mailboxes. Nobody can log in or get mail there afterwards.
+domain-remove-button = Remove the domain
+domain-remove-full = It can be removed when it has no mailboxes any more.
+
+# Another auth source for many mailboxes
+switch-title = Auth source of mailboxes in { $name }
+switch-what = Says for many mailboxes who checks the main password. Local passwords are kept meanwhile, and count again on the way back. See the plan first: it changes nothing.
+switch-to = New auth source
+switch-to-help = Where main passwords are checked from then on.
+switch-from = Only mailboxes that have this one now
+switch-from-help = Mailboxes with another one are left alone.
+switch-from-any = any
+switch-mask = Only these addresses
+switch-mask-help = A mask with * and ?, such as a*@example.org. Empty is all of them.
+switch-unbind = Forget whose they are at a provider
+switch-unbind-help = The next login with a verified address says it anew.
+switch-plan-button = Show the plan
+switch-button = Switch them now
+switch-plan-on = Go on with the plan
+switch-on = Go on switching
+switch-plan = What would be done
+switch-done = What was done
+switch-would = { $count ->
+    [one] 1 mailbox would get it
+   *[other] { $count } mailboxes would get it
+}
+switch-did = { $count ->
+    [one] 1 mailbox has got it
+   *[other] { $count } mailboxes have got it
+}
+switch-unchanged = { $count ->
+    [one] 1 mailbox has it already
+   *[other] { $count } mailboxes have it already
+}
+switch-left-out = { $count ->
+    [one] 1 mailbox has another one and is left alone
+   *[other] { $count } mailboxes have another one and are left alone
+}
+switch-refused = { $count ->
+    [one] 1 mailbox was refused
+   *[other] { $count } mailboxes were refused
+}
+switch-note = To know
+switch-was = (was { $was }) { $words }
+switch-no-password = It has no local password: only its app passwords work.
+switch-unbound = It belongs to nobody at a provider any more.
+switch-switched-off = The source before has switched it off, and it stays so.
+switch-more = { $count ->
+    [one] One more has something to know.
+   *[other] { $count } more have something to know.
+}
+switch-go-on-what = There are more mailboxes behind { $address }.
+
+# Mailboxes
+mailboxes-none = No mailboxes yet. Add one here, or let a provider make them at the first login.
+mailboxes-none-found = No mailbox is like that. Try a shorter text, or any state.
+mailbox-unknown = There is no such mailbox here.
+mailbox-search = Address or name
+mailbox-search-help = Any part of it; * and ? make it a mask.
+mailbox-new = Add a mailbox
+mailbox-add = Add the mailbox
+mailbox-added = The mailbox { $address } was added.
+mailbox-changed = The mailbox was changed.
+mailbox-address = Address
+mailbox-address-help = Its domain has to be there already.
+mailbox-address-wrong = Type an address such as ann@example.org.
+mailbox-domain-unknown = There is no domain { $domain } here. Add it first.
+mailbox-domain = Domain
+mailbox-name = Name
+mailbox-state = State
+mailbox-source = Auth source
+mailbox-source-help = Who checks the main password. The local password is kept while it is another one, and counts again on the way back.
+mailbox-source-new-help = Who checks the main password.
+mailbox-quota = Quota
+mailbox-quota-help = Such as 5G, or “unlimited”. Empty is the domain’s default.
+mailbox-quota-new-help = Such as 5G, or “unlimited”. Empty is the template’s, else the domain’s.
+mailbox-quota-of-domain = { $quota }, as the domain says
+mailbox-services = Services of the main password
+mailbox-services-help = Without any, only app passwords log in.
+mailbox-tags = Tags
+mailbox-tags-help = With commas between them.
+mailbox-template = Template
+mailbox-template-none = none
+mailbox-template-help = Says quota, services, state and tags.
+mailbox-template-leave = leave as it is
+mailbox-template-apply-help = Is applied once more when you save.
+mailbox-template-applied = { $name }, revision { $revision }
+mailbox-bound = Belongs to
+mailbox-bound-to = { $subject } at { $provider }
+mailbox-unbind = Take it from this person
+mailbox-unbound = The mailbox belongs to nobody now. The next login with a verified address says whose it is.
+mailbox-kept = Held against the provider
+mailbox-release = Let these follow the provider again
+mailbox-release-help = An administrator has set them, so the provider changes them no more.
+mailbox-home = Home folder
+mailbox-home-help = Empty makes it anew from the configured pattern.
+mailbox-mail = Mail location
+mailbox-mail-help = Empty takes the configured one.
+mailbox-uid = User id
+mailbox-gid = Group id
+mailbox-id-help = A number. Empty takes the configured one.
+mailbox-fields = Further userdb fields
+mailbox-fields-help = KEY=VALUE, one in a line.
+mailbox-fields-wrong = “{ $line }” is not KEY=VALUE.
+mailbox-facts = About it
+mailbox-more = Folders, ids and further fields
+mailbox-edit = Change
+mailbox-edit-title = Change { $address }
+mailbox-active = Active: it logs in and receives mail.
+mailbox-active-domain-off = Active, but its domain is switched off: nobody logs in.
+mailbox-receives-only = It receives mail, and nobody logs in.
+mailbox-disabled = Disabled: it neither logs in nor receives mail.
+mailbox-missing-there = { $source } has not had this person since { $since }. Whoever comes back there can log in again.
+mailbox-disabled-there = { $source } says that the account is disabled since { $since }. Enable it there.
+mailbox-set-by-administrator = An administrator has set this, and no provider undoes it.
+mailbox-set-by-provider = { $source } has set this.
+mailbox-owner-disabled = The person is disabled at { $source } (asked { $asked }), so app passwords are refused, too.
+mailbox-owner-gone = The person is gone at { $source } (asked { $asked }), so app passwords are refused, too.
+mailbox-make-active = Make it active
+mailbox-make-receive-only = Receive only: end its sessions
+mailbox-make-disabled = Disable: end its sessions, take no mail
+mailbox-state-changed = The state was changed.
+mailbox-source-head = Main password
+mailbox-source-switch = Switch the auth source
+mailbox-source-changed = The main password is checked by this source now: { $source }.
+mailbox-password-local = The local password counts ({ $scheme }).
+mailbox-password-none = It has no password: only app passwords log in.
+mailbox-password-kept = { $source } checks the main password. The local one is kept ({ $scheme }), and counts again when you switch back to “local”.
+mailbox-password-elsewhere = { $source } checks the main password. There is no local one to switch back to.
+mailbox-password = Password
+mailbox-password-title = Local password of { $address }
+mailbox-password-help = It replaces the local password. Whoever holds the old one is refused from then on.
+mailbox-password-new-help = The local password; may be empty.
+mailbox-password-give = Give it a local password
+mailbox-password-other = Change the local password
+mailbox-password-set-button = Set the password
+mailbox-password-set = The local password was set.
+mailbox-password-remove = Remove the local password
+mailbox-password-remove-what = While the auth source is local, only app passwords log in afterwards.
+mailbox-password-remove-button = Remove the password
+mailbox-password-removed = The local password was removed.
+mailbox-app-passwords = App passwords
+mailbox-app-passwords-none = No app passwords yet. People make them for themselves, one for each device.
+mailbox-app-password-new = Make an app password
+mailbox-app-password-title = New app password for { $address }
+mailbox-app-password-name = Name
+mailbox-app-password-name-help = The device or program it is for, such as “Phone”.
+mailbox-app-password-name-missing = Type a name for it.
+mailbox-app-password-services = Opens
+mailbox-app-password-services-missing = Choose at least one: it opens nothing otherwise.
+mailbox-app-password-last = Last used
+mailbox-app-password-from = only from { $networks }
+mailbox-app-password-expires = Expires
+mailbox-app-password-expires-help = Its last day; empty is never.
+mailbox-networks = Only from these networks
+mailbox-networks-help = Addresses or networks such as 192.0.2.0/24, one in a line. Empty is everywhere.
+mailbox-app-password-more = Expiry and networks
+mailbox-app-password-make = Make it
+mailbox-app-password-made = App password “{ $name }” for { $address }
+mailbox-app-password-once = It is shown only now. Hand it to its owner; dashes and case do not matter.
+mailbox-app-password-opens = It opens: { $services }.
+mailbox-app-password-saved = I have saved it
+mailbox-app-password-revoke = Revoke
+mailbox-app-password-revoked = The app password was revoked: its device is refused from now on.
+mailbox-logins = Last logins
+mailbox-logins-none = Nobody has tried to log in yet.
+mailbox-logins-all = All logins of this mailbox
+mailbox-explain = Explain a login
+mailbox-remove = Remove this mailbox
+mailbox-remove-ask = Remove …
+mailbox-remove-title = Remove { $address }?
+mailbox-remove-what = Its settings, its app passwords and its part of the login log are removed, and its open sessions are ended. The mail in its home folder stays on disk.
+mailbox-remove-button = Remove the mailbox
+mailbox-removed = The mailbox { $address } was removed.
+
+# Login log
+logins-none = No login is like that.
+logins-full = These are the latest { $count }. Search for a mailbox or a day to see others.
+login-last = When
+login-who = Mailbox
+login-mailbox-gone = gone
+login-outcome = Outcome
+login-ok = let in
+login-failed = any refusal
+login-explain = Explain
+login-what = By and from
+login-from = { $service } from { $rip }
+login-with-app-password = app password { $id }
+login-count = Times
+login-first = since
+login-address = Mailbox
+login-service = Service
+login-rip = From address or network
+login-rip-help = Such as 192.0.2.7 or 192.0.2.0/24.
+login-since = From day
+login-until = To day
+login-app-password = App password
+login-app-password-help = Its id, four characters.
+login-more = Network, days, app password
+
+# Explain
+explain-what = Goes the very way of a login, step by step, and says what it would come to. Nothing is counted, kept or changed.
+explain-name = Login name
+explain-name-help = As the mail program sends it.
+explain-name-missing = Type a login name.
+explain-service = Service
+explain-password = Password
+explain-password-help = May be empty: the explanation ends before the password then.
+explain-rip = Address of the person
+explain-rip-help = The IP address that the login comes from, if it matters.
+explain-rip-wrong = Type an IP address such as 192.0.2.7.
+explain-token = Token instead of a password
+explain-token-help = An access token of the identity provider.
+explain-more = Address, token
+explain-button = Explain
+explain-of = { $address } · { $service }
+explain-verified = accepted
+explain-rejected = refused
+explain-unavailable = cannot be told now
+explain-undecided = depends on the password
+explain-steps = Steps
+explain-step = Step
+explain-found = What was found
+explain-outcome = Outcome
+explain-step-ok = ok
+explain-step-refused = ended here
+explain-step-skipped = does not apply
+
+# Held back
+held-what = After too many wrong passwords an account or a network is refused for a while. App passwords of a held-back account still work.
+held-none = Nobody is held back.
+held-who = Who
+held-kind = What
+held-account = account
+held-network = network
+held-until = Let in again
+held-lift = Let in now
+held-lifted = { $subject } is not held back any more.
+
+# Caches
+caches = Caches
+caches-what = What was verified or asked lately is remembered for a while, so that a login costs little. Forgetting costs a question each, and nobody’s mail.
+cache-holds = Holds
+cache-entries = Entries
+cache-size = Size
+cache-of = { $bytes } of { $most }
+cache-hits = Answered
+cache-hits-of = { $percent } % of { $all }
+cache-unasked = nothing yet
+cache-verified = right passwords
+cache-wrong = wrong passwords
+cache-people = people at providers
+cache-unknown = addresses nobody has
+cache-tokens = tokens
+cache-refused-tokens = refused tokens
+cache-flush = Forget
+cache-masks = Addresses
+cache-masks-help = Masks with * and ?, one in a line. Empty is everything.
+cache-masks-own-help = Addresses or masks such as *@example.org in domains that are yours, one in a line.
+cache-flush-button = Forget now
+cache-flushed = { $count ->
+    [one] One entry was forgotten.
+   *[other] { $count } entries were forgotten.
+}
+
 # Signing in
 sign-in = Sign in
 sign-in-address = Email address
