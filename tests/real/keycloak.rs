@@ -10,7 +10,7 @@ mod facts;
 mod feed;
 mod followed;
 mod forged;
-mod house;
+pub mod house;
 mod killed;
 mod logins;
 mod mailpassword;

@@ -8,4 +8,7 @@
 mod browser;
 #[allow(dead_code, reason = "some of it is for pages to come")]
 mod site;
+
+mod logins;
+mod mailboxes;
 mod walk;

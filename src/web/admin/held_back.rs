@@ -98,7 +98,7 @@ async fn lift(
 struct Caches {
     frame: Frame,
     /// None to who does not administer everything.
-    caches: Option<Vec<Cache>>,
+    all: Option<Vec<Cache>>,
     masks: Input,
     faults: Faults,
 }
@@ -145,16 +145,16 @@ async fn caches(
     administrator: Administrator,
 ) -> Result<Response, Trouble> {
     let t = Texts::english();
-    let caches = if administrator.has_everything() {
+    let all = if administrator.has_everything() {
         let view: cache::View = state.desk.get(&administrator.caller, &["cache"]).await?;
         Some(view.caches.into_iter().map(|cache| Cache::new(t, cache)).collect())
     } else {
         None
     };
-    let help = if caches.is_some() { t.s("cache-masks-help") } else { t.s("cache-masks-own-help") };
+    let help = if all.is_some() { t.s("cache-masks-help") } else { t.s("cache-masks-own-help") };
     Ok(render(&Caches {
         frame: Frame::new(&administrator.visit, t.s("caches"), Section::HeldBack),
-        caches,
+        all,
         masks: lines("masks", t.s("cache-masks"), help, &Filled::default()),
         faults: Faults::default(),
     }))

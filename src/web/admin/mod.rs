@@ -6,6 +6,7 @@
 //! logins.rs       the login log
 //! explain.rs      why somebody can log in or cannot
 //! held_back.rs    who is held back; caches
+//! tokens.rs       admin tokens
 //! ways.rs         addresses of pages, and fields, of all of these
 //! ```
 
@@ -14,6 +15,7 @@ mod explain;
 mod held_back;
 mod logins;
 mod mailboxes;
+mod tokens;
 mod ways;
 
 use axum::{Router, response::Response, routing::get};
@@ -34,6 +36,7 @@ pub(super) fn router() -> Router<State> {
         .merge(logins::router())
         .merge(explain::router())
         .merge(held_back::router())
+        .merge(tokens::router())
 }
 
 #[derive(askama::Template)]

@@ -186,12 +186,11 @@ pub(super) async fn sources(
 ) -> Result<Vec<(String, String)>, Trouble> {
     let caller = administrator.caller.clone();
     let mut names = Vec::new();
-    match domain {
-        Some(domain) => names.extend(domain.provider.as_ref().map(ToString::to_string)),
-        None => {
-            let all: Page<providers::View> = state.desk.get(&caller, &["providers"]).await?;
-            names.extend(all.items.into_iter().map(|view| view.name.to_string()));
-        }
+    if let Some(domain) = domain {
+        names.extend(domain.provider.as_ref().map(ToString::to_string));
+    } else {
+        let all: Page<providers::View> = state.desk.get(&caller, &["providers"]).await?;
+        names.extend(all.items.into_iter().map(|view| view.name.to_string()));
     }
     if administrator.has_everything() {
         let all: Page<directories::View> = state.desk.get(&caller, &["directories"]).await?;

@@ -396,6 +396,42 @@ cache-flushed = { $count ->
    *[other] { $count } entries were forgotten.
 }
 
+# Admin tokens
+tokens-what = A program asks the API with a token of its own: it has a name, rights and an end.
+tokens-none = No tokens yet. A control panel or a script needs one; the command line on this machine does not.
+token-new = Make a token
+token-name = Name
+token-name-help = What it is for, such as “Control panel”.
+token-name-missing = Type a name for it.
+token-scopes = It may
+token-scopes-head = May
+token-scopes-help = As little as it needs. None of these includes another one.
+token-scopes-missing = Choose at least one: it opens nothing otherwise.
+token-scope-read = Look at everything it reaches
+token-scope-mailboxes = Change mailboxes and app passwords
+token-scope-settings = Change domains, templates and providers
+token-scope-sync = Start and stop syncs
+token-scope-operate = Empty caches, let in who is held back, test providers, explain logins
+token-scope-transfer = Export and import everything, password hashes included
+token-domains = Only in these domains
+token-domains-help = One in a line. Empty is the whole server.
+token-domain-wrong = “{ $text }” is not the name of a domain.
+token-domain-unknown = One of these domains is not here.
+token-everything = the whole server
+token-expires = Expires
+token-expires-help = Its last day; empty is 90 days from now.
+token-expired = expired
+token-never = It never expires
+token-last = Last used
+token-by = by { $who }
+token-make = Make it
+token-made = Token “{ $name }”
+token-once = It is shown only now. Whoever has it has its rights.
+token-how = The program sends it as “Authorization: Bearer …” to /api/v1 of this address.
+token-saved = I have saved it
+token-revoke = Revoke
+token-revoked = The token was revoked: its program is refused from now on.
+
 # Signing in
 sign-in = Sign in
 sign-in-address = Email address

@@ -77,7 +77,8 @@ pub fn http(port: u16) -> String {
     format!("[http]\naddress = \"127.0.0.1:{port}\"\npublic_url = \"{}\"\n", base(port))
 }
 
-fn base(port: u16) -> String {
+/// Where the pages at this port are.
+pub fn base(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 

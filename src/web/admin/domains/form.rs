@@ -99,20 +99,15 @@ fn read(t: &Texts, filled: &Filled) -> Result<Change, Faults> {
     let max_quota_bytes = Some(size("max_quota_bytes"));
     let total_quota_bytes = Some(size("total_quota_bytes"));
     let max_mailboxes = filled.text("max_mailboxes");
-    let max_mailboxes = match max_mailboxes.parse() {
-        Ok(most) => Some(most),
-        Err(_) => {
-            if !max_mailboxes.is_empty() {
-                faults.add("max_mailboxes", t.s("number-wrong"));
-            }
-            None
-        }
-    };
+    let is_number = max_mailboxes.is_empty() || max_mailboxes.parse::<u64>().is_ok();
+    if !is_number {
+        faults.add("max_mailboxes", t.s("number-wrong"));
+    }
     let provider: Option<ProviderName> = filled.text("provider").parse().ok();
     let change = Change {
         active: Some(filled.is_on("active")),
         provider: Some(provider),
-        max_mailboxes: Some(max_mailboxes),
+        max_mailboxes: Some(max_mailboxes.parse().ok()),
         default_quota_bytes,
         max_quota_bytes,
         total_quota_bytes,

@@ -131,9 +131,11 @@ async fn page(
         state.desk.get(caller, &["domains", mailbox.address.domain_str()]).await?;
     let made: Page<app_passwords::View> =
         state.desk.get(caller, &["mailboxes", address, "app-passwords"]).await?;
-    let mut last = login_log::Filter::default();
-    last.address = Some(address.to_owned());
-    last.limit = Some(LAST_LOGINS);
+    let last = login_log::Filter {
+        address: Some(address.to_owned()),
+        limit: Some(LAST_LOGINS),
+        ..login_log::Filter::default()
+    };
     let last: Page<login_log::View> = state.desk.look_up(caller, &["login-log"], &last).await?;
     let way = way(&["admin", "mailboxes", address]);
     Ok(Show {

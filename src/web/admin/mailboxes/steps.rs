@@ -86,7 +86,7 @@ struct Password {
     frame: Frame,
     way: String,
     input: Input,
-    has_password: bool,
+    is_there: bool,
     faults: Faults,
 }
 
@@ -105,7 +105,7 @@ async fn password_page(
         frame: Frame::new(&administrator.visit, title, Section::Mailboxes),
         way: way(&["admin", "mailboxes", address]),
         input: of_kind("password", "password", label, help, &Filled::default()),
-        has_password: detail.mailbox.password_scheme.is_some(),
+        is_there: detail.mailbox.password_scheme.is_some(),
         faults,
     })
 }
