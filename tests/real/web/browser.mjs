@@ -55,10 +55,10 @@ const seen = async response => {
 };
 
 // A field by its label, or by a selector that begins as one.
-const field = name => (/^[#.[]/.test(name) ? page.locator(name) : page.getByLabel(name, { exact: true }));
+const field = name => (/^(css=|[#.[])/.test(name) ? page.locator(name) : page.getByLabel(name, { exact: true }));
 
 const button = ({ name, within }) => {
-  if (/^[#.[]/.test(name)) return page.locator(name).first();
+  if (/^(css=|[#.[])/.test(name)) return page.locator(name).first();
   const place = within ? page.locator(within) : page;
   const of = role => place.getByRole(role, { name, exact: true });
   return of('button').or(of('link')).first();
@@ -115,6 +115,12 @@ const requests = {
     return seen(response);
   },
 
+  // From now on this page's forms send what the browser itself would not let pass.
+  async loosen() {
+    await page.$$eval('form', all => all.forEach(one => { one.noValidate = true; }));
+    return {};
+  },
+
   // What does something on this page.
   async press(request) {
     await button(request).click();
@@ -135,6 +141,10 @@ const requests = {
     const one = field(name).first();
     const isField = await one.evaluate(node => 'value' in node && node.tagName !== 'LI' && node.tagName !== 'BUTTON');
     return { value: isField ? await one.inputValue() : (await one.textContent()).trim() };
+  },
+
+  async has({ selector }) {
+    return { has: (await page.locator(selector).count()) > 0 };
   },
 
   async links() {

@@ -141,7 +141,7 @@ impl Browser {
         self.shown(&json!({ "do": "await_text", "text": text }))
     }
 
-    /// Types into the field with this label; `#id`, `.class` and `[name=…]` are selectors.
+    /// Types into the field with this label; `#id`, `.class`, `[name=…]` and `css=…` are selectors.
     pub fn fill(&self, name: &str, value: &str) -> &Self {
         self.tell(&json!({ "do": "fill", "name": name, "value": value }));
         self
@@ -172,6 +172,17 @@ impl Browser {
     /// Clicks on what leads to no other page.
     pub fn press(&self, name: &str) -> Seen {
         self.shown(&json!({ "do": "press", "name": name }))
+    }
+
+    /// Whether there is something for this selector.
+    pub fn has(&self, selector: &str) -> bool {
+        self.tell(&json!({ "do": "has", "selector": selector }))["has"] == true
+    }
+
+    /// Has this page's forms send also what the browser would object to.
+    pub fn loosen(&self) -> &Self {
+        self.tell(&json!({ "do": "loosen" }));
+        self
     }
 
     /// What stands in a field, or is the text of something.

@@ -64,6 +64,20 @@ impl Site {
         Browser::start(&self.base, name)
     }
 
+    /// Somebody with a local password, signed in.
+    pub fn person(&self, name: &str, address: &str, password: &str) -> Browser {
+        let browser = self.browser(name);
+        browser.open("/sign-in");
+        browser.fill("#address", address);
+        if browser.see().path != "/sign-in" || !browser.has("#password") {
+            browser.click("css=main button");
+        }
+        browser.fill("#password", password);
+        let seen = browser.click("css=main button");
+        assert_eq!(seen.path, "/", "{seen:#?}");
+        browser
+    }
+
     /// Signs an administrator in by a one-time address.
     pub fn administrator(&self, name: &str) -> Browser {
         let browser = self.browser(name);
@@ -86,6 +100,6 @@ pub fn base(port: u16) -> String {
 pub fn sign_in_by_link(browser: &Browser, printed: &str) {
     let address = printed.split_whitespace().find(|word| word.contains("/sign-in/link/"));
     browser.open(address.expect("it prints the address"));
-    let seen = browser.click("main button");
+    let seen = browser.click("css=main button");
     assert!(seen.path.starts_with("/admin"), "{seen:#?}");
 }

@@ -42,13 +42,45 @@ fn name_of(path: &str) -> String {
     format!("page{name}")
 }
 
+/// A little of everything, and something wrong with most of it.
+fn fill(site: &Site) {
+    for command in [
+        "domain add example.org --max-mailboxes 5 --total-quota 10G --default-quota 2G",
+        "domain add example.net",
+        "domain set example.net --active false",
+        "template add Staff",
+        "template add Guests",
+        "provider add corp --kind oidc --server-url http://127.0.0.1:1",
+        "provider add people --kind keycloak --server-url http://127.0.0.1:1 --realm people \
+         --client-id dovegate",
+        "domain add corp.example.org --provider people",
+        "mailbox add eve@corp.example.org --auth-source people --no-password",
+        "mailbox add ben@example.org --no-password --template Staff",
+        "mailbox add una@example.org --no-password --state receive_only",
+        "mailbox add tess@example.org --no-password --state disabled",
+    ] {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        site.run(&arguments);
+    }
+    site.add_mailbox("ann@example.org", "password-of-ann");
+    for name in ["Phone", "A laptop with a name that is as long as names of laptops are"] {
+        site.run(&["app-password", "create", "ann@example.org", "--name", name]);
+    }
+    site.run(&["admin", "token", "create", "--name", "Backup", "--scope", "read"]);
+}
+
 #[test]
 fn whoever_is_not_signed_in_sees_pages_without_fault() {
     let Some(site) = Site::start("") else { return };
+    fill(&site);
     let browser = site.browser("walk-stranger");
     let been = walk(&browser, &["/sign-in"]);
     assert!(been.contains("/sign-in"), "{been:#?}");
-    let seen = browser.open("/no-such-page");
-    assert_eq!(seen.status, 404, "{seen:#?}");
+    browser.open("/sign-in");
+    browser.loosen().fill("#address", "nobody").click("css=main button");
+    assert!(!browser.see().faults.is_empty());
+    browser.look("sign-in-refused");
+    assert_eq!(browser.open("/no-such-page").status, 404);
     browser.look("not-found");
+    assert_eq!(browser.open("/admin").path, "/sign-in?next=%2Fadmin");
 }
