@@ -15,6 +15,7 @@ use crate::{
     mailbox::{DomainName, Provider, ProviderName, Quota, provider::ClientSecret},
     server::settings::{Kind, TemporaryFailure},
     telemetry::{Level, Target},
+    web::settings::Security,
 };
 
 /// The whole file.
@@ -272,6 +273,26 @@ pub(crate) struct Web {
     pub(crate) provider_passwords: bool,
     pub(crate) session_idle: Span,
     pub(crate) session_lifetime: Span,
+    pub(crate) client: WebClient,
+}
+
+/// `[web.client]`: the servers that mail programs are told.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WebClient {
+    pub(crate) imap: Option<MailServer>,
+    pub(crate) pop3: Option<MailServer>,
+    pub(crate) smtp: Option<MailServer>,
+    pub(crate) sieve: Option<MailServer>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MailServer {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) security: Security,
 }
 
 impl Default for Web {
@@ -281,6 +302,7 @@ impl Default for Web {
             provider_passwords: false,
             session_idle: Span::seconds(3600),
             session_lifetime: Span::seconds(12 * 3600),
+            client: WebClient::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     telemetry,
     verify::{Settings as VerifySettings, penalty},
-    web::settings::{PublicUrl, Settings as WebSettings},
+    web::settings::{Client, MailServer, PublicUrl, Settings as WebSettings},
 };
 
 /// Some clients give up after 5 s; work comes on top of the delay.
@@ -327,6 +327,7 @@ impl Check<'_> {
         let is_in_order = Duration::from_secs(60) <= idle && idle <= lifetime;
         self.must(is_in_order, "web", "session_idle", "from 1m to session_lifetime");
         self.must(lifetime <= LONGEST_SESSION, "web", "session_lifetime", "at most 30d");
+        let client = self.client(&web.client);
         WebSettings {
             public_url,
             title: web.title.clone(),
@@ -334,6 +335,24 @@ impl Check<'_> {
             session_idle: idle,
             session_lifetime: lifetime,
             trusted_networks: trusted_networks(&written.abuse),
+            client,
+        }
+    }
+
+    /// What mail programs are told.
+    fn client(&mut self, written: &file::WebClient) -> Client {
+        let mut server = |key: &str, server: &Option<file::MailServer>| {
+            let file::MailServer { host, port, security } = server.clone()?;
+            let is_host = url::Host::parse(&host).is_ok();
+            self.must(is_host, "web.client", key, "host: expected a host name");
+            self.must(port > 0, "web.client", key, "port: expected 1 to 65535");
+            Some(MailServer { host, port, security })
+        };
+        Client {
+            imap: server("imap", &written.imap),
+            pop3: server("pop3", &written.pop3),
+            smtp: server("smtp", &written.smtp),
+            sieve: server("sieve", &written.sieve),
         }
     }
 

@@ -246,6 +246,9 @@ fn the_example_lists_every_key() {
     for section in ["log", "names", "login", "passwords", "abuse", "userdb", "limits", "admin"] {
         check_keys(example[section].as_table().unwrap(), section, &format!("[{section}]\n"));
     }
+    let web = example["web"].as_table().unwrap();
+    check_keys(web, "web", "[web]\n");
+    check_keys(web["client"].as_table().unwrap(), "web.client", "[web.client]\n");
     let http = example["http"].as_table().unwrap();
     check_keys(http, "http", "[http]\n");
     check_keys(http["internal"].as_table().unwrap(), "http.internal", "[http.internal]\n");

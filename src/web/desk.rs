@@ -9,7 +9,7 @@ use axum::{
     http::{Method, header},
     response::{IntoResponse as _, Response},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
@@ -17,6 +17,8 @@ use tower::ServiceExt as _;
 use super::trouble::Trouble;
 use crate::api::{self, Caller, Code, Problem};
 
+/// All but what is the same in a path with and without (RFC 3986 §2.3).
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Most bytes of an answer that a page shows.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
@@ -73,7 +75,7 @@ impl Desk {
     /// A request, to be sent.
     pub(super) fn ask(&self, caller: &Caller, method: Method, path: &[&str]) -> Asked<'_> {
         let path = path.iter().fold("/api/v1".to_owned(), |path, segment| {
-            format!("{path}/{}", utf8_percent_encode(segment, NON_ALPHANUMERIC))
+            format!("{path}/{}", utf8_percent_encode(segment, IN_A_PATH))
         });
         Asked { desk: self, caller: caller.clone(), method, path, if_match: None }
     }
@@ -146,6 +148,7 @@ fn trouble(problem: &Problem) -> Trouble {
     match problem.code {
         Code::NotFound => Trouble::NotFound,
         Code::Forbidden => Trouble::Forbidden,
+        Code::Unauthorized => Trouble::SignedOut,
         Code::Internal => Trouble::Internal,
         _ => Trouble::Api(problem.clone().into()),
     }

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
-    api::Caller,
+    api::{Caller, app_passwords},
     clock::Timestamp,
     mailbox::{Address, MailboxId, ProviderName},
     secret::Secret,
@@ -40,7 +41,30 @@ pub(super) struct Session {
     pub(super) csrf: Secret,
     /// Said on the next page, once.
     notice: Mutex<Option<String>>,
+    /// The app password that he has just made.
+    made: Mutex<Option<Made>>,
 }
+
+/// An app password that somebody has just made: he sees it until he says that he has it.
+#[derive(Clone)]
+pub(super) struct Made {
+    /// What is kept of it.
+    pub(super) view: app_passwords::View,
+    /// The text to type into a mail program.
+    pub(super) text: Secret,
+    /// When it was made.
+    pub(super) at: Timestamp,
+}
+
+/// Without the text.
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("id", &self.view.id).finish_non_exhaustive()
+    }
+}
+
+/// So long somebody sees an app password that he has made.
+const MADE_IS_SHOWN: Duration = Duration::from_secs(10 * 60);
 
 /// Somebody's own mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,6 +113,18 @@ impl Session {
     /// What is to be said on this page.
     pub(super) fn take_notice(&self) -> Option<String> {
         lock(&self.notice).take()
+    }
+
+    /// Keeps an app password that he has just made, or none any more.
+    pub(super) fn keep_made(&self, made: Option<Made>) {
+        *lock(&self.made) = made;
+    }
+
+    /// The app password that he has just made.
+    pub(super) fn made(&self, now: Timestamp) -> Option<Made> {
+        let mut made = lock(&self.made);
+        *made = made.take().filter(|made| now.since(made.at) < MADE_IS_SHOWN);
+        made.clone()
     }
 
     /// Whether he may see the pages for administrators.
@@ -159,7 +195,8 @@ impl Sessions {
         }
         let NewSession { mailbox, name, by, administrator } = new;
         let (csrf, notice) = (random_text(), Mutex::default());
-        let session = Arc::new(Session { mailbox, name, by, administrator, csrf, notice });
+        let made = Mutex::default();
+        let session = Arc::new(Session { mailbox, name, by, administrator, csrf, notice, made });
         all.insert(digest(id.expose()), Kept { session, began: now, used: now });
         id
     }

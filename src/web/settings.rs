@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 /// What `[http]`, `[web]` and `[abuse]` say of the pages.
@@ -20,6 +21,42 @@ pub struct Settings {
     pub session_lifetime: Duration,
     /// Proxies from there say for whom they ask.
     pub trusted_networks: Vec<IpNet>,
+    /// The servers that mail programs are told.
+    pub client: Client,
+}
+
+/// The servers that mail programs are told, as far as there are any.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// For reading mail.
+    pub imap: Option<MailServer>,
+    /// For fetching mail.
+    pub pop3: Option<MailServer>,
+    /// For sending mail.
+    pub smtp: Option<MailServer>,
+    /// For filter scripts.
+    pub sieve: Option<MailServer>,
+}
+
+/// A server as a mail program is told it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MailServer {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How TLS begins.
+    pub security: Security,
+}
+
+/// How TLS with a mail server begins.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// With the connection.
+    Tls,
+    /// After a word in clear.
+    Starttls,
 }
 
 /// The address at which people reach the pages: an origin (RFC 6454), without a path.

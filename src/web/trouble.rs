@@ -20,6 +20,8 @@ use crate::api::Problem;
 pub(super) enum Trouble {
     /// Nobody is signed in; this page is wanted after it.
     SignIn(String),
+    /// Whoever was signed in may not be any more.
+    SignedOut,
     /// There is nothing, or nothing of his.
     NotFound,
     /// He may not.
@@ -37,7 +39,7 @@ pub(super) enum Trouble {
 impl Trouble {
     fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::SignIn(_) | Self::SignedOut => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forbidden | Self::Stale => StatusCode::FORBIDDEN,
             Self::BadForm => StatusCode::BAD_REQUEST,
@@ -51,7 +53,9 @@ impl Trouble {
     /// Headline and explanation.
     fn words(&self, t: &Texts) -> (String, String) {
         match self {
-            Self::SignIn(_) | Self::Forbidden => (t.s("forbidden"), t.s("forbidden-why")),
+            Self::SignIn(_) | Self::SignedOut | Self::Forbidden => {
+                (t.s("forbidden"), t.s("forbidden-why"))
+            }
             Self::NotFound => (t.s("not-found"), t.s("not-found-why")),
             Self::Stale => (t.s("stale"), t.s("stale-why")),
             Self::BadForm => (t.s("bad-form"), t.s("bad-form-why")),

@@ -10,7 +10,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request, State as Shared},
     http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse as _, Redirect, Response},
 };
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ use super::{
     NOTHING_HERE, State,
     sessions::{Limits, Own, Session},
     settings::Settings,
+    sign_in::removed,
     trouble::Trouble,
 };
 use crate::{
@@ -66,9 +67,10 @@ pub(super) async fn accompany(
         return NOTHING_HERE.into_response();
     }
     let headers = request.headers();
-    let id = cookie(headers, SESSION_COOKIE);
-    let session =
-        id.and_then(|id| state.sessions.find(id.as_bytes(), settings.limits(), Timestamp::now()));
+    let id = cookie(headers, SESSION_COOKIE).map(str::to_owned);
+    let find =
+        |id: &String| state.sessions.find(id.as_bytes(), settings.limits(), Timestamp::now());
+    let session = id.as_ref().and_then(find);
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let rip = visitor(peer, headers, &settings.trusted_networks);
@@ -81,6 +83,12 @@ pub(super) async fn accompany(
         Trouble::Stale.into_response()
     };
     match response.extensions().get::<Trouble>() {
+        Some(Trouble::SignedOut) => {
+            if let Some(id) = id {
+                state.sessions.end(id.as_bytes());
+            }
+            ([removed(SESSION_COOKIE)], Redirect::to("/sign-in")).into_response()
+        }
         Some(trouble) => trouble.page(&visit),
         None => response,
     }

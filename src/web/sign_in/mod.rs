@@ -23,7 +23,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-pub(super) use self::{pending::Pending, waiting::Waiting};
+pub(super) use self::{cookie::removed, password::Typed, pending::Pending, waiting::Waiting};
 use super::{
     State,
     page::{Faults, Frame, Section, render},

@@ -1,6 +1,7 @@
 //! The pages, as somebody without a real browser gets them.
 
 mod password;
+mod self_service;
 mod sign_in;
 
 use std::net::SocketAddr;
