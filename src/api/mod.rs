@@ -34,6 +34,7 @@ mod moment;
 mod openapi;
 mod page;
 mod passwords;
+pub mod preview;
 mod provider_keys;
 pub mod provider_test;
 pub mod providers;

@@ -17,7 +17,7 @@ use super::{
     State, admin_links, admin_tokens, app_passwords, arrivals, auth_source, cache, directories,
     domains,
     error::Code,
-    explain, held_back, login_log, mailboxes, openapi, provider_test, providers,
+    explain, held_back, login_log, mailboxes, openapi, preview, provider_test, providers,
     rights::{
         Needs,
         Over::{Domain, Everything, Mailbox, Provider, Something},
@@ -75,6 +75,7 @@ pub(super) fn routes() -> Vec<Route> {
         patch("/providers/{name}", (Settings, Everything), providers::change).says("Change an identity provider by a merge patch (RFC 7396)"),
         delete("/providers/{name}", (Settings, Everything), providers::remove).says("Remove an identity provider that nobody follows"),
         post("/providers/{name}/test", (Operate, Provider), provider_test::test).says("Try an identity provider out, step by step"),
+        post("/providers/{name}/preview", (Operate, Provider), preview::show).says("Show which mailbox somebody would get"),
         get("/providers/{name}/sync", (Read, Provider), sync::show).says("Show the sync under way, else the last one"),
         post("/providers/{name}/sync", (Sync, Provider), sync::start).says("Start a sync, or plan one"),
         delete("/providers/{name}/sync", (Sync, Provider), sync::stop).says("Stop the sync under way"),

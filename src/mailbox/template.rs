@@ -94,11 +94,13 @@ pub struct FurtherField {
     pub name: &'static str,
     /// What it is where nothing is said.
     pub default: &'static str,
-    values: Values,
+    /// What it can be.
+    pub values: Values,
 }
 
+/// What a further field can be.
 #[derive(Clone, Copy, Debug)]
-enum Values {
+pub enum Values {
     /// `0` or `1`.
     Flag,
     /// A number, or nothing.

@@ -19,8 +19,8 @@ use crate::{
 
 /// The word of one source, as long as one login or one question takes.
 pub struct Follower {
-    store: Arc<dyn Store>,
-    rules: Rules,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) rules: Rules,
 }
 
 /// What the login of somebody without a mailbox would come to.

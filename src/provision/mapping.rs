@@ -28,6 +28,11 @@ pub fn template<'a>(
     rules.default_template.as_ref().filter(|_| is_new || rules.default_template_updates)
 }
 
+/// Place of the entry that decides for somebody of whom everything is told.
+pub fn entry(rules: &Provisioning, person: &Profile) -> Option<usize> {
+    rules.mapping.iter().position(|entry| fits(&entry.by, person) == Some(true))
+}
+
 /// Whether he is one of those, as far as that was said.
 fn fits(by: &MappedBy, person: &Profile) -> Option<bool> {
     let is_among = |all: &Option<Vec<String>>, same: &dyn Fn(&str) -> bool| {

@@ -5,7 +5,7 @@
 //!
 //! [`mapping`] says which template somebody gets, [`apply`] what that means for
 //! his mailbox, [`sync`] goes through everybody whom a provider has, when somebody
-//! says so or by the [`schedule`], and [`login`] follows its word on one of them.
+//! says so or by the [`schedule`], and [`login`] follows its word on one of them, which [`preview`] foretells.
 //! Nothing else makes or changes a mailbox by a provider's word.
 
 pub mod apply;
@@ -13,6 +13,7 @@ pub mod import;
 pub mod login;
 pub mod mapping;
 mod own;
+pub mod preview;
 mod record;
 pub mod schedule;
 pub mod source;

@@ -31,6 +31,7 @@ mod people;
 mod person;
 mod pipeline;
 mod pool;
+mod preview;
 mod providers;
 mod purges;
 mod random;
@@ -59,6 +60,7 @@ pub use self::{
     penalty::{HeldBack, HeldCounts, Subject},
     pipeline::{Error, Pipeline},
     pool::PoolStatus,
+    preview::{Foreseen, Previewed},
     providers::{DirectoryReport, Origin, ProviderReport},
     settings::{MAX_DELAY, Settings},
     sign_in::{Administers, Comeback, Guest, NotSentOff, Welcomed},

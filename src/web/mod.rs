@@ -9,6 +9,7 @@
 //! admin/                  `/admin`
 //! desk.rs                 the way to `/api/v1`, with the rights of whoever is signed in
 //! page.rs  trouble.rs     what all pages have in common; what stands in the way of one
+//! inputs.rs               fields of long forms
 //! texts.rs  assets.rs     what pages say; what they load
 //! inputs.rs               fields of long forms
 //! shown.rs                moments and limits as people read them

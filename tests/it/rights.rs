@@ -132,6 +132,7 @@ fn routes_for_less_than_everything() {
         "GET /providers read",
         "GET /providers/{name} read",
         "POST /providers/{name}/test operate",
+        "POST /providers/{name}/preview operate",
         "GET /providers/{name}/sync read",
         "POST /providers/{name}/sync sync",
         "DELETE /providers/{name}/sync sync",

@@ -1,6 +1,10 @@
 //! `/admin`: for administrators.
 //!
 //! ```text
+//! overview.rs     what is wrong now
+//! providers/      identity providers and directories
+//! sync.rs         their people: plan, progress, log
+//! templates.rs    what a mailbox gets when it is made
 //! domains/        domains
 //! mailboxes/      mailboxes
 //! logins.rs       the login log
@@ -15,37 +19,28 @@ mod explain;
 mod held_back;
 mod logins;
 mod mailboxes;
+mod overview;
+mod providers;
+mod sync;
+mod templates;
 mod tokens;
 mod ways;
 
-use axum::{Router, response::Response, routing::get};
+use axum::{Router, routing::get};
 
-use super::{
-    State,
-    page::{Frame, Section, render},
-    texts::Texts,
-    visit::Administrator,
-};
+use super::State;
 
 /// The pages for administrators.
 pub(super) fn router() -> Router<State> {
     Router::new()
-        .route("/admin", get(overview))
+        .route("/admin", get(overview::show))
+        .merge(providers::router())
+        .merge(sync::router())
+        .merge(templates::router())
         .merge(domains::router())
         .merge(mailboxes::router())
         .merge(logins::router())
         .merge(explain::router())
         .merge(held_back::router())
         .merge(tokens::router())
-}
-
-#[derive(askama::Template)]
-#[template(path = "admin/overview.html")]
-struct Overview {
-    frame: Frame,
-}
-
-async fn overview(administrator: Administrator) -> Response {
-    let title = Texts::english().s("overview");
-    render(&Overview { frame: Frame::new(&administrator.visit, title, Section::Overview) })
 }

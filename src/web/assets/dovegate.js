@@ -16,3 +16,21 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.parentElement.querySelector("[data-copy-status]").textContent = button.dataset.copied;
   });
 }
+
+// What goes on: looked at again until it has ended, and then the whole page is.
+const live = document.querySelector("[data-live]");
+const look = async () => {
+  const answer = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const now = page.getElementById(live.id);
+  if (!answer.ok || !now) {
+    location.reload();
+    return;
+  }
+  live.replaceChildren(...now.childNodes);
+  setTimeout(look, 1500);
+};
+if (live) {
+  document.querySelectorAll("[data-without-script]").forEach((one) => one.remove());
+  setTimeout(look, 1000);
+}
