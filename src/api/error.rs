@@ -66,6 +66,8 @@ pub enum Code {
     Limit,
     /// Something else stands in the way.
     Conflict,
+    /// It was changed since the caller read it.
+    Changed,
     /// We cannot at the moment.
     Unavailable,
     /// It took too long.
@@ -84,6 +86,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Exists | Self::Limit | Self::Conflict => StatusCode::CONFLICT,
+            Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -173,6 +173,10 @@ pub struct Detail {
     pub owner: Option<OwnerView>,
 }
 
+/// What of it changes by itself, or with something else.
+pub(super) const VOLATILE: &[&str] =
+    &["domain_active", "effective_quota_bytes", "app_passwords", "handed_out", "owner"];
+
 /// What is known of the person to whom a mailbox belongs.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[schemars(rename = "Owner")]

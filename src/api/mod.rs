@@ -47,6 +47,7 @@ pub mod sync_log;
 pub mod templates;
 mod text;
 pub mod transfer;
+mod version;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -59,6 +59,10 @@ pub struct View {
     pub sync: Option<Syncing>,
 }
 
+/// What of a view changes by itself, or with something else.
+pub(super) const VOLATILE: &[&str] =
+    &["domains", "domain_count", "problems", "warnings", "status", "sync"];
+
 /// Where a provider is declared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

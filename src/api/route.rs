@@ -1,5 +1,7 @@
 //! One method of one path: who answers it, whom, and what is said of it.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -12,6 +14,7 @@ use super::{
     Scope, State,
     openapi::{Described, Operation, Schemas},
     rights::{Needs, Over, admit},
+    version::{Shown, Volatile, guard, mark},
 };
 
 /// One method of one path.
@@ -22,6 +25,8 @@ pub(super) struct Route {
     summary: &'static str,
     describe: fn(&str, &mut Schemas) -> Operation,
     answers: MethodRouter<State>,
+    /// Of what has an `ETag`: what of it changes by itself.
+    volatile: Option<Volatile>,
 }
 
 impl Route {
@@ -40,6 +45,24 @@ impl Route {
         Self { needs: self.needs.or_owner(), ..self }
     }
 
+    /// What it shows has an `ETag`, and is changed with `If-Match` at the same path; these
+    /// keys of it change by themselves.
+    pub(super) fn versioned(self, volatile: Volatile) -> Self {
+        Self { volatile: Some(volatile), ..self }
+    }
+
+    /// How the thing is shown that its path names, if it has an `ETag`.
+    pub(super) fn shown(&self, state: &State) -> Option<(&'static str, Shown)> {
+        let volatile = self.volatile?;
+        let show = Router::new().fallback_service(self.answers.clone().with_state(state.clone()));
+        Some((self.path, Shown { show, volatile }))
+    }
+
+    /// Whether an answer has an `ETag`.
+    pub(super) fn has_etag(&self) -> bool {
+        self.volatile.is_some()
+    }
+
     /// Where it is, and what it needs.
     pub(super) fn declared(&self) -> (Method, &'static str, Needs) {
         (self.method.clone(), self.path, self.needs)
@@ -56,9 +79,24 @@ impl Route {
 
     /// There is no other way into a router, so no handler is asked by somebody without
     /// what its line says.
-    pub(super) fn add_to(self, router: Router<State>, state: &State) -> Router<State> {
+    pub(super) fn add_to(
+        self,
+        router: Router<State>,
+        state: &State,
+        versioned: &BTreeMap<&str, Shown>,
+    ) -> Router<State> {
         let admission = middleware::from_fn_with_state((state.clone(), self.needs), admit);
-        router.route(self.path, self.answers.route_layer(admission))
+        let answers = match (self.volatile, &self.method) {
+            (Some(volatile), _) => {
+                self.answers.route_layer(middleware::from_fn_with_state(volatile, mark))
+            }
+            (None, &Method::GET) => self.answers,
+            (None, _) => {
+                let shown = versioned.get(self.path).cloned();
+                self.answers.route_layer(middleware::from_fn_with_state(shown, guard))
+            }
+        };
+        router.route(self.path, answers.route_layer(admission))
     }
 }
 
@@ -115,5 +153,13 @@ fn route<H: Described<A>, A: 'static>(
 ) -> Route {
     let filter = MethodFilter::try_from(method.clone()).expect("the methods above are known");
     let needs = Needs::new(scope, over);
-    Route { method, path, needs, summary: "", describe: H::describe, answers: on(filter, handler) }
+    Route {
+        method,
+        path,
+        needs,
+        summary: "",
+        describe: H::describe,
+        answers: on(filter, handler),
+        volatile: None,
+    }
 }

@@ -35,8 +35,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// All of `/api/v1`.
 pub fn router(state: State) -> Router {
     let resources = Router::new();
-    let resources =
-        routes().into_iter().fold(resources, |router, route| route.add_to(router, &state));
+    let versioned = routes().iter().filter_map(|route| route.shown(&state)).collect();
+    let resources = routes()
+        .into_iter()
+        .fold(resources, |router, route| route.add_to(router, &state, &versioned));
     let resources = resources
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
@@ -62,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/status", (Read, Everything), status::show).says("Show how the server is"),
         get("/domains", (Read, Something), domains::list).says("List the domains"),
         post("/domains", (Settings, Everything), domains::create).says("Make a domain"),
-        get("/domains/{name}", (Read, Domain), domains::show).says("Show a domain"),
+        get("/domains/{name}", (Read, Domain), domains::show).versioned(&["mailboxes", "used_quota_bytes"]).says("Show a domain"),
         patch("/domains/{name}", (Settings, Everything), domains::change).says("Change a domain"),
         delete("/domains/{name}", (Settings, Everything), domains::remove).says("Remove a domain without mailboxes"),
         post("/domains/{name}/auth-source", (Mailboxes, Domain), auth_source::switch).says("Switch the auth source of many mailboxes, a page of them"),
@@ -71,7 +73,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/directories/{name}/test", (Operate, Everything), directories::test).says("Try a directory out, step by step"),
         get("/providers", (Read, Something), providers::list).says("List the identity providers"),
         post("/providers", (Settings, Everything), providers::create).says("Add an identity provider"),
-        get("/providers/{name}", (Read, Provider), providers::show).says("Show an identity provider"),
+        get("/providers/{name}", (Read, Provider), providers::show).versioned(providers::VOLATILE).says("Show an identity provider"),
         patch("/providers/{name}", (Settings, Everything), providers::change).says("Change an identity provider by a merge patch (RFC 7396)"),
         delete("/providers/{name}", (Settings, Everything), providers::remove).says("Remove an identity provider that nobody follows"),
         post("/providers/{name}/test", (Operate, Provider), provider_test::test).says("Try an identity provider out, step by step"),
@@ -86,12 +88,12 @@ pub(super) fn routes() -> Vec<Route> {
         get("/providers/{name}/sync/plan", (Read, Provider), sync_log::plan).says("List the lines of the last dry run"),
         get("/templates", (Read, Something), templates::list).says("List the templates"),
         post("/templates", (Settings, Everything), templates::create).says("Make a template"),
-        get("/templates/{name}", (Read, Something), templates::show).says("Show a template"),
+        get("/templates/{name}", (Read, Something), templates::show).versioned(&[]).says("Show a template"),
         patch("/templates/{name}", (Settings, Everything), templates::change).says("Change a template"),
         delete("/templates/{name}", (Settings, Everything), templates::remove).says("Remove a template"),
         get("/mailboxes", (Read, Something), mailboxes::list).says("List mailboxes, by address"),
         post("/mailboxes", (Mailboxes, Something), mailboxes::create).says("Make a mailbox"),
-        get("/mailboxes/{address}", (Read, Mailbox), mailboxes::show).or_owner().says("Show a mailbox, and what else decides over it"),
+        get("/mailboxes/{address}", (Read, Mailbox), mailboxes::show).or_owner().versioned(mailboxes::VOLATILE).says("Show a mailbox, and what else decides over it"),
         patch("/mailboxes/{address}", (Mailboxes, Mailbox), mailboxes::change).says("Change a mailbox"),
         delete("/mailboxes/{address}", (Mailboxes, Mailbox), mailboxes::remove).says("Remove a mailbox"),
         put("/mailboxes/{address}/password", (Mailboxes, Mailbox), mailboxes::set_password).says("Set the local password"),

@@ -7,6 +7,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     http::{Method, Request, StatusCode, header},
+    response::Response,
 };
 use dovegate::{
     api::{self, Caller, Links},
@@ -95,6 +96,12 @@ impl Api {
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// The router's own answer to a request of root's.
+    pub(crate) fn exchange(&self, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(Caller::system(0));
+        self.runtime.block_on(async { self.router.clone().oneshot(request).await.unwrap() })
     }
 
     pub(crate) fn ask_bytes(

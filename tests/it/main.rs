@@ -34,4 +34,5 @@ mod store_contract;
 mod support;
 mod sync;
 mod systemd_units;
+mod versions;
 mod web;

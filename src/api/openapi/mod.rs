@@ -4,7 +4,7 @@
 mod operation;
 mod schemas;
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use axum::{Json, extract::State as Shared, http::Method};
 use serde_json::{Map, Value, json};
@@ -25,6 +25,9 @@ of an answer is `after` of the next request; without `next` it was the last page
 
 Errors are `application/problem+json` (RFC 9457); programs tell them apart by `code`.
 
+What has an `ETag` is changed with `If-Match`, so that nobody undoes what he has not seen: 412 says \
+that it was changed meanwhile. Tags are weak, since figures do not count, and compared as such.
+
 In a change an absent field leaves alone and null takes a value away.";
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document(&routes()));
@@ -37,13 +40,19 @@ fn document(routes: &[Route]) -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     let mut tags: Vec<&str> = Vec::new();
+    let versioned: BTreeSet<&str> =
+        routes.iter().filter(|route| route.has_etag()).map(|route| route.declared().1).collect();
     for route in routes {
         let (method, path, needs) = route.declared();
         let tag = path.split('/').nth(1).unwrap_or_default();
         if !tags.contains(&tag) {
             tags.push(tag);
         }
-        let mut operation = route.describe(&mut schemas).written();
+        let mut operation = route.describe(&mut schemas);
+        if versioned.contains(path) {
+            operation.has_etag(method == Method::GET);
+        }
+        let mut operation = operation.written();
         operation.insert("operationId".to_owned(), operation_id(&method, path).into());
         operation.insert("summary".to_owned(), route.summary().into());
         operation.insert("tags".to_owned(), json!([tag]));

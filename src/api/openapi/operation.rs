@@ -25,6 +25,8 @@ pub(in crate::api) struct Operation {
     /// The media types of the body, each with its schema.
     pub(super) body: Option<Value>,
     pub(super) status: u16,
+    /// Whether the answer says which version it is of.
+    pub(super) shows_etag: bool,
     /// The same of the answer.
     pub(super) answer: Option<Value>,
     /// Statuses of problems that its parts bring about; there may be others.
@@ -186,11 +188,26 @@ fn json_lines() -> Value {
 }
 
 impl Operation {
+    /// What it is about has a version.
+    pub(super) fn has_etag(&mut self, is_shown: bool) {
+        let tag = json!({ "type": "string" });
+        if is_shown {
+            self.shows_etag = true;
+        } else {
+            let parameter = json!({ "name": "If-Match", "in": "header", "schema": tag });
+            self.parameters.push(parameter);
+            self.problems.insert(412);
+        }
+    }
+
     /// The Operation Object, without what its route says of it.
     pub(super) fn written(self) -> Map<String, Value> {
         let mut answer = json!({ "description": words(self.status) });
         if let Some(content) = self.answer {
             answer["content"] = content;
+        }
+        if self.shows_etag {
+            answer["headers"] = json!({ "ETag": { "schema": { "type": "string" } } });
         }
         let mut responses = Map::from_iter([(self.status.to_string(), answer)]);
         let problem = || json!({ "$ref": "#/components/responses/Problem" });
