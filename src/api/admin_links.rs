@@ -37,6 +37,6 @@ pub(super) async fn create(
     })?;
     let secret = String::from_utf8_lossy(secret.expose());
     caller.changed("admin link", &"a one-time address");
-    let url = format!("{}/sign-in/link/{secret}", url.trim_end_matches('/'));
+    let url = format!("{}/admin-link/{secret}", url.trim_end_matches('/'));
     Ok(answer::Created(Created { url, expires: now.after(LIFETIME).into() }))
 }

@@ -230,6 +230,36 @@ fn generate(mailbox: MailboxId, new: &New, now: Timestamp) -> Result<(String, Ap
     Ok((text, kept))
 }
 
+/// How many were revoked.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "RevokedAppPasswords")]
+pub struct Revoked {
+    /// Number of app passwords.
+    pub revoked: u64,
+}
+
+pub(super) async fn revoke_all(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Named(address): Named<String>,
+) -> Result<Json<Revoked>, Error> {
+    let mailbox = state.account(&address).await?.mailbox;
+    let own = state.store.app_passwords(mailbox.id).await?;
+    let imported = state.store.imported_app_passwords(mailbox.id).await?;
+    let ids = own.iter().map(|one| one.id).chain(imported.iter().map(|one| one.id));
+    let mut revoked = 0;
+    for id in ids {
+        match state.store.remove_app_password(&mailbox.address, id).await {
+            Ok(()) => revoked += 1,
+            // Somebody else was quicker.
+            Err(store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    caller.changed("app-password revoke", &format!("{} all {revoked}", mailbox.address));
+    Ok(Json(Revoked { revoked }))
+}
+
 pub(super) async fn revoke(
     Shared(state): Shared<State>,
     caller: Caller,

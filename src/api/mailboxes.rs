@@ -644,10 +644,19 @@ fn merged(
 pub(super) async fn set_password(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Named(address): Named<String>,
     Body(new): Body<NewPassword>,
 ) -> Result<NoContent, Error> {
     let account = state.account(&address).await?;
+    let is_owner = matches!(territory, Territory::Own(_));
+    if is_owner && new.hash.is_some() {
+        let why = "hash: administrators alone bring a password's hash";
+        return Err(Error::new(Code::Forbidden, why));
+    }
+    if is_owner || new.current.is_some() {
+        state.knows_password(&account, new.current).await?;
+    }
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let local_hash = local_hash.ok_or_else(|| Error::bad_request("neither password nor hash"))?;
     state.keep_hash(&caller, &account, Some(local_hash)).await

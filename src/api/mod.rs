@@ -32,6 +32,7 @@ pub mod mailboxes;
 pub mod metrics;
 mod moment;
 mod openapi;
+mod own_password;
 mod page;
 mod passwords;
 pub mod preview;

@@ -35,6 +35,9 @@ pub(super) struct NewPassword {
     pub(super) password: Option<Received>,
     #[serde(default)]
     pub(super) hash: Option<Received>,
+    /// The present one, which the owner of the mailbox has to know.
+    #[serde(default)]
+    pub(super) current: Option<Received>,
 }
 
 impl State {

@@ -19,7 +19,7 @@ use axum::{
 
 use super::{
     Caller, Error, State,
-    caller::{Reach, Scope},
+    caller::{Reach, Scope, Who},
     error::Code,
     extract::domain,
     providers::name_of,
@@ -174,6 +174,7 @@ pub(super) async fn admit(
     let names = names.map_err(|rejection| Error::bad_request(rejection.body_text()))?;
     let caller = request.extensions().get::<Caller>().ok_or_else(unknown)?;
     check_kind(caller, needs)?;
+    state.is_still_administrator(caller)?;
     let territory = state.territory(&caller.rights().reach).await?;
     let in_path = |wanted| {
         let mut found = names.iter().filter(|(name, _)| *name == wanted);
@@ -209,6 +210,23 @@ fn check_kind(caller: &Caller, needs: Needs) -> Result<(), Error> {
 }
 
 impl State {
+    /// Refuses whom a provider called an administrator, if its settings give that word no
+    /// weight any more.
+    fn is_still_administrator(&self, caller: &Caller) -> Result<(), Error> {
+        let Who::Administrator { provider, .. } = caller.who() else { return Ok(()) };
+        let report = self.pipeline.providers().into_iter().find(|one| one.name == *provider);
+        let weight = report.and_then(|one| one.settings.ok()).is_some_and(|settings| {
+            let written = &settings.written;
+            let everything = caller.rights().reach == Reach::Everything;
+            written.administrator_role.is_some() && (written.administrators || !everything)
+        });
+        let why = || {
+            let why = format!("administrators of {provider} have other rights now: sign in again");
+            Error::new(Code::Unauthorized, why)
+        };
+        weight.then_some(()).ok_or_else(why)
+    }
+
     /// What this reach comes to now.
     async fn territory(&self, reach: &Reach) -> Result<Territory, Error> {
         let within = match reach {

@@ -56,10 +56,8 @@ pub(super) async fn mark(
     let has = listed(request.headers(), &header::IF_NONE_MATCH);
     let (tag, response) = tagged(next.run(request).await, volatile).await?;
     let Some(tag) = tag else { return Ok(response) };
-    let mut response = match has.iter().any(|one| names(one, &tag)) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => response,
-    };
+    let is_known = has.iter().any(|one| names(one, &tag));
+    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { response };
     let tag = HeaderValue::try_from(tag).expect("a tag is ASCII");
     response.headers_mut().insert(header::ETAG, tag);
     Ok(response)

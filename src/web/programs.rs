@@ -4,7 +4,7 @@
 use axum::{
     Router,
     extract::{Request, State as Shared},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::any,
 };
@@ -29,16 +29,20 @@ pub(super) fn router() -> Router<State> {
 }
 
 /// Hands a request on, with the rights of its token.
-async fn pass(Shared(state): Shared<State>, mut request: Request) -> Response {
+async fn pass(Shared(state): Shared<State>, request: Request) -> Response {
+    let mut extensions = Extensions::new();
     if !is_for_everybody(&request) {
         let peer = request.extensions().get::<Peer>().copied();
         let caller = match admitted(&state, request.headers(), peer).await {
             Ok(caller) => caller,
             Err(refusal) => return refused(refusal),
         };
-        request.extensions_mut().insert(caller);
+        extensions.insert(caller);
     }
-    state.desk.pass(request).await
+    let (mut head, body) = request.into_parts();
+    // What this router has found in the path is no name to the next one.
+    head.extensions = extensions;
+    state.desk.pass(Request::from_parts(head, body)).await
 }
 
 /// The description of the API says nothing of what is kept here.

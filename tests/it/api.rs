@@ -45,6 +45,7 @@ impl Api {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let settings = verify::Settings {
             default_scheme: dovegate::password::NewScheme::BlfCrypt { cost: 4 },
+            failure_delay: std::time::Duration::from_millis(1),
             providers,
             ..Default::default()
         };

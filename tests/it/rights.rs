@@ -32,6 +32,7 @@ impl World {
                 "name": provider, "kind": "keycloak", "realm": "mail",
                 "server_url": format!("https://{provider}.example"),
                 "client_id": "dovegate", "client_secret": "hush",
+                "administrator_role": "mail-admin", "administrators": provider == "beta",
             });
             api.must(Method::POST, "/providers", new);
             let new = json!({"name": domain, "provider": provider});
@@ -55,7 +56,7 @@ impl World {
         let mut callers = vec![
             Caller::system(0),
             Caller::link(0),
-            Caller::global_administrator("Root".to_owned(), "alpha".parse().unwrap()),
+            Caller::global_administrator("Root".to_owned(), "beta".parse().unwrap()),
             of_alpha(),
             self.person("ann@a.example"),
             token(Scope::ALL, None),
@@ -148,10 +149,11 @@ fn routes_for_less_than_everything() {
         "GET /mailboxes/{address} read owner",
         "PATCH /mailboxes/{address} mailboxes",
         "DELETE /mailboxes/{address} mailboxes",
-        "PUT /mailboxes/{address}/password mailboxes",
+        "PUT /mailboxes/{address}/password mailboxes owner",
         "DELETE /mailboxes/{address}/password mailboxes",
         "GET /mailboxes/{address}/app-passwords read owner",
         "POST /mailboxes/{address}/app-passwords mailboxes owner",
+        "DELETE /mailboxes/{address}/app-passwords mailboxes owner",
         "DELETE /mailboxes/{address}/app-passwords/{id} mailboxes owner",
         "GET /login-log read owner",
         "GET /held-back read",
@@ -350,7 +352,8 @@ fn owner_of_a_mailbox() {
     world.check(&ann, Method::DELETE, &format!("{path}/{id}"), Value::Null, 204);
     for (method, path, body) in [
         (Method::PATCH, "/mailboxes/ann@a.example", json!({"quota_bytes": 0})),
-        (Method::PUT, "/mailboxes/ann@a.example/password", json!({"password": "wonderland"})),
+        (Method::PUT, "/mailboxes/ann@a.example/password", json!({"hash": "{PLAIN}x"})),
+        (Method::DELETE, "/mailboxes/ann@a.example/password", Value::Null),
         (Method::DELETE, "/mailboxes/ann@a.example", Value::Null),
         (Method::GET, "/mailboxes", Value::Null),
         (Method::GET, "/domains/a.example", Value::Null),
@@ -490,7 +493,7 @@ fn tokens_that_cannot_be() {
 fn links_are_made_by_the_machines_users_and_used_once() {
     let world = World::new();
     let url = world.api.must(Method::POST, "/admin-links", json!({}))["url"].clone();
-    let secret = url.as_str().unwrap().strip_prefix("https://auth.example.org/sign-in/link/");
+    let secret = url.as_str().unwrap().strip_prefix("https://auth.example.org/admin-link/");
     let secret = secret.unwrap().as_bytes();
     let now = Timestamp::now();
     assert_eq!(world.api.links.redeem(secret, now), Some(0));
@@ -498,4 +501,82 @@ fn links_are_made_by_the_machines_users_and_used_once() {
     for caller in [Caller::link(0), token(Scope::ALL, None), of_alpha()] {
         world.check(&caller, Method::POST, "/admin-links", json!({}), 403);
     }
+}
+
+#[test]
+fn owner_shows_the_present_password_to_change_it() {
+    let world = World::new();
+    let path = "/mailboxes/ann@a.example/password";
+    let ann = world.person("ann@a.example");
+    world.api.must(Method::PUT, path, json!({"password": "wonderland"}));
+    let change = |current: Value, status| {
+        let new = json!({"current": current, "password": "looking-glass"});
+        let (got, value) = world.ask(&ann, &Method::PUT, path, &new);
+        assert_eq!(got, status, "{value}");
+        value["detail"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(change(Value::Null, 400).starts_with("current: "));
+    assert!(change(json!("wonderlant"), 400).starts_with("current: "));
+    change(json!("wonderland"), 204);
+    assert!(change(json!("wonderland"), 400).starts_with("current: "), "it was changed");
+    // An administrator does not know it.
+    world.check(&of_alpha(), Method::PUT, path, json!({"password": "wonderland"}), 204);
+    // An app password is none.
+    let app = world.api.must(
+        Method::POST,
+        "/mailboxes/ann@a.example/app-passwords",
+        json!({"name": "Phone"}),
+    );
+    change(app["password"].clone(), 400);
+    let at_alpha = json!({"auth_source": "alpha"});
+    world.api.must(Method::PATCH, "/mailboxes/ann@a.example", at_alpha);
+    assert!(change(json!("wonderland"), 409).contains("alpha"));
+}
+
+#[test]
+fn guesses_at_the_present_password_are_counted() {
+    let world = World::new();
+    let path = "/mailboxes/ann@a.example/password";
+    let ann = world.person("ann@a.example");
+    world.api.must(Method::PUT, path, json!({"password": "wonderland"}));
+    for number in 0..200 {
+        let guess = json!({"current": format!("guess {number}"), "password": "looking-glass"});
+        world.check(&ann, Method::PUT, path, guess, 400);
+        let held = world.names(&Caller::system(0), "/held-back", "subject");
+        if held == ["ann@a.example"] {
+            let right = json!({"current": "wonderland", "password": "looking-glass"});
+            return world.check(&ann, Method::PUT, path, right, 400);
+        }
+    }
+    panic!("200 guesses, and nobody is held back");
+}
+
+#[test]
+fn all_app_passwords_go_at_once() {
+    let world = World::new();
+    let path = "/mailboxes/ann@a.example/app-passwords";
+    for name in ["Phone", "Tablet"] {
+        world.api.must(Method::POST, path, json!({ "name": name }));
+    }
+    let amy = world.person("amy@a.example");
+    world.check(&amy, Method::DELETE, path, Value::Null, 404);
+    let ann = world.person("ann@a.example");
+    let (_, gone) = world.ask(&ann, &Method::DELETE, path, &Value::Null);
+    assert_eq!(gone["revoked"], 2);
+    assert_eq!(world.names(&ann, path, "id"), [""; 0]);
+}
+
+/// What a provider's word of its administrators counts is looked up when they ask.
+#[test]
+fn administrators_are_what_the_settings_make_of_them() {
+    let world = World::new();
+    let root = Caller::global_administrator("Root".to_owned(), "beta".parse().unwrap());
+    world.check(&root, Method::GET, "/status", Value::Null, 200);
+    world.check(&of_alpha(), Method::GET, "/domains", Value::Null, 200);
+    world.api.must(Method::PATCH, "/providers/beta", json!({"administrators": false}));
+    world.check(&root, Method::GET, "/status", Value::Null, 401);
+    world.api.must(Method::PATCH, "/providers/alpha", json!({"administrator_role": null}));
+    world.check(&of_alpha(), Method::GET, "/domains", Value::Null, 401);
+    let of_nobody = Caller::domain_administrator("Eve".to_owned(), "gamma".parse().unwrap());
+    world.check(&of_nobody, Method::GET, "/domains", Value::Null, 401);
 }

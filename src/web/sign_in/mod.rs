@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cookie.rs      the cookie of a session
+//! link.rs        one-time addresses for administrators
 //! password.rs    the form for a password
 //! waiting.rs     how many answers are held back at a time
 //! provider.rs    to a provider and back   pending.rs   who is on the way
@@ -9,6 +10,7 @@
 //! ```
 
 mod cookie;
+mod link;
 mod password;
 mod pending;
 mod provider;
@@ -37,6 +39,8 @@ pub(super) fn router() -> Router<State> {
         .route("/sign-in", get(begin).post(password::take))
         .route("/sign-in/{provider}", get(provider::begin))
         .route("/sign-in/{provider}/callback", get(provider::end))
+        // Not below `/sign-in`, where each name is a provider's.
+        .route("/admin-link/{secret}", get(link::show).post(link::redeem))
         .route("/sign-out", post(way_out::end))
 }
 

@@ -1008,3 +1008,10 @@ overview-rejected = Logins refused
 overview-unavailable = Could not be decided
 overview-store = Size of the store
 overview-version = Version
+
+# One-time addresses for administrators
+link = Administration by a one-time address
+link-how = This address was made on the server with "dovegate admin link". It works once, and lets you administer everything until you sign out.
+link-go = Sign in as administrator
+link-gone = This address was used already, or is too old. Make another one on the server with "dovegate admin link".
+link-name = Administrator

@@ -1,6 +1,8 @@
 //! The pages, as somebody without a real browser gets them.
 
+mod link;
 mod password;
+mod programs;
 mod self_service;
 mod sign_in;
 

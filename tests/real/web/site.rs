@@ -98,7 +98,7 @@ pub fn base(port: u16) -> String {
 
 /// Signs an administrator in by what `dovegate admin link` printed.
 pub fn sign_in_by_link(browser: &Browser, printed: &str) {
-    let address = printed.split_whitespace().find(|word| word.contains("/sign-in/link/"));
+    let address = printed.split_whitespace().find(|word| word.contains("/admin-link/"));
     browser.open(address.expect("it prints the address"));
     let seen = browser.click("css=main button");
     assert!(seen.path.starts_with("/admin"), "{seen:#?}");
