@@ -10,8 +10,7 @@ const STRICT: &str = "[abuse]\naccount_limit = 3\nnetwork_limit = 4\ntrusted_net
 
 fn sign_in(browser: &Browser, address: &str, password: &str) {
     browser.open("/sign-in");
-    browser.fill("#address", address).click("Continue");
-    browser.fill("#password", password).click("Sign in");
+    browser.fill("#address", address).fill("#password", password).click("Sign in");
 }
 
 fn site() -> Option<Site> {
