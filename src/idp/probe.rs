@@ -7,6 +7,7 @@
 
 mod connection;
 mod hints;
+mod sign_in;
 mod with_token;
 mod withdrawal;
 
@@ -45,7 +46,7 @@ const SOON_DAYS: i64 = 14;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tried {
     /// What: "resolve", "tcp", "TLS", "discovery", "issuer", "JWKS", "client",
-    /// "introspection", "userinfo", "users", "events", "logout", "app passwords",
+    /// "introspection", "userinfo", "users", "events", "logout", "app passwords", "sign-in",
     /// "token size", "warning"; with a token further ones that begin with "token".
     pub name: String,
     /// What it came to.
@@ -257,6 +258,7 @@ impl<'a> Probe<'a> {
         self.events().await;
         self.logout();
         self.app_passwords();
+        self.sign_in(&endpoints);
     }
 
     /// The document, its issuer, and the endpoints that hold in the end; none if

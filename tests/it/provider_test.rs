@@ -100,7 +100,7 @@ fn all_is_well() {
     );
     assert_eq!(
         tried.names_of("not_tried"),
-        ["TLS", "events", "logout", "app passwords", "token size"]
+        ["TLS", "events", "logout", "app passwords", "sign-in", "token size"]
     );
     assert!(tried.find("resolve")["detail"].as_str().unwrap().starts_with("localhost → "));
     assert_eq!(tried.find("issuer")["detail"], fake.url());
@@ -628,4 +628,17 @@ fn as_a_command_beside_a_server() {
     let output = daemon.try_cli(&["provider", "test", "corp"], "");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stdout).unwrap().contains("status 503"));
+}
+
+#[test]
+fn whether_browsers_can_sign_in() {
+    let fake = FakeProvider::start();
+    let tried = Tried::with(&settings(&fake), json!({}));
+    let missing = "does not name authorize_url, token_url";
+    assert!(tried.detail("sign-in").ends_with(missing), "{}", tried.detail("sign-in"));
+    fake.signs_in(json!({}));
+    let tried = Tried::with(&settings(&fake), json!({}));
+    assert_eq!(tried.outcome("sign-in"), "ok");
+    assert_eq!(tried.detail("sign-in"), format!("browsers go to {}/authorize", fake.url()));
+    assert!(tried.hint("sign-in").ends_with("/sign-in/corp/callback behind it"));
 }

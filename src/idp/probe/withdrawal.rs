@@ -154,6 +154,7 @@ impl Probe<'_> {
         }
         self.skip("events", why);
         self.skip("logout", why);
+        self.skip("sign-in", why);
     }
 }
 
