@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "some of it is for pages to come")]
 mod browser;
 #[allow(dead_code, reason = "some of it is for pages to come")]
+mod sign_in;
 mod site;
 
 mod logins;

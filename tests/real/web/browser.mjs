@@ -190,8 +190,8 @@ const requests = {
   },
 
   // Another person at the same computer, with nothing left of the one before.
-  async forget() {
-    await context.clearCookies();
+  async forget({ name }) {
+    await context.clearCookies(name ? { name: new RegExp(name) } : {});
     return {};
   },
 };

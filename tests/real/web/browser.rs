@@ -241,6 +241,11 @@ impl Browser {
         self.tell(&json!({ "do": "set_cookie", "name": name, "value": value }));
     }
 
+    /// Forgets the cookies of our pages alone.
+    pub fn forget_ours(&self) {
+        self.tell(&json!({ "do": "forget", "name": "^__Host-dovegate" }));
+    }
+
     /// Forgets all cookies.
     pub fn forget(&self) {
         self.tell(&json!({ "do": "forget" }));
