@@ -10,26 +10,25 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::{
-    State,
-    inputs::Choice,
-    page::{Faults, Frame, Section, render, render_again},
-    shown::When,
-    texts::Texts,
-    trouble::Trouble,
-    visit::{Administrator, Posted},
-};
-use crate::{
-    api::{
-        Page,
-        sync::{Syncing, View},
-        sync_log::Line,
+use super::{
+    super::{
+        State,
+        inputs::Choice,
+        page::{Faults, Frame, Section, render, render_again},
+        shown::When,
+        texts::Texts,
+        trouble::Trouble,
+        visit::{Administrator, Posted},
     },
-    mailbox::Address,
+    ways::way,
+};
+use crate::api::{
+    Page,
+    sync::{Syncing, View},
+    sync_log::Line,
 };
 
 pub(super) fn router() -> Router<State> {
@@ -293,10 +292,6 @@ struct Row {
     detail: String,
 }
 
-fn mailbox_page(address: &Address) -> String {
-    format!("/admin/mailboxes/{}", utf8_percent_encode(address.as_str(), NON_ALPHANUMERIC))
-}
-
 /// Asks for lines at this path, and shows them.
 async fn lines(
     state: &State,
@@ -319,7 +314,11 @@ async fn lines(
         action: action(t, &line.action),
         cause: line.cause.as_ref().map(|cause| cause.replace('_', " ")),
         address: line.address.as_ref().map(ToString::to_string),
-        mailbox: line.address.as_ref().map(mailbox_page).unwrap_or_default(),
+        mailbox: line
+            .address
+            .as_ref()
+            .map(|one| way(&["admin", "mailboxes", one.as_str()]))
+            .unwrap_or_default(),
         person: line.person.clone(),
         detail: line.detail.clone(),
     };

@@ -9,21 +9,26 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::super::{
-    State,
-    inputs::{Choice, Control, Filled, Input},
-    page::{Faults, Frame, Section, render, render_again},
-    texts::Texts,
-    trouble::Trouble,
-    visit::{Administrator, Posted},
+use super::{
+    super::{
+        State,
+        inputs::{Choice, Control, Filled, Input},
+        page::{Faults, Frame, Section, render, render_again},
+        texts::Texts,
+        trouble::Trouble,
+        visit::{Administrator, Posted},
+    },
+    ways::{
+        choice, choices, line, quota_words, refusal, services, state_words, states, switch,
+        typed_quota, way,
+    },
 };
 use crate::{
     api::{Page, templates::View},
     mailbox::{
-        MailboxState, Quota, Service, Services, TemplateName,
+        MailboxState, Service, Services, TemplateName,
         template::{FURTHER, FurtherField, Values},
     },
 };
@@ -85,22 +90,6 @@ const WORD_TEXTS: [(&str, &str); 14] = [
     ("all", "word-all"),
 ];
 
-/// What services are called, in the order of [`Service::ALL`].
-const SERVICE_TEXTS: [&str; Service::ALL.len()] = [
-    "service-imap",
-    "service-pop3",
-    "service-smtp",
-    "service-sieve",
-    "service-dav",
-    "service-eas",
-    "service-web",
-];
-
-/// The address of a template's page: its name may have any printable characters.
-fn address(name: &str) -> String {
-    format!("/admin/templates/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
-}
-
 #[derive(askama::Template)]
 #[template(path = "admin/templates.html")]
 struct List {
@@ -120,26 +109,10 @@ struct Row {
 fn row(t: &Texts, template: &View) -> Row {
     Row {
         name: template.name.to_string(),
-        address: address(template.name.as_str()),
+        address: way(&["admin", "templates", template.name.as_str()]),
         quota: quota_words(t, template.quota_bytes),
         state: state_words(t, template.state),
         services: services_words(t, template.services),
-    }
-}
-
-pub(super) fn quota_words(t: &Texts, quota: Option<Quota>) -> String {
-    match quota {
-        None => t.s("quota-of-domain"),
-        Some(quota) if quota.is_unlimited() => t.s("quota-unlimited"),
-        Some(quota) => quota.to_string(),
-    }
-}
-
-pub(super) fn state_words(t: &Texts, state: MailboxState) -> String {
-    match state {
-        MailboxState::Active => t.s("state-active"),
-        MailboxState::ReceiveOnly => t.s("state-receive-only"),
-        MailboxState::Disabled => t.s("state-disabled"),
     }
 }
 
@@ -188,7 +161,10 @@ impl Form {
         let further = FURTHER.iter().zip(FURTHER_TEXTS);
         Self {
             frame,
-            action: name.map_or_else(|| "/admin/add-template".to_owned(), address),
+            action: match name {
+                Some(name) => way(&["admin", "templates", name]),
+                None => "/admin/add-template".to_owned(),
+            },
             is_new: name.is_none(),
             main,
             further: further.map(|(field, text)| further_input(t, field, text, filled)).collect(),
@@ -198,57 +174,20 @@ impl Form {
     }
 }
 
-fn line(key: &str, label: String, help: String, filled: &Filled) -> Input {
-    let value = filled.text(key).to_owned();
-    let control = Control::Line { kind: "text", value };
-    Input { key: key.to_owned(), label, help, code: "", control }
-}
-
-fn switch(key: &str, label: String, help: String, filled: &Filled) -> Input {
-    let control = Control::Switch(filled.is_on(key));
-    Input { key: key.to_owned(), label, help, code: "", control }
-}
-
 fn main_inputs(t: &Texts, filled: &Filled) -> Vec<Input> {
-    let states = [MailboxState::Active, MailboxState::ReceiveOnly, MailboxState::Disabled];
-    let state =
-        |one: MailboxState| Choice::new(one.name(), state_words(t, one), filled.text("state"));
-    let is_among = |one: &str| filled.all("services").any(|chosen| chosen == one);
-    let service = |(one, text): (Service, &str)| Choice {
-        value: one.name().to_owned(),
-        label: t.s(text),
-        is_chosen: is_among(one.name()),
-    };
-    let services = Service::ALL.into_iter().zip(SERVICE_TEXTS).map(service).collect();
+    let quota = (t.s("template-quota"), t.s("template-quota-help"));
+    let state = (t.s("template-state"), t.s("template-state-help"));
+    let of = (t.s("template-services"), t.s("template-services-help"));
+    let allowed = (t.s("template-app-passwords"), t.s("template-app-passwords-help"));
+    let force = (t.s("template-force-change"), t.s("template-force-change-help"));
+    let tags = (t.s("template-tags"), t.s("template-tags-help"));
     vec![
-        line("quota_bytes", t.s("template-quota"), t.s("template-quota-help"), filled),
-        Input {
-            key: "state".to_owned(),
-            label: t.s("template-state"),
-            help: t.s("template-state-help"),
-            code: "",
-            control: Control::Choice(states.map(state).into()),
-        },
-        Input {
-            key: "services".to_owned(),
-            label: t.s("template-services"),
-            help: t.s("template-services-help"),
-            code: "",
-            control: Control::Choices(services),
-        },
-        switch(
-            "app_passwords_allowed",
-            t.s("template-app-passwords"),
-            t.s("template-app-passwords-help"),
-            filled,
-        ),
-        switch(
-            "force_password_change",
-            t.s("template-force-change"),
-            t.s("template-force-change-help"),
-            filled,
-        ),
-        line("tags", t.s("template-tags"), t.s("template-tags-help"), filled),
+        line("quota_bytes", quota.0, quota.1, filled),
+        choice("state", state.0, state.1, states(t), filled),
+        choices("services", of.0, of.1, services(t), filled),
+        switch("app_passwords_allowed", allowed.0, allowed.1, filled),
+        switch("force_password_change", force.0, force.1, filled),
+        line("tags", tags.0, tags.1, filled),
     ]
 }
 
@@ -310,13 +249,11 @@ fn untouched() -> Filled {
 /// What the form says, in the API's words. A field with mailcow's default is not
 /// written down.
 fn written(t: &Texts, filled: &Filled) -> Result<Map<String, Value>, Faults> {
-    let quota = match filled.text("quota_bytes") {
-        "" => Value::Null,
-        text => match text.parse::<Quota>() {
-            Ok(quota) => quota.bytes.into(),
-            Err(_) => return Err(Faults::one("quota_bytes", t.s("quota-wrong"))),
-        },
-    };
+    let mut faults = Faults::default();
+    let quota = typed_quota(t, "quota_bytes", filled, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let further: BTreeMap<&str, Value> = FURTHER
         .iter()
         .map(|field| {
@@ -333,7 +270,7 @@ fn written(t: &Texts, filled: &Filled) -> Result<Map<String, Value>, Faults> {
     let tags = filled.text("tags").split(',').map(str::trim).filter(|tag| !tag.is_empty());
     let tags: Vec<&str> = tags.collect();
     Ok(Map::from_iter([
-        ("quota_bytes".to_owned(), quota),
+        ("quota_bytes".to_owned(), quota.map(|quota| quota.bytes).into()),
         ("state".to_owned(), filled.text("state").into()),
         ("services".to_owned(), services.into()),
         ("tags".to_owned(), tags.into()),
@@ -370,8 +307,7 @@ async fn create(
             administrator.session.say(t.with("template-added", "name", &name));
             Ok(Redirect::to("/admin/templates").into_response())
         }
-        Err(Trouble::Api(problem)) => Ok(again(Faults::of(&problem, &KEYS))),
-        Err(trouble) => Err(trouble),
+        Err(trouble) => Ok(again(refusal(trouble, &KEYS)?)),
     }
 }
 
@@ -403,8 +339,7 @@ async fn change(
             administrator.session.say(t.with("template-changed", "name", &name));
             Ok(Redirect::to("/admin/templates").into_response())
         }
-        Err(Trouble::Api(problem)) => Ok(again(Faults::of(&problem, &KEYS))),
-        Err(trouble) => Err(trouble),
+        Err(trouble) => Ok(again(refusal(trouble, &KEYS)?)),
     }
 }
 

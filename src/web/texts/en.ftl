@@ -573,13 +573,11 @@ password-new-help = Long is better than complicated. It opens these pages, where
 password-again = New password, once more
 password-not-the-same = The two are not the same.
 
-sign-in-how = Type your email address.
 
 # Fields of forms
 read-only = You can look at this, and not change it: it holds for the whole server.
 
 # What mailboxes may have
-quota-unlimited = unlimited
 
 # Templates
 templates-what = A template says what a mailbox gets when it is made. A provider’s mapping chooses one for each person.

@@ -17,6 +17,7 @@ use super::{
         trouble::Trouble,
         visit::{Administrator, Posted},
     },
+    super::ways::refusal,
     fields::{self, Shown},
 };
 use crate::{
@@ -147,8 +148,7 @@ async fn create(
             administrator.session.say(t.with("provider-added", "name", &name));
             Ok(Redirect::to(&format!("/admin/providers/{name}")).into_response())
         }
-        Err(Trouble::Api(problem)) => Ok(again(Faults::of(&problem, &fields::keys()))),
-        Err(trouble) => Err(trouble),
+        Err(trouble) => Ok(again(refusal(trouble, &fields::keys())?)),
     }
 }
 
@@ -182,7 +182,6 @@ async fn change(
             administrator.session.say(t.with("provider-changed", "name", &name));
             Ok(Redirect::to(&format!("/admin/providers/{name}")).into_response())
         }
-        Err(Trouble::Api(problem)) => Ok(again(Faults::of(&problem, &fields::keys()))),
-        Err(trouble) => Err(trouble),
+        Err(trouble) => Ok(again(refusal(trouble, &fields::keys())?)),
     }
 }

@@ -9,13 +9,16 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
-use super::super::super::{
-    State,
-    inputs::{Choice, Control, Filled, Input},
-    page::{Faults, Frame, Section, render, render_again},
-    texts::Texts,
-    trouble::Trouble,
-    visit::{Administrator, Posted},
+use super::super::{
+    super::{
+        State,
+        inputs::{Choice, Control, Filled, Input},
+        page::{Faults, Frame, Section, render, render_again},
+        texts::Texts,
+        trouble::Trouble,
+        visit::{Administrator, Posted},
+    },
+    ways::refusal,
 };
 use crate::api::{
     Caller, Page,
@@ -269,8 +272,7 @@ async fn change(
             administrator.session.say(t.s("mapping-changed"));
             Ok(Redirect::to(&format!("/admin/providers/{name}/mapping")).into_response())
         }
-        Err(Trouble::Api(problem)) => Ok(again(Faults::of(&problem, &KEYS))),
-        Err(trouble) => Err(trouble),
+        Err(trouble) => Ok(again(refusal(trouble, &KEYS)?)),
     }
 }
 

@@ -18,9 +18,13 @@ use super::super::{
         trouble::Trouble,
         visit::{Administrator, Posted},
     },
-    templates::{quota_words, services_words, state_words},
+    templates::services_words,
+    ways::{quota_words, state_words},
 };
-use crate::api::preview::{Outcome, View};
+use crate::{
+    api::preview::{Outcome, View},
+    mailbox::ProviderName,
+};
 
 pub(super) fn router() -> Router<State> {
     Router::new().route("/admin/try/{name}", get(ask).post(show))
@@ -52,8 +56,17 @@ fn page(administrator: &Administrator, name: String, address: String) -> Preview
     Preview { frame, name, address, faults: Faults::default(), found: None }
 }
 
-async fn ask(Path(name): Path<String>, administrator: Administrator) -> Response {
-    render(&page(&administrator, name, String::new()))
+async fn ask(Path(name): Path<String>, administrator: Administrator) -> Result<Response, Trouble> {
+    Ok(render(&page(&administrator, known(name)?, String::new())))
+}
+
+/// The name, if it is one: a link with another text in its place would have the form sent
+/// to any page of ours.
+fn known(name: String) -> Result<String, Trouble> {
+    match name.parse::<ProviderName>() {
+        Ok(_) => Ok(name),
+        Err(_) => Err(Trouble::NotFound),
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,6 +81,7 @@ async fn show(
     Posted(Asked { address }): Posted<Asked>,
 ) -> Result<Response, Trouble> {
     let t = Texts::english();
+    let name = known(name)?;
     let path = ["providers", name.as_str(), "preview"];
     let asked = state.desk.ask(&administrator.caller, Method::POST, &path);
     let found = asked.call::<View>(&json!({ "address": address.trim() })).await;
@@ -157,4 +171,17 @@ fn mailbox(t: &Texts, view: &View) -> Vec<(String, String)> {
         (t.s("template-services"), services_words(t, mailbox.services)),
         (t.s("template-state"), state_words(t, mailbox.state)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_leads_the_form_elsewhere() {
+        assert!(known("corp".to_owned()).is_ok());
+        for name in ["../providers/corp/remove", "corp/..", "corp?x", "", "."] {
+            assert!(known(name.to_owned()).is_err(), "{name}");
+        }
+    }
 }
