@@ -75,6 +75,9 @@ pub enum Reach {
         address: Address,
         /// Its identity: another one may get the address.
         mailbox: MailboxId,
+        /// How often its password, state, services and auth source had changed when he
+        /// showed his password; none where he showed something else.
+        generation: Option<u64>,
     },
 }
 
@@ -100,7 +103,19 @@ impl Caller {
     pub fn person(address: Address, mailbox: MailboxId) -> Self {
         let who = Who::Person { address: address.clone() };
         let scopes = [Scope::Read, Scope::Mailboxes].into();
-        Self { who, rights: Rights { scopes, reach: Reach::Own { address, mailbox } } }
+        Self {
+            who,
+            rights: Rights { scopes, reach: Reach::Own { address, mailbox, generation: None } },
+        }
+    }
+
+    /// The same, until password or state of the mailbox are others than they were.
+    #[must_use]
+    pub fn as_of(mut self, now: Option<u64>) -> Self {
+        if let Reach::Own { generation, .. } = &mut self.rights.reach {
+            *generation = now;
+        }
+        self
     }
 
     /// An administrator by `provider`'s word, of the domains that name it.

@@ -231,8 +231,9 @@ impl State {
     async fn territory(&self, reach: &Reach) -> Result<Territory, Error> {
         let within = match reach {
             Reach::Everything => return Ok(Territory::Everything),
-            Reach::Own { address, mailbox } => {
-                return Ok(Territory::Own(self.own_account(address, *mailbox).await?));
+            Reach::Own { address, mailbox, generation } => {
+                let account = self.own_account(address, *mailbox, *generation).await?;
+                return Ok(Territory::Own(account));
             }
             Reach::Domains(domains) => {
                 let spoken_for = self.domains_by_provider().await?.into_iter();
@@ -250,7 +251,12 @@ impl State {
     }
 
     /// The mailbox of who signed in, if it is still his and may still log in.
-    async fn own_account(&self, address: &Address, id: MailboxId) -> Result<Account, Error> {
+    async fn own_account(
+        &self,
+        address: &Address,
+        id: MailboxId,
+        generation: Option<u64>,
+    ) -> Result<Account, Error> {
         let signed_out = || {
             let why = format!("{address} may not log in any more, so its web session has ended");
             Error::new(Code::Unauthorized, why)
@@ -259,7 +265,8 @@ impl State {
         let mailbox = &account.mailbox;
         let is_open =
             mailbox.id == id && mailbox.state == MailboxState::Active && account.domain.active;
-        if !is_open || self.is_switched_off(&account).await? {
+        let is_as_it_was = generation.is_none_or(|generation| generation == mailbox.generation);
+        if !is_open || !is_as_it_was || self.is_switched_off(&account).await? {
             return Err(signed_out());
         }
         Ok(account)

@@ -253,6 +253,8 @@ pub(crate) struct Admin {
 pub(crate) struct Http {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) public_url: Option<String>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
     pub(crate) allow_remote_cleartext: bool,
     pub(crate) internal: HttpInternal,
 }

@@ -19,6 +19,7 @@ use crate::{
     password::{Caps, NewScheme},
     server::settings::{
         Endpoint, HttpSettings, Kind, Limits, ListenerSettings, OnWithdrawal, Rights, Settings,
+        TlsFiles,
     },
     telemetry,
     verify::{Settings as VerifySettings, penalty},
@@ -306,13 +307,25 @@ impl Check<'_> {
     /// Ports for HTTP, beside those of the listeners.
     fn http(&mut self, written: &File) -> HttpSettings {
         let (public, internal) = (&written.http, &written.http.internal);
-        let (may, may_internal) = (public.allow_remote_cleartext, internal.allow_remote_cleartext);
+        let tls = match (&public.certificate_file, &public.key_file) {
+            (Some(certificate), Some(key)) => {
+                Some(TlsFiles { certificate: certificate.clone(), key: key.clone() })
+            }
+            (None, None) => None,
+            (certificate, _) => {
+                let missing = if certificate.is_some() { "key_file" } else { "certificate_file" };
+                self.problem("http", 0, missing, "certificate_file and key_file go together");
+                None
+            }
+        };
+        let may = public.allow_remote_cleartext || tls.is_some();
+        let may_internal = internal.allow_remote_cleartext;
         let public = self.http_port(written, "http", public.address, may);
         let internal = self.http_port(written, "http.internal", internal.address, may_internal);
         if public == internal && public.is_some_and(|address| address.port() != 0) {
             self.problem("http.internal", 0, "address", "[http] has it already");
         }
-        HttpSettings { public, internal }
+        HttpSettings { public, tls, internal }
     }
 
     /// The pages.

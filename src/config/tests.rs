@@ -164,6 +164,11 @@ fn ports_for_http_are_checked() {
     check(&(internal("0.0.0.0:9417") + "allow_remote_cleartext = true"), &[]);
     check(&internal("localhost:9417"), &["d.toml:3: invalid socket address"]);
     let listener = "[[listener]]\ntype = \"auth\"\naddress = \"127.0.0.1:9417\"\n";
+    let public = "[http]\naddress = \"0.0.0.0:9418\"\ncertificate_file = \"/c.pem\"\n";
+    check(&format!("{public}key_file = \"/k.pem\""), &[]);
+    let alone = ["http.key_file: certificate_file and key_file go together"];
+    let found = load(public, None).unwrap_err();
+    assert!(found.contains(alone[0]) && found.contains("it would cross the network"), "{found}");
     let taken = ["d.toml:3: http.internal.address: a [[listener]] has it already"];
     check(&(internal("127.0.0.1:9417") + listener), &taken);
     let both = |public: &str, internal: &str| {

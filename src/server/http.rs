@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
@@ -28,12 +29,15 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     runtime::Runtime,
     task::{AbortHandle, JoinError, JoinHandle, JoinSet},
     time::{Instant, sleep, sleep_until, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -41,7 +45,7 @@ use super::{
     Error,
     doors::pause_after,
     listener,
-    settings::{Endpoint, HttpKind, HttpSettings},
+    settings::{Endpoint, HttpKind, HttpSettings, TlsFiles},
 };
 use crate::{
     api::status::ListenerReport,
@@ -98,6 +102,8 @@ struct Port {
     wanted: SocketAddr,
     /// As it came to be.
     address: SocketAddr,
+    /// What its connections begin with, if it is TLS.
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
     connections: Arc<AtomicUsize>,
     stop: CancellationToken,
     /// Says that the port is free again.
@@ -117,16 +123,45 @@ impl Http {
             port.closed.cancelled().await;
         }
         self.tasks.retain(|task| !task.is_finished());
-        for (kind, wanted) in settings.wanted() {
+        let tls = match settings.tls.as_ref().map(TlsFiles::load).transpose() {
+            Ok(tls) => tls,
+            Err(error) if self.list.has(HttpKind::Public) => {
+                tracing::error!(%error, "HTTP goes on with the certificate of before");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, listener = HttpKind::Public.name(), "no HTTP there");
+                return self.open_all(settings, |kind| kind != HttpKind::Public, None);
+            }
+        };
+        if let Some(config) = &tls {
+            self.list.take_certificate(config);
+        }
+        self.open_all(settings, |_| true, tls);
+    }
+
+    fn open_all(
+        &mut self,
+        settings: &HttpSettings,
+        may: fn(HttpKind) -> bool,
+        tls: Option<Arc<ServerConfig>>,
+    ) {
+        for (kind, wanted) in settings.wanted().filter(|(kind, _)| may(*kind)) {
+            let tls = tls.clone().filter(|_| kind == HttpKind::Public);
             if !self.list.has(kind)
-                && let Err(error) = self.open(kind, wanted)
+                && let Err(error) = self.open(kind, wanted, tls)
             {
                 tracing::error!(%error, listener = kind.name(), "no HTTP there");
             }
         }
     }
 
-    fn open(&mut self, kind: HttpKind, wanted: SocketAddr) -> Result<(), Error> {
+    fn open(
+        &mut self,
+        kind: HttpKind,
+        wanted: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<(), Error> {
         let listener = listener::bind_tcp(wanted)?;
         let address = listener.local_addr().map_err(Error::Runtime)?;
         let runtime = match &mut self.runtime {
@@ -137,6 +172,7 @@ impl Http {
             kind,
             wanted,
             address,
+            tls: tls.map(|config| Arc::new(ArcSwap::new(config))),
             connections: Arc::default(),
             stop: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -190,8 +226,21 @@ impl HttpList {
     }
 
     fn take_unwanted(&self, settings: &HttpSettings) -> Vec<Port> {
-        let is_wanted = |port: &Port| settings.wanted().any(|one| one == (port.kind, port.wanted));
+        let is_tls = |kind| kind == HttpKind::Public && settings.tls.is_some();
+        let is_wanted = |port: &Port| {
+            settings.wanted().any(|one| one == (port.kind, port.wanted))
+                && port.tls.is_some() == is_tls(port.kind)
+        };
         self.lock().extract_if(.., |port| !is_wanted(port)).collect()
+    }
+
+    /// Connections begin with another certificate from now on.
+    fn take_certificate(&self, config: &Arc<ServerConfig>) {
+        for port in self.lock().iter() {
+            if let Some(tls) = &port.tls {
+                tls.store(Arc::clone(config));
+            }
+        }
     }
 
     /// For the status.
@@ -257,14 +306,20 @@ impl Places {
 
     /// Serves a connection; where all places are taken, the one goes that has
     /// been there longest without our working for it.
-    fn admit(&mut self, stream: TcpStream, router: Router, stop: CancellationToken) {
+    fn admit(
+        &mut self,
+        stream: TcpStream,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        stop: CancellationToken,
+    ) {
         if self.held.len() >= self.most
             && let Some(idle) = self.first_idle()
         {
             self.held.remove(idle).0.abort();
         }
         let place = Arc::new(Place::new());
-        let task = self.tasks.spawn(converse(stream, router, Arc::clone(&place), stop));
+        let task = self.tasks.spawn(begin(stream, tls, router, Arc::clone(&place), stop));
         self.held.push((task, place));
     }
 
@@ -313,7 +368,8 @@ async fn accept(listener: &TcpListener, router: &Router, port: &Port, places: &m
             accepted = listener.accept(), if can_admit => match accepted {
                 Ok((stream, peer)) => {
                     let router = router.clone().layer(Extension(Peer(peer)));
-                    places.admit(stream, router, port.stop.clone());
+                    let tls = port.tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full()));
+                    places.admit(stream, tls, router, port.stop.clone());
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -321,10 +377,31 @@ async fn accept(listener: &TcpListener, router: &Router, port: &Port, places: &m
     }
 }
 
-/// One connection, to its end.
-async fn converse(stream: TcpStream, router: Router, place: Arc<Place>, stop: CancellationToken) {
+/// One connection, from its first byte.
+async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    place: Arc<Place>,
+    stop: CancellationToken,
+) {
     // Answers go out whole; if it cannot be set, they go out later.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return converse(stream, router, place, stop).await };
+    match timeout(HEAD_TIME, tls.accept(stream)).await {
+        Ok(Ok(stream)) => converse(stream, router, place, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS with an HTTP client"),
+        Err(_) => tracing::debug!("an HTTP client took too long to begin TLS"),
+    }
+}
+
+/// Its requests, to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    place: Arc<Place>,
+    stop: CancellationToken,
+) {
     let asked = Arc::clone(&place);
     let service = service_fn(move |request| answer(router.clone(), request, Arc::clone(&asked)));
     let connection = http1::Builder::new()

@@ -34,6 +34,7 @@ mod socketmap;
 mod stream;
 mod supervisor;
 mod tally;
+mod tls;
 mod turn;
 mod withdrawal;
 

@@ -8,6 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use super::tls::TlsFiles;
 pub use crate::session::TemporaryFailure;
 use crate::{mailbox::userdb, telemetry, verify, web};
 
@@ -134,10 +135,12 @@ pub struct Limits {
 }
 
 /// Ports for HTTP; none unless they are set.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct HttpSettings {
-    /// `[http]`: for people and identity providers, behind a proxy.
+    /// `[http]`: for people, programs and identity providers.
     pub public: Option<SocketAddr>,
+    /// Certificate and key of `[http]`; without, it is behind a proxy that does TLS.
+    pub tls: Option<TlsFiles>,
     /// `[http.internal]`: for programs that watch this one.
     pub internal: Option<SocketAddr>,
 }

@@ -5,6 +5,7 @@ mod apart;
 mod bearer;
 mod explain;
 mod following;
+mod form;
 mod http;
 mod imported;
 mod keycloak;

@@ -73,6 +73,9 @@ pub(super) struct Own {
     pub(super) address: Address,
     /// Its identity: another one may get the address.
     pub(super) id: MailboxId,
+    /// How it was when he showed its password, if he did: when that is changed, the session
+    /// is over.
+    pub(super) generation: Option<u64>,
 }
 
 /// How somebody signed in.
@@ -151,7 +154,10 @@ impl Session {
                 SignedInBy::Provider { provider, subject, .. },
                 SignedInBy::Provider { provider: other, subject: same, .. },
             ) => (provider, subject) == (other, same),
-            _ => self.mailbox.is_some() && self.mailbox == other.mailbox,
+            _ => match (&self.mailbox, &other.mailbox) {
+                (Some(own), Some(other)) => own.id == other.id,
+                _ => false,
+            },
         }
     }
 }
@@ -264,7 +270,11 @@ mod tests {
 
     fn new(address: &str) -> NewSession {
         NewSession {
-            mailbox: Some(Own { address: Address::parse(address).unwrap(), id: MailboxId(7) }),
+            mailbox: Some(Own {
+                address: Address::parse(address).unwrap(),
+                id: MailboxId(7),
+                generation: None,
+            }),
             name: address.to_owned(),
             by: SignedInBy::Password,
             administrator: None,

@@ -150,7 +150,7 @@ pub(super) struct Person {
 impl Person {
     /// With whose rights he asks for what is his.
     pub(super) fn caller(&self) -> Caller {
-        Caller::person(self.own.address.clone(), self.own.id)
+        Caller::person(self.own.address.clone(), self.own.id).as_of(self.own.generation)
     }
 }
 

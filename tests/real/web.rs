@@ -12,4 +12,5 @@ mod site;
 
 mod logins;
 mod mailboxes;
+mod self_service;
 mod walk;

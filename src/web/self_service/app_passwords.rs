@@ -128,28 +128,16 @@ impl NewPage {
         let t = Texts::english();
         let choice = |service: Service| Choice {
             service,
-            label: in_plain_words(t, service),
+            label: short_name(t, service),
             is_marked: typed.service.iter().any(|marked| marked == service.name()),
         };
         Self {
             frame: Frame::new(&person.visit, t.s("app-password-new"), Section::Own),
             choices: Service::ALL.into_iter().map(choice).collect(),
-            is_more: !typed.expires.is_empty() || !typed.networks.is_empty(),
+            is_more: [&typed.expires, &typed.networks].iter().any(|typed| !typed.is_empty()),
             faults,
             typed,
         }
-    }
-}
-
-fn in_plain_words(t: &Texts, service: Service) -> String {
-    match service {
-        Service::Imap => t.s("app-password-for-imap"),
-        Service::Pop3 => t.s("app-password-for-pop3"),
-        Service::Smtp => t.s("app-password-for-smtp"),
-        Service::Sieve => t.s("app-password-for-sieve"),
-        Service::Dav => t.s("app-password-for-dav"),
-        Service::Eas => t.s("app-password-for-eas"),
-        Service::Web => t.s("app-password-for-web"),
     }
 }
 
@@ -258,14 +246,10 @@ pub(super) async fn revoke(
 ) -> Result<Response, Trouble> {
     let known = all(&state, &person).await?;
     let name = names(&known)(&id).ok_or(Trouble::NotFound)?;
-    revoke_one(&state, &person, &id).await?;
+    let path = ["mailboxes", person.own.address.as_str(), "app-passwords", &id];
+    state.desk.ask(&person.caller(), Method::DELETE, &path).done().await?;
     person.session.say(Texts::english().with("app-password-revoked", "name", &name));
     Ok(Redirect::to("/").into_response())
-}
-
-async fn revoke_one(state: &State, person: &Person, id: &str) -> Result<(), Trouble> {
-    let path = ["mailboxes", person.own.address.as_str(), "app-passwords", id];
-    state.desk.ask(&person.caller(), Method::DELETE, &path).done().await
 }
 
 #[derive(askama::Template)]
@@ -297,13 +281,8 @@ pub(super) async fn revoke_all(
     Posted(Nothing {}): Posted<Nothing>,
 ) -> Result<Response, Trouble> {
     let known = all(&state, &person).await?;
-    for view in &known {
-        match revoke_one(&state, &person, &view.id).await {
-            // Revoked meanwhile: that is what was wished for.
-            Ok(()) | Err(Trouble::NotFound) => {}
-            Err(trouble) => return Err(trouble),
-        }
-    }
+    let path = ["mailboxes", person.own.address.as_str(), "app-passwords"];
+    state.desk.ask(&person.caller(), Method::DELETE, &path).done().await?;
     person.session.say(Texts::english().count("app-passwords-revoked", known.len()));
     Ok(Redirect::to("/").into_response())
 }

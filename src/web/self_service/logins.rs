@@ -64,13 +64,13 @@ pub(super) fn short_name(t: &Texts, service: Service) -> String {
 /// administrator's log.
 fn outcome(t: &Texts, outcome: &str) -> String {
     match outcome {
-        "ok" => t.s("outcome-ok"),
-        "wrong_password" | "app_password_wrong" | "bad_password" => t.s("outcome-wrong"),
-        "held_back" => t.s("outcome-held-back"),
-        "app_password_service" | "service_not_allowed" => t.s("outcome-service"),
-        "app_password_network" => t.s("outcome-network"),
-        "app_password_expired" | "token_expired" => t.s("outcome-expired"),
-        _ => t.s("outcome-refused"),
+        "ok" => t.s("own-outcome-ok"),
+        "wrong_password" | "app_password_wrong" | "bad_password" => t.s("own-outcome-wrong"),
+        "held_back" => t.s("own-outcome-held-back"),
+        "app_password_service" | "service_not_allowed" => t.s("own-outcome-service"),
+        "app_password_network" => t.s("own-outcome-network"),
+        "app_password_expired" | "token_expired" => t.s("own-outcome-expired"),
+        _ => t.s("own-outcome-refused"),
     }
 }
 
@@ -81,10 +81,10 @@ impl Row {
         Self {
             last: When::new(view.last),
             service: service_of(t, &view.protocol),
-            rip: view.rip.map_or_else(|| t.s("login-no-address"), |rip| rip.to_string()),
+            rip: view.rip.map_or_else(|| t.s("own-login-no-address"), |rip| rip.to_string()),
             with: id.map_or_else(
-                || t.s("login-without"),
-                |id| name_of(id).unwrap_or_else(|| t.with("login-revoked", "id", &id)),
+                || t.s("own-login-without"),
+                |id| name_of(id).unwrap_or_else(|| t.with("own-login-revoked", "id", &id)),
             ),
             is_ok: view.outcome == "ok",
             outcome: outcome(t, &view.outcome),

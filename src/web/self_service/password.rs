@@ -15,6 +15,7 @@ use crate::{
     web::{
         State,
         page::{Faults, Frame, Section, render, render_again},
+        sessions::Own,
         sign_in::Typed,
         texts::Texts,
         trouble::Trouble,
@@ -78,7 +79,8 @@ pub(super) async fn change(
         }
         Err(trouble) => return Err(trouble),
     }
-    state.sessions.end_all(|session| session.mailbox.as_ref() == Some(&person.own));
+    let is_his = |own: &Own| own.id == person.own.id;
+    state.sessions.end_all(|session| session.mailbox.as_ref().is_some_and(is_his));
     Ok(Redirect::to("/sign-in").into_response())
 }
 

@@ -179,7 +179,11 @@ async fn judge(
 fn begin_session(state: &State, visit: &Visit, verified: &Verified, next: &str) -> Response {
     let mailbox = &verified.account().mailbox;
     let new = NewSession {
-        mailbox: Some(Own { address: mailbox.address.clone(), id: mailbox.id }),
+        mailbox: Some(Own {
+            address: mailbox.address.clone(),
+            id: mailbox.id,
+            generation: Some(mailbox.generation),
+        }),
         name: mailbox.address.to_string(),
         by: SignedInBy::Password,
         administrator: None,

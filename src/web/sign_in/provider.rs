@@ -209,7 +209,7 @@ fn session(guest: &Guest, decision: &Decision) -> Option<NewSession> {
     let mailbox = match &decision.verdict {
         Verdict::Verified(verified) => {
             let mailbox = &verified.account().mailbox;
-            Some(Own { address: mailbox.address.clone(), id: mailbox.id })
+            Some(Own { address: mailbox.address.clone(), id: mailbox.id, generation: None })
         }
         Verdict::Rejected(_) => None,
         // Whether he has one is not known.

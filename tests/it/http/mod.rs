@@ -6,6 +6,7 @@ mod hostile;
 mod lifetime;
 mod pages;
 mod sign_out;
+mod tls;
 
 use std::{net::SocketAddr, thread, time::Duration};
 

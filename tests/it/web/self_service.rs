@@ -169,6 +169,39 @@ fn logins_stand_there_with_what_became_of_them() {
     log_in(&world, ANN, "wrong");
     let mut ann = signed_in(&world, ANN, ANN_PASSWORD);
     let page = ann.get("/logins").body;
-    assert!(page.contains("wrong password") && page.contains("these pages"), "{page}");
+    assert!(page.contains("wrong password") && page.contains("signed in"), "{page}");
     assert!(!signed_in(&world, BOB, BOB_PASSWORD).get("/logins").body.contains("wrong password"));
+}
+
+#[test]
+fn a_password_is_changed_by_whoever_knows_it() {
+    let world = world();
+    let mut ann = signed_in(&world, ANN, ANN_PASSWORD);
+    let mut elsewhere = signed_in(&world, ANN, ANN_PASSWORD);
+    let mut change = |current: &str, password: &str, again: &str| {
+        let fields = [("current", current), ("password", password), ("again", again)];
+        ann.post_from_page("/password", "/password", &fields)
+    };
+    let differs = change(ANN_PASSWORD, "through the mirror", "through the miror");
+    assert_eq!(differs.status, 422);
+    assert!(differs.body.contains("id=\"again-fault\""), "{}", differs.body);
+    let wrong = change("a guess", "through the mirror", "through the mirror");
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.body.contains("id=\"current-fault\""), "{}", wrong.body);
+    assert!(!wrong.body.contains("through the mirror"), "no password comes back");
+    assert_eq!(elsewhere.get("/").status, 200);
+    let done = change(ANN_PASSWORD, "through the mirror", "through the mirror");
+    assert_eq!((done.status, done.header("location")), (303, "/sign-in"), "{}", done.body);
+    assert_eq!(elsewhere.get("/").status, 303, "whoever had signed in by the old one is out");
+    assert_eq!(visitor(&world.daemon).sign_in(ANN, ANN_PASSWORD).status, 422);
+    signed_in(&world, ANN, "through the mirror");
+}
+
+#[test]
+fn a_password_that_is_changed_elsewhere_ends_its_sessions() {
+    let world = world();
+    let mut ann = signed_in(&world, ANN, ANN_PASSWORD);
+    let arguments = ["mailbox", "password", ANN, "--password-stdin"];
+    world.daemon.cli(&arguments, "through the mirror\n");
+    assert_eq!(ann.get("/").header("location"), "/sign-in");
 }
