@@ -30,6 +30,13 @@ pub(super) struct Desk {
     logins: Handle,
 }
 
+/// What the API answers.
+struct Answer {
+    body: Vec<u8>,
+    /// Its `ETag`; empty where there is none.
+    version: String,
+}
+
 /// One request, to be sent by one of its methods.
 pub(super) struct Asked<'a> {
     desk: &'a Desk,
@@ -51,6 +58,16 @@ impl Desk {
         path: &[&str],
     ) -> Result<T, Trouble> {
         self.ask(caller, Method::GET, path).fetch().await
+    }
+
+    /// Reads what is at `path`, with its version, for [`Asked::if_match`].
+    pub(super) async fn get_with_version<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        path: &[&str],
+    ) -> Result<(T, String), Trouble> {
+        let answer = self.ask(caller, Method::GET, path).send(Vec::new()).await?;
+        Ok((read(&answer.body)?, answer.version))
     }
 
     /// Reads it with a query.
@@ -99,8 +116,7 @@ impl Asked<'_> {
 
     /// Sends it, and reads the answer.
     pub(super) async fn fetch<T: DeserializeOwned>(self) -> Result<T, Trouble> {
-        let bytes = self.send(Vec::new()).await?;
-        read(&bytes)
+        read(&self.send(Vec::new()).await?.body)
     }
 
     /// Sends it with a body, and reads the answer.
@@ -108,8 +124,7 @@ impl Asked<'_> {
         self,
         body: &impl Serialize,
     ) -> Result<T, Trouble> {
-        let bytes = self.send(written(body)?).await?;
-        read(&bytes)
+        read(&self.send(written(body)?).await?.body)
     }
 
     /// Sends it with a body; nothing is to be read from the answer.
@@ -122,7 +137,7 @@ impl Asked<'_> {
         self.send(Vec::new()).await.map(|_| ())
     }
 
-    async fn send(self, body: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+    async fn send(self, body: Vec<u8>) -> Result<Answer, Trouble> {
         let Self { desk, caller, method, path, if_match } = self;
         let mut request = Request::builder().method(method).uri(path);
         if let Some(etag) = if_match {
@@ -134,11 +149,15 @@ impl Asked<'_> {
         let answered = desk.logins.spawn(async move {
             let Ok(answer) = router.oneshot(request).await;
             let status = answer.status();
-            (status, to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await)
+            let version = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+            let version = version.unwrap_or_default().to_owned();
+            (status, version, to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await)
         });
-        let Ok((status, Ok(bytes))) = answered.await else { return Err(Trouble::Internal) };
+        let Ok((status, version, Ok(bytes))) = answered.await else {
+            return Err(Trouble::Internal);
+        };
         if status.is_success() {
-            return Ok(bytes.into());
+            return Ok(Answer { body: bytes.into(), version });
         }
         Err(trouble(&read::<Problem>(&bytes)?))
     }

@@ -14,7 +14,7 @@ use super::super::{
     visit::Administrator,
 };
 use crate::{
-    api::{Page, Paging, directories, domains, providers},
+    api::{Code, Page, Paging, directories, domains, providers},
     mailbox::{DomainName, MailboxState, Quota, Service},
 };
 
@@ -41,6 +41,9 @@ pub(super) fn asking(path: &str, query: &impl Serialize) -> String {
 /// What the API refuses, for the form; other trouble is the page's.
 pub(super) fn refusal(trouble: Trouble, fields: &[&str]) -> Result<Faults, Trouble> {
     match trouble {
+        Trouble::Api(problem) if problem.code == Code::Changed => {
+            Ok(Faults::one("", Texts::english().s("changed-meanwhile")))
+        }
         Trouble::Api(problem) => Ok(Faults::of(&problem, fields)),
         other => Err(other),
     }

@@ -95,6 +95,8 @@ network-wrong = “{ $text }” is neither an address nor a network such as 192.
 source-local = local
 services-all = all
 
+changed-meanwhile = Somebody has changed it meanwhile, so nothing was saved. Open this page again and look at what it is now.
+
 # Domains
 domains-none = No domains yet. Mailboxes belong to a domain: add one first.
 domain-new = Add a domain

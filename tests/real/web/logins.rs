@@ -55,7 +55,7 @@ fn who_was_refused_is_found_explained_and_let_in() {
     let way = browser.links().into_iter().find(|path| path.starts_with("/admin/explain?"));
     browser.open(&way.expect("a refused login can be explained"));
     assert_eq!(browser.value("Login name"), "ben@example.org");
-    let seen = browser.fill("Password", "correct horse").click("Explain");
+    let seen = browser.fill("Password", "correct horse").click_within("main", "Explain");
     assert!(seen.text.contains("refused") && seen.text.contains("held back"), "{seen:#?}");
     assert_eq!(browser.value("Password"), "", "it does not come back");
     browser.look("explain-refused");
@@ -70,13 +70,13 @@ fn who_was_refused_is_found_explained_and_let_in() {
 
     browser.open("/admin/explain");
     browser.look("explain");
-    let seen = browser.fill("Login name", "ben@example.org").click("Explain");
+    let seen = browser.fill("Login name", "ben@example.org").click_within("main", "Explain");
     assert!(seen.text.contains("depends on the password"), "{seen:#?}");
     browser.fill("Password", "correct horse");
-    let seen = browser.click("Explain");
+    let seen = browser.click_within("main", "Explain");
     assert!(seen.text.contains("accepted"), "{seen:#?}");
     browser.look("explain-accepted");
-    let seen = browser.fill("Login name", "").click("Explain");
+    let seen = browser.fill("Login name", "").click_within("main", "Explain");
     assert_eq!(seen.faults, ["Type a login name."]);
 }
 

@@ -156,6 +156,14 @@ fn a_mailbox_is_made_changed_and_removed() {
     assert_eq!(shown["tags"], json!(["board", "staff"]));
     assert_eq!(shown["extra_fields"], json!({ "note": "a b=c" }));
 
+    // What somebody else has changed meanwhile is not undone.
+    browser.click("Change");
+    site.run(&["mailbox", "set", "ann@example.org", "--display-name", "Ann B"]);
+    let seen = browser.fill("Tags", "").click("Save");
+    assert!(seen.faults[0].contains("changed it meanwhile"), "{seen:#?}");
+    assert!(site.run(&["mailbox", "show", "ann@example.org", "--json"]).contains("Ann B"));
+    browser.open("/admin/mailboxes/ann@example.org");
+
     // An app password is shown once; its device is refused when it is gone.
     browser.click("Make an app password");
     browser.look("app-password-new");

@@ -36,6 +36,8 @@ struct Form {
     /// Where one goes without sending it.
     back: String,
     is_new: bool,
+    /// Of what was there when the form was made.
+    version: String,
     inputs: Vec<Input>,
     faults: Faults,
 }
@@ -86,6 +88,7 @@ async fn form(
         action: name.map_or("/admin/add-domain".to_owned(), |_| format!("{back}/edit")),
         back,
         is_new: name.is_none(),
+        version: filled.text("version").to_owned(),
         inputs,
         faults,
     })
@@ -175,8 +178,10 @@ pub(super) async fn edit(
     Path(name): Path<String>,
     administrator: Administrator,
 ) -> Result<Response, Trouble> {
-    let view: View = state.desk.get(&administrator.caller, &["domains", &name]).await?;
-    let filled = filled_with(&view);
+    let (view, version): (View, _) =
+        state.desk.get_with_version(&administrator.caller, &["domains", &name]).await?;
+    let mut filled = filled_with(&view);
+    filled.set("version", version);
     let name = Some(view.name.as_str());
     Ok(render(&form(&state, &administrator, name, &filled, Faults::default()).await?))
 }
@@ -196,6 +201,7 @@ pub(super) async fn change(
         Err(faults) => return again(faults).await,
     };
     let asked = state.desk.ask(&administrator.caller, Method::PATCH, &["domains", &name]);
+    let asked = asked.if_match(Some(filled.text("version").to_owned()));
     if let Err(trouble) = asked.order(&change).await {
         return again(refusal(trouble, &KEYS)?).await;
     }

@@ -42,6 +42,8 @@ struct Form {
     action: String,
     back: String,
     is_new: bool,
+    /// Of what was there when the form was made.
+    version: String,
     main: Vec<Input>,
     more: Vec<Input>,
     faults: Faults,
@@ -91,6 +93,7 @@ async fn new_form(
         action: "/admin/add-mailbox".to_owned(),
         back: "/admin/mailboxes".to_owned(),
         is_new: true,
+        version: String::new(),
         main: vec![
             line("address", t.s("mailbox-address"), t.s("mailbox-address-help"), filled),
             line("display_name", t.s("mailbox-name"), String::new(), filled),
@@ -229,6 +232,7 @@ async fn edit_form(
         action: format!("{back}/edit"),
         back,
         is_new: false,
+        version: filled.text("version").to_owned(),
         main,
         more: vec![
             line("home", t.s("mailbox-home"), t.s("mailbox-home-help"), filled),
@@ -246,9 +250,13 @@ pub(super) async fn edit(
     Path(address): Path<String>,
     administrator: Administrator,
 ) -> Result<Response, Trouble> {
-    let detail: Detail = state.desk.get(&administrator.caller, &["mailboxes", &address]).await?;
-    let (view, faults) = (detail.mailbox, Faults::default());
-    Ok(render(&edit_form(&state, &administrator, &view, &filled_with(&view), faults).await?))
+    let path = ["mailboxes", &address];
+    let (Detail { mailbox, .. }, version) =
+        state.desk.get_with_version(&administrator.caller, &path).await?;
+    let mut filled = filled_with(&mailbox);
+    filled.set("version", version);
+    let faults = Faults::default();
+    Ok(render(&edit_form(&state, &administrator, &mailbox, &filled, faults).await?))
 }
 
 pub(super) async fn change(
@@ -269,6 +277,7 @@ pub(super) async fn change(
         Err(faults) => return again(faults).await,
     };
     let asked = state.desk.ask(caller, Method::PATCH, &["mailboxes", &address]);
+    let asked = asked.if_match(Some(filled.text("version").to_owned()));
     if let Err(trouble) = asked.order(&change).await {
         return again(refusal(trouble, &KEYS)?).await;
     }
