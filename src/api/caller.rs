@@ -170,7 +170,7 @@ impl Caller {
     }
 
     /// Whether he may have the server read files that he names.
-    fn may_name_files(&self) -> bool {
+    pub(super) fn may_name_files(&self) -> bool {
         let Who::System { uid } = self.who else { return false };
         uid == 0 || uid == Uid::effective().as_raw()
     }

@@ -433,7 +433,11 @@ pub(super) async fn change(
     state.not_in_file(&name)?;
     let found = state.store.provider(&name).await?;
     let found = found.ok_or_else(|| Error::not_found("provider", name.as_str()))?;
+    let is_given = patch.get("client_secret").is_some_and(Value::is_string);
     let provider = read(merged(keys_of(&found.provider), patch))?;
+    if !is_given && goes_to(&provider) != goes_to(&found.provider) {
+        keeps_its_secret(&caller, &provider)?;
+    }
     let moves = whose_people(&provider) != whose_people(&found.provider);
     let named = NamedProvider { name: name.clone(), provider };
     check(&named).await?;
@@ -452,6 +456,25 @@ fn names_no_file(caller: &Caller, keys: &Map<String, Value>) -> Result<(), Error
         .into_iter()
         .find(|key| keys.get(*key).is_some_and(|value| !value.is_null()));
     named.map_or(Ok(()), |key| caller.check_file(key))
+}
+
+/// What says where our client's secret goes, and whether it is seen on the way.
+fn goes_to(provider: &Provider) -> impl PartialEq + use<> {
+    let urls = [&provider.server_url, &provider.introspection_url, &provider.token_url];
+    (urls.map(Clone::clone), provider.realm.clone(), provider.ignore_ssl_errors)
+}
+
+/// Refuses to send a secret that is not given anew to another server, for who could not
+/// read it here: he would have it from there.
+fn keeps_its_secret(caller: &Caller, provider: &Provider) -> Result<(), Error> {
+    if provider.client_secret_file.is_some() {
+        return caller.check_file("client_secret_file");
+    }
+    if provider.client_secret.is_none() || caller.may_name_files() {
+        return Ok(());
+    }
+    let why = "client_secret: give it again, since it would be sent to another server than before";
+    Err(Error::bad_request(why))
 }
 
 /// What says whose people these are.

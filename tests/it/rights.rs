@@ -421,6 +421,33 @@ fn files_are_named_at_the_socket_by_who_could_read_them() {
 }
 
 #[test]
+fn a_secret_is_sent_nowhere_else_by_who_could_not_read_it() {
+    let world = World::new();
+    let new = json!({
+        "name": "gamma", "kind": "keycloak", "realm": "mail", "client_id": "dovegate",
+        "server_url": "https://gamma.example", "client_secret": "one of ours",
+    });
+    world.check(&Caller::system(0), Method::POST, "/providers", new, 201);
+    for caller in [Caller::link(0), token(Scope::ALL, None)] {
+        for elsewhere in [
+            json!({"server_url": "https://other.example"}),
+            json!({"realm": "other"}),
+            json!({"token_url": "https://other.example/token"}),
+            json!({"introspection_url": "https://other.example/introspect"}),
+            json!({"ignore_ssl_errors": true}),
+        ] {
+            world.check(&caller, Method::PATCH, "/providers/gamma", elsewhere, 400);
+        }
+        let anew = json!({"server_url": "https://other.example", "client_secret": "another"});
+        world.check(&caller, Method::PATCH, "/providers/gamma", anew, 200);
+        let back = json!({"server_url": "https://gamma.example"});
+        world.check(&Caller::system(0), Method::PATCH, "/providers/gamma", back, 200);
+        let harmless = json!({"mailpassword_flow": true});
+        world.check(&caller, Method::PATCH, "/providers/gamma", harmless, 200);
+    }
+}
+
+#[test]
 fn tokens_are_made_shown_once_and_revoked() {
     let world = World::new();
     let api = &world.api;
