@@ -4,8 +4,21 @@ use super::texts::Texts;
 use crate::{
     api::Moment,
     clock::Timestamp,
-    mailbox::{Quota, limits},
+    mailbox::{Quota, Service, limits},
 };
+
+/// A service, as people know it.
+pub(super) fn service(t: &Texts, service: Service) -> String {
+    match service {
+        Service::Imap => t.s("service-imap"),
+        Service::Pop3 => t.s("service-pop3"),
+        Service::Smtp => t.s("service-smtp"),
+        Service::Sieve => t.s("service-sieve"),
+        Service::Dav => t.s("service-dav"),
+        Service::Eas => t.s("service-eas"),
+        Service::Web => t.s("service-web"),
+    }
+}
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;

@@ -8,7 +8,7 @@ use super::super::{
     State,
     inputs::{Choice, Control, Filled, Input},
     page::Faults,
-    shown::quota,
+    shown::{self, quota},
     texts::Texts,
     trouble::Trouble,
     visit::Administrator,
@@ -112,18 +112,7 @@ pub(super) fn choices(
 
 /// The services, as people know them.
 pub(super) fn services(t: &Texts) -> Vec<(String, String)> {
-    let named = |service: Service| {
-        let text = match service {
-            Service::Imap => t.s("service-imap"),
-            Service::Pop3 => t.s("service-pop3"),
-            Service::Smtp => t.s("service-smtp"),
-            Service::Sieve => t.s("service-sieve"),
-            Service::Dav => t.s("service-dav"),
-            Service::Eas => t.s("service-eas"),
-            Service::Web => t.s("service-web"),
-        };
-        (service.name().to_owned(), text)
-    };
+    let named = |service: Service| (service.name().to_owned(), shown::service(t, service));
     Service::ALL.into_iter().map(named).collect()
 }
 

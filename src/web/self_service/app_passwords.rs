@@ -10,7 +10,7 @@ use axum::{
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::logins::{self, Row, service_of, short_name};
+use super::logins::{self, Row, service_of};
 use crate::{
     api::{
         Moment, Page,
@@ -23,7 +23,7 @@ use crate::{
         State,
         page::{Faults, Frame, Section, render, render_again},
         sessions::Made,
-        shown::{When, end_of_day},
+        shown::{self, When, end_of_day},
         texts::Texts,
         trouble::Trouble,
         visit::{Person, Posted},
@@ -58,7 +58,7 @@ pub(super) struct LastUsed {
 
 impl Shown {
     pub(super) fn new(t: &Texts, view: View) -> Self {
-        let services: Vec<_> = view.services.iter().map(|one| short_name(t, one)).collect();
+        let services: Vec<_> = view.services.iter().map(|one| shown::service(t, one)).collect();
         let networks: Vec<_> = view.networks.iter().map(ToString::to_string).collect();
         Self {
             services: if view.services == Services::ALL {
@@ -128,7 +128,7 @@ impl NewPage {
         let t = Texts::english();
         let choice = |service: Service| Choice {
             service,
-            label: short_name(t, service),
+            label: shown::service(t, service),
             is_marked: typed.service.iter().any(|marked| marked == service.name()),
         };
         Self {

@@ -4,7 +4,7 @@ use axum::{extract::State as Shared, response::Response};
 
 use super::{
     app_passwords::{self, Shown},
-    logins::{self, Row, short_name},
+    logins::{self, Row},
     servers::{Server, servers},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(super) async fn show(
     let logins = logins::rows(&state, &person, None, LATEST, &name_of).await?;
     let is_local = detail.mailbox.auth_source == "local";
     let services: Vec<_> =
-        detail.mailbox.services.iter().map(|service| short_name(t, service)).collect();
+        detail.mailbox.services.iter().map(|service| shown::service(t, service)).collect();
     let home = Home {
         frame: Frame::new(&person.visit, t.s("own-mailbox"), Section::Own),
         address: person.own.address.to_string(),

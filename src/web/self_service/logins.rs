@@ -11,7 +11,7 @@ use crate::{
     web::{
         State,
         page::{Frame, Section, render},
-        shown::When,
+        shown::{self, When},
         texts::Texts,
         trouble::Trouble,
         visit::Person,
@@ -42,21 +42,8 @@ pub(super) struct Row {
 /// What a mail server's protocol is called on the pages.
 pub(super) fn service_of(t: &Texts, protocol: &str) -> String {
     match Service::from_protocol(protocol) {
-        Some(service) => short_name(t, service),
+        Some(service) => shown::service(t, service),
         None => protocol.to_owned(),
-    }
-}
-
-/// A service in a word.
-pub(super) fn short_name(t: &Texts, service: Service) -> String {
-    match service {
-        Service::Imap => t.s("service-imap"),
-        Service::Pop3 => t.s("service-pop3"),
-        Service::Smtp => t.s("service-smtp"),
-        Service::Sieve => t.s("service-sieve"),
-        Service::Dav => t.s("service-dav"),
-        Service::Eas => t.s("service-eas"),
-        Service::Web => t.s("service-web"),
     }
 }
 

@@ -76,8 +76,8 @@ service-pop3 = Fetch mail (POP3)
 service-smtp = Send mail (SMTP)
 service-sieve = Filter rules (ManageSieve)
 service-dav = Calendars and contacts (CalDAV, CardDAV)
-service-eas = Phones by ActiveSync
-service-web = These pages and web mail
+service-eas = Phones (ActiveSync)
+service-web = Web mail and these pages
 
 # Lists and searches
 any = any
