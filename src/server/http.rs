@@ -137,17 +137,17 @@ impl Http {
         if let Some(config) = &tls {
             self.list.take_certificate(config);
         }
-        self.open_all(settings, |_| true, tls);
+        self.open_all(settings, |_| true, tls.as_ref());
     }
 
     fn open_all(
         &mut self,
         settings: &HttpSettings,
         may: fn(HttpKind) -> bool,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<&Arc<ServerConfig>>,
     ) {
         for (kind, wanted) in settings.wanted().filter(|(kind, _)| may(*kind)) {
-            let tls = tls.clone().filter(|_| kind == HttpKind::Public);
+            let tls = tls.filter(|_| kind == HttpKind::Public).cloned();
             if !self.list.has(kind)
                 && let Err(error) = self.open(kind, wanted, tls)
             {

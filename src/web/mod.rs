@@ -22,8 +22,6 @@
 //! router of `api`, so what somebody may is decided in one place. Only signing in asks
 //! `verify`.
 
-#![allow(dead_code)]
-
 mod admin;
 mod assets;
 mod backchannel_logout;

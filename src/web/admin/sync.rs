@@ -86,7 +86,6 @@ struct Run {
     words: String,
     tone: &'static str,
     reason: Option<String>,
-    began: When,
     ended: When,
     /// What was done, and how often.
     counts: Vec<(String, u64)>,
@@ -113,7 +112,6 @@ impl Run {
             words,
             tone,
             reason: view.reason.clone(),
-            began: When::new(view.started),
             ended: When::new(view.ended),
             counts: counts(t, view),
             skipped: skipped(&view.skipped),

@@ -63,7 +63,7 @@ fn outcome(t: &Texts, outcome: &str) -> String {
 
 impl Row {
     /// One row of the API's; `name_of` knows what app passwords are called.
-    fn new(t: &Texts, view: View, name_of: &(dyn Fn(&str) -> Option<String> + Sync)) -> Self {
+    fn new(t: &Texts, view: &View, name_of: &(dyn Fn(&str) -> Option<String> + Sync)) -> Self {
         let id = view.app_password.as_deref();
         Self {
             last: When::new(view.last),
@@ -96,7 +96,7 @@ pub(super) async fn rows(
     };
     let page: Page<View> = state.desk.look_up(&person.caller(), &["login-log"], &filter).await?;
     let t = Texts::english();
-    Ok(page.items.into_iter().map(|view| Row::new(t, view, name_of)).collect())
+    Ok(page.items.iter().map(|view| Row::new(t, view, name_of)).collect())
 }
 
 #[derive(askama::Template)]

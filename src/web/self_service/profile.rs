@@ -97,7 +97,7 @@ fn uuid(parts: &[&str]) -> String {
     bytes.copy_from_slice(&digest.finalize().as_bytes()[..16]);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let hex = format!("{:032X}", u128::from_be_bytes(bytes));
     let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
     parts.join("-")
 }
@@ -107,13 +107,13 @@ mod tests {
     use super::*;
     use crate::{api::Moment, clock::Timestamp, web::settings::Security};
 
-    fn server(host: &str, port: u16) -> Option<MailServer> {
-        Some(MailServer { host: host.to_owned(), port, security: Security::Tls })
+    fn server(host: &str, port: u16) -> MailServer {
+        MailServer { host: host.to_owned(), port, security: Security::Tls }
     }
 
     fn client() -> Client {
         let (imap, smtp) = (server("imap.example.org", 993), server("smtp.example.org", 465));
-        Client { imap, smtp, ..Client::default() }
+        Client { imap: Some(imap), smtp: Some(smtp), ..Client::default() }
     }
 
     fn view() -> View {

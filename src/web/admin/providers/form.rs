@@ -53,7 +53,6 @@ struct Form {
     back: String,
     /// What is typed as its name, where it is a new one.
     name: Option<String>,
-    kind: Kind,
     groups: Vec<Shown>,
     faults: Faults,
     in_file: bool,
@@ -71,7 +70,6 @@ impl Form {
             action: format!("/admin/add-provider/{}", word(kind)),
             back: "/admin/providers".to_owned(),
             name: Some(filled.text("name").to_owned()),
-            kind,
             groups: fields::shown(t, kind, filled, &faults),
             faults,
             in_file: false,
@@ -87,7 +85,6 @@ impl Form {
             action: format!("/admin/providers/{}/settings", view.name),
             back: format!("/admin/providers/{}", view.name),
             name: None,
-            kind,
             groups: fields::shown(t, kind, filled, &faults),
             faults,
             in_file: view.origin == Origin::File || !administrator.has_everything(),
