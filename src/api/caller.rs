@@ -43,12 +43,23 @@ pub enum Who {
         name: String,
         /// The provider.
         provider: ProviderName,
+        /// Who he is there, which outlives no other server behind the same name.
+        person: Option<PersonThere>,
     },
     /// An administrator who came by a one-time address, in a web session.
     Link {
         /// The system user who had it made.
         made_by: u32,
     },
+}
+
+/// A person as his provider tells him from all others.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PersonThere {
+    /// The provider's issuer.
+    pub issuer: String,
+    /// Its id of him.
+    pub subject: String,
 }
 
 /// What somebody may do, and with what.
@@ -118,17 +129,27 @@ impl Caller {
         self
     }
 
+    /// The same, as long as the provider is the one that calls him so, and has not
+    /// switched him off.
+    #[must_use]
+    pub fn known_there_as(mut self, known: PersonThere) -> Self {
+        if let Who::Administrator { person, .. } = &mut self.who {
+            *person = Some(known);
+        }
+        self
+    }
+
     /// An administrator by `provider`'s word, of the domains that name it.
     pub fn domain_administrator(name: String, provider: ProviderName) -> Self {
         let reach = Reach::Provider(provider.clone());
         let rights = Rights { scopes: Scope::OF_DOMAINS.into(), reach };
-        Self { who: Who::Administrator { name, provider }, rights }
+        Self { who: Who::Administrator { name, provider, person: None }, rights }
     }
 
     /// An administrator by the word of a provider with `administrators = true`.
     pub fn global_administrator(name: String, provider: ProviderName) -> Self {
-        Self::over_everything(Who::Administrator { name, provider }, Scope::ALL)
-            .without(Scope::Links)
+        let who = Who::Administrator { name, provider, person: None };
+        Self::over_everything(who, Scope::ALL).without(Scope::Links)
     }
 
     /// An administrator who came by a one-time address that user `made_by` of the
@@ -190,7 +211,7 @@ impl fmt::Display for Who {
             Self::System { uid } => write!(f, "user {uid} of this machine"),
             Self::Token { id, name } => write!(f, "token {id} ({})", name.escape_debug()),
             Self::Person { address } => address.fmt(f),
-            Self::Administrator { name, provider } => {
+            Self::Administrator { name, provider, .. } => {
                 write!(f, "{} of {provider}", name.escape_debug())
             }
             Self::Link { made_by } => write!(f, "link made by user {made_by} of this machine"),

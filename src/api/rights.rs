@@ -213,12 +213,17 @@ impl State {
     /// Refuses whom a provider called an administrator, if its settings give that word no
     /// weight any more.
     fn is_still_administrator(&self, caller: &Caller) -> Result<(), Error> {
-        let Who::Administrator { provider, .. } = caller.who() else { return Ok(()) };
+        let Who::Administrator { provider, person, .. } = caller.who() else { return Ok(()) };
         let report = self.pipeline.providers().into_iter().find(|one| one.name == *provider);
         let weight = report.and_then(|one| one.settings.ok()).is_some_and(|settings| {
             let written = &settings.written;
             let everything = caller.rights().reach == Reach::Everything;
-            written.administrator_role.is_some() && (written.administrators || !everything)
+            let is_his = person.as_ref().is_none_or(|person| {
+                settings.issuer.as_ref() == Some(&person.issuer)
+                    && !self.pipeline.is_off(provider, &person.subject)
+            });
+            let weight = written.administrator_role.is_some();
+            weight && (written.administrators || !everything) && is_his
         });
         let why = || {
             let why = format!("administrators of {provider} have other rights now: sign in again");

@@ -527,6 +527,14 @@ impl Pipeline {
         Ok(written.filter(|owner| owner.person == *person))
     }
 
+    /// Whether the last that a provider said of one of its people, with a mailbox or
+    /// without, is that he may not log in there.
+    pub fn is_off(&self, provider: &ProviderName, subject: &str) -> bool {
+        let known = self.registry.find(provider).ok().and_then(|one| one.owners.known(subject));
+        let off = [OwnerState::Disabled, OwnerState::Gone];
+        known.is_some_and(|known| off.contains(&known.state))
+    }
+
     /// Writes what was learnt of owners.
     pub(super) async fn save_owners(&self) -> Result<(), Error> {
         let mut owners = Vec::new();

@@ -64,6 +64,8 @@ pub struct Welcomed {
 pub struct Guest {
     /// The provider.
     pub provider: ProviderName,
+    /// Its issuer.
+    pub issuer: String,
     /// Its own id of him.
     pub subject: String,
     /// His session there, where it said one.
@@ -184,6 +186,10 @@ impl Pipeline {
         };
         *guest = Some(Guest {
             provider: comeback.provider.clone(),
+            issuer: provider
+                .provider()
+                .and_then(|asked| asked.settings().issuer.clone())
+                .unwrap_or_default(),
             subject: good.subject.clone(),
             session: good.session.clone(),
             name: good.profile.name.clone(),

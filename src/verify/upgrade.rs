@@ -10,7 +10,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Error, Pipeline, Verified, VerifiedBy, case::Case};
+use super::{
+    Error, Pipeline, Verified, VerifiedBy,
+    case::{Case, Door},
+};
 use crate::{
     clock::Timestamp,
     mailbox::{Address, MailboxId, PasswordHash},
@@ -54,7 +57,8 @@ impl Pipeline {
     /// Takes note of a right password whose hash should be another one.
     pub(super) fn plan_upgrade(&self, case: &Case<'_>, verified: &Verified) {
         let Credentials::Password { password, .. } = &case.attempt.credentials else { return };
-        let by_hash = matches!(verified.by, VerifiedBy::LocalPassword);
+        // A new hash ends sessions of the pages: the next mail program brings it.
+        let by_hash = case.door == Door::Mail && matches!(verified.by, VerifiedBy::LocalPassword);
         let (true, true, Some(account)) =
             (by_hash, case.current.settings.upgrade_hashes, &case.account)
         else {

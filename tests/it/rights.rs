@@ -7,7 +7,7 @@ use axum::http::Method;
 use dovegate::{
     api::{
         self, Bearers, Caller, Scope,
-        caller::Reach,
+        caller::{PersonThere, Reach},
         rights::{Needs, Over},
     },
     clock::Timestamp,
@@ -604,6 +604,17 @@ fn administrators_are_what_the_settings_make_of_them() {
     world.check(&root, Method::GET, "/status", Value::Null, 401);
     world.api.must(Method::PATCH, "/providers/alpha", json!({"administrator_role": null}));
     world.check(&of_alpha(), Method::GET, "/domains", Value::Null, 401);
+    world.api.must(Method::PATCH, "/providers/alpha", json!({"administrator_role": "chief"}));
+    let known = |issuer: &str| {
+        let (issuer, subject) = (issuer.to_owned(), "1".to_owned());
+        of_alpha().known_there_as(PersonThere { issuer, subject })
+    };
+    let alice = known("https://alpha.example/realms/mail");
+    world.check(&alice, Method::GET, "/domains", Value::Null, 200);
+    // Another server behind the same name has said nothing of her.
+    let moved = json!({"server_url": "https://gamma.example"});
+    world.api.must(Method::PATCH, "/providers/alpha", moved);
+    world.check(&alice, Method::GET, "/domains", Value::Null, 401);
     let of_nobody = Caller::domain_administrator("Eve".to_owned(), "gamma".parse().unwrap());
     world.check(&of_nobody, Method::GET, "/domains", Value::Null, 401);
 }

@@ -21,7 +21,7 @@ use super::{
     way_out::{Leave, leave},
 };
 use crate::{
-    api::Caller,
+    api::{Caller, caller::PersonThere},
     clock::Timestamp,
     idp::Return,
     mailbox::{Address, ProviderName},
@@ -224,6 +224,8 @@ fn session(guest: &Guest, decision: &Decision) -> Option<NewSession> {
         Administers::ItsDomains => Some(Caller::domain_administrator(name, provider)),
         Administers::Everything => Some(Caller::global_administrator(name, provider)),
     };
+    let person = PersonThere { issuer: guest.issuer.clone(), subject: guest.subject.clone() };
+    let administrator = administrator.map(|caller| caller.known_there_as(person));
     if mailbox.is_none() && administrator.is_none() {
         return None;
     }

@@ -60,6 +60,21 @@ fn a_local_password_signs_in_and_out() {
     assert_eq!(ann.get("/").status, 303, "it is over, whoever kept its cookie");
 }
 
+/// Whoever has stolen a password loses with it what he began by it.
+#[test]
+fn another_password_ends_what_the_old_one_began() {
+    let world = world();
+    let mut ann = visitor(&world.daemon);
+    ann.sign_in(ANN, ANN_PASSWORD);
+    assert_eq!(ann.get("/").status, 200);
+    world.daemon.cli(&["mailbox", "set", ANN, "--display-name", "Ann"], "");
+    assert_eq!(ann.get("/").status, 200, "another name ends nothing");
+    world.daemon.cli(&["mailbox", "password", ANN, "--password-stdin"], "another looking glass\n");
+    let over = ann.get("/");
+    assert_eq!((over.status, over.header("location")), (303, "/sign-in"), "{}", over.body);
+    assert!(!ann.cookies.contains_key(SESSION));
+}
+
 #[test]
 fn a_trusted_proxy_says_who_signs_in() {
     let world = world();
