@@ -25,7 +25,9 @@ pub const MAX_BODY_BYTES: usize = 256 << 10;
 
 /// Where programs ask.
 pub(super) fn router() -> Router<State> {
-    Router::new().route("/api/v1/{*rest}", any(pass))
+    // Below it, and itself: nothing there is a page.
+    let api = Router::new().route("/api/v1", any(pass)).route("/api/v1/", any(pass));
+    api.route("/api/v1/{*rest}", any(pass))
 }
 
 /// Hands a request on, with the rights of its token.

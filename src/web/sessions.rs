@@ -272,7 +272,7 @@ mod tests {
         NewSession {
             mailbox: Some(Own {
                 address: Address::parse(address).unwrap(),
-                id: MailboxId(7),
+                id: MailboxId(address.as_bytes()[0].into()),
                 generation: None,
             }),
             name: address.to_owned(),

@@ -72,7 +72,10 @@ pub(super) async fn accompany(
         |id: &String| state.sessions.find(id.as_bytes(), settings.limits(), Timestamp::now());
     let session = id.as_ref().and_then(find);
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    // A form cannot be sent again by whoever has signed in meanwhile.
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path_and_query().filter(|_| is_page);
+    let path = path.map_or("/", |path| path.as_str()).to_owned();
     let rip = visitor(peer, headers, &settings.trusted_networks);
     let is_ours = is_from_our_page(request.method(), headers, &settings);
     let visit = Visit { rip, path, settings, session };

@@ -12,5 +12,6 @@ mod site;
 
 mod logins;
 mod mailboxes;
+mod providers;
 mod self_service;
 mod walk;

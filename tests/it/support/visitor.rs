@@ -75,13 +75,14 @@ impl Visitor {
     fn ask(&mut self, method: &str, path: &str, head: &str, body: &str) -> Answer {
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let further: String = self.headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let further: Vec<_> = self.headers.iter().map(|line| format!("{line}\r\n")).collect();
         let answer = send(
             self.address,
             format!(
                 "{method} {path} HTTP/1.1\r\nHost: auth.example.org\r\nConnection: close\r\n\
-                 Cookie: {}\r\n{further}{head}\r\n{body}",
-                cookies.join("; ")
+                 Cookie: {}\r\n{}{head}\r\n{body}",
+                cookies.join("; "),
+                further.concat()
             ),
         );
         for (name, line) in &answer.headers {

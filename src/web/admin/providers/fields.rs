@@ -154,11 +154,15 @@ pub(super) fn keys() -> Vec<&'static str> {
 /// unfolded.
 pub(super) fn shown(t: &Texts, kind: Kind, filled: &Filled, faults: &Faults) -> Vec<Shown> {
     let group = |group: &Group| {
-        let is_of_use = |field: &Field| faults.at(field.key).is_some() || field.is_changed(filled);
+        let is_touched = |field: &Field| faults.at(field.key).is_some() || field.is_changed(filled);
         Shown {
             title: t.s(group.title),
-            folded: group.folded && !group.of_kind(kind).any(is_of_use),
-            inputs: group.of_kind(kind).map(|field| field.input(t, filled)).collect(),
+            folded: group.folded && !group.of_kind(kind).any(is_touched),
+            inputs: group
+                .of_kind(kind)
+                .filter(|field| field.is_of_use(filled))
+                .map(|field| field.input(t, filled))
+                .collect(),
         }
     };
     GROUPS.iter().map(group).collect()
@@ -183,6 +187,11 @@ impl Field {
         };
         let key = self.key.to_owned();
         Input { key, label: t.s(self.label), help: t.s(self.help), code: self.key, control }
+    }
+
+    /// Whether something can be done with it: where no file is named, none can be here.
+    fn is_of_use(&self, filled: &Filled) -> bool {
+        !matches!(self.what, What::File) || !filled.text(self.key).is_empty()
     }
 
     /// Whether it has another value than where nothing is written.
