@@ -65,6 +65,9 @@ fn who_was_refused_is_found_explained_and_let_in() {
     browser.look("held-back");
     let seen = browser.click("Let in now ben@example.org");
     assert_eq!(seen.notice, "ben@example.org is not held back any more.");
+    // He went on while he was held back, so his network is, too.
+    let seen = browser.click("Let in now 127.0.0.1/32");
+    assert!(seen.text.contains("Nobody is held back"), "{seen:#?}");
     sign_in(&guest, "ben@example.org", "correct horse");
     assert!(guest.cookie("__Host-dovegate").is_some());
 
