@@ -23,7 +23,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Tokens by which programs use the API on [http]
+    /// Tokens by which programs use the API
     #[command(subcommand)]
     Token(Token),
     /// Make a one-time address that opens the pages for administrators

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{assets, sessions::Session, texts::Texts, visit::Visit};
-use crate::api::Problem;
+use crate::{api::Problem, mailbox::Scope};
 
 /// Which part of the pages one belongs to: marked where one goes from part to part.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,7 +103,15 @@ impl Frame {
             (Section::Tokens, "/admin/tokens", t.s("tokens")),
         ];
         let has_mailbox = self.session.as_ref().is_some_and(|session| session.mailbox.is_some());
-        let is_his = |section| section != Section::Own || has_mailbox;
+        let may = |scope| {
+            let caller = self.session.as_ref().and_then(|session| session.administrator.as_ref());
+            caller.is_some_and(|caller| caller.rights().scopes.contains(&scope))
+        };
+        let is_his = |section| match section {
+            Section::Own => has_mailbox,
+            Section::Tokens => may(Scope::Tokens),
+            _ => true,
+        };
         let ways = all.into_iter().filter(|(section, ..)| is_his(*section));
         ways.map(|(section, address, name)| (address, name, section == self.section)).collect()
     }

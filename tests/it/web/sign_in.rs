@@ -366,6 +366,42 @@ fn a_chief_administers_also_without_a_mailbox() {
     assert_eq!(ann.get("/admin").status, 403);
 }
 
+/// Each part that he is shown a way to has a page for him, and nothing of others is there.
+#[test]
+fn a_chief_of_some_domains_comes_to_no_others() {
+    let house = House::new(&[]);
+    house.daemon.add_mailbox("bo@example.net", "any", &["--auth-source", "other"]);
+    house.corp.signs_in(json!({ "sub": "boss", "realm_access": { "roles": ["chief"] } }));
+    let mut boss = house.visitor();
+    house.sign_in(&mut boss);
+    let overview = boss.get("/admin").body;
+    let ways = overview.split("href=\"/admin").skip(1).filter_map(|rest| rest.split('"').next());
+    let ways: Vec<_> = ways.map(|rest| format!("/admin{rest}")).collect();
+    assert!(ways.len() > 6 && !ways.contains(&"/admin/tokens".to_owned()), "{ways:?}");
+    for own in ways.iter().map(String::as_str).chain([
+        "/admin/domains/example.org",
+        "/admin/mailboxes/ann@example.org",
+        "/admin/providers/corp",
+        "/admin/sync/corp",
+        "/admin/templates/Plain",
+    ]) {
+        let page = boss.get(own);
+        assert_eq!(page.status, 200, "{own}: {}", page.body);
+        assert!(!page.body.contains("example.net"), "{own}: {}", page.body);
+    }
+    for not_his in [
+        "/admin/domains/example.net",
+        "/admin/mailboxes/bo@example.net",
+        "/admin/providers/other",
+        "/admin/sync/other",
+    ] {
+        assert_eq!(boss.get(not_his).status, 404, "{not_his}");
+    }
+    assert_eq!(boss.get("/admin/tokens").status, 403);
+    let found = boss.get("/admin/mailboxes?text=bo").body;
+    assert!(!found.contains("bo@example.net"), "{found}");
+}
+
 #[test]
 fn who_signs_out_at_the_provider_is_signed_out_here() {
     let house = House::new(&[]);
