@@ -9,6 +9,7 @@ use super::{
     error::Code,
     extract::Body,
     mailboxes::{self, check_places},
+    rights::Territory,
     text,
 };
 use crate::{
@@ -327,7 +328,7 @@ impl State {
     ) -> Result<Result<Option<AuthSource>, String>, Error> {
         let Some(name) = &wanted.auth_source else { return Ok(Ok(None)) };
         let source = match self.store.domain(&address.domain()).await? {
-            Some(domain) => self.auth_source(name, &domain),
+            Some(domain) => self.auth_source(name, &domain, &Territory::Everything),
             None => Err(Error::not_found("domain", address.domain_str())),
         };
         Ok(match source {

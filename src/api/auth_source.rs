@@ -11,6 +11,7 @@ use super::{
     extract::{Body, Named, domain},
     mailboxes::{self, MAX_MASK_BYTES, source_name},
     providers,
+    rights::Territory,
 };
 use crate::{
     clock::Timestamp,
@@ -97,6 +98,7 @@ pub enum Note {
 pub(super) async fn switch(
     Shared(state): Shared<State>,
     caller: Caller,
+    territory: Territory,
     Named(name): Named<String>,
     Body(order): Body<Order>,
 ) -> Result<Json<Page<Switched>>, Error> {
@@ -108,7 +110,7 @@ pub(super) async fn switch(
     let _providers = providers::unchanged().await;
     let found = state.store.domain(&name).await?;
     let found = found.ok_or_else(|| Error::not_found("domain", name.as_str()))?;
-    let source = state.auth_source(&order.source, &found)?;
+    let source = state.auth_source(&order.source, &found, &territory)?;
     let after = order.after.as_deref().map(|text| state.address(text)).transpose()?;
     let filter = MailboxFilter {
         domain: Some(name.clone()),

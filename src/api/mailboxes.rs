@@ -478,10 +478,21 @@ impl State {
     }
 
     /// The auth source that `text` names: the store itself, or the provider or
-    /// directory that speaks for `domain`.
-    pub(super) fn auth_source(&self, text: &str, domain: &Domain) -> Result<AuthSource, Error> {
+    /// directory that speaks for `domain`. All others are missing, for who does not
+    /// reach everything.
+    pub(super) fn auth_source(
+        &self,
+        text: &str,
+        domain: &Domain,
+        territory: &Territory,
+    ) -> Result<AuthSource, Error> {
         let AuthSource::Provider(name) = source_named(text)? else { return Ok(AuthSource::Local) };
-        match self.directory_speaks_for(&name, domain) {
+        let directory = self.directory_speaks_for(&name, domain);
+        let speaks = directory.unwrap_or(domain.provider.as_ref() == Some(&name));
+        if !speaks && !territory.is_everything() {
+            return Err(Error::not_found("provider", name.as_str()));
+        }
+        match directory {
             Some(true) => return Ok(AuthSource::Provider(name)),
             Some(false) => {
                 let why = format!(
@@ -551,7 +562,7 @@ pub(super) async fn create(
     }
     let domain = state.store.domain(&address.domain()).await?;
     let domain = domain.ok_or_else(|| Error::not_found("domain", address.domain_str()))?;
-    let auth_source = new.auth_source.as_deref().map(|name| state.auth_source(name, &domain));
+    let auth_source = new.auth_source.as_deref().map(|name| state.auth_source(name, &domain, &territory));
     let auth_source = auth_source.transpose()?.unwrap_or_default();
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let home = new.home.unwrap_or_else(|| state.home_of(&address));
@@ -599,7 +610,7 @@ pub(super) async fn change(
     };
     let auth_source = change.auth_source.as_deref();
     let auth_source =
-        auth_source.map(|name| state.auth_source(name, &account.domain)).transpose()?;
+        auth_source.map(|name| state.auth_source(name, &account.domain, &territory)).transpose()?;
     change.bound.iter().flatten().try_for_each(|bound| state.check_binding(bound))?;
     let change = MailboxChange {
         display_name: change.display_name,

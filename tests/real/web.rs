@@ -4,9 +4,7 @@
 //! playwright-core and axe-core. Screenshots lie in `target/artefacts/web`, a folder for each
 //! test: each page at the width of a desktop and of a phone, in light and in dark.
 
-#[allow(dead_code, reason = "some of it is for pages to come")]
 mod browser;
-#[allow(dead_code, reason = "some of it is for pages to come")]
 mod sign_in;
 mod site;
 

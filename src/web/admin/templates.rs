@@ -21,14 +21,14 @@ use super::{
         visit::{Administrator, Posted},
     },
     ways::{
-        choice, choices, line, quota_words, refusal, services, state_words, states, switch,
+        choice, choices, line, quota_words, refusal, services, services_words, state_words, states, switch,
         typed_quota, way,
     },
 };
 use crate::{
     api::{Page, templates::View},
     mailbox::{
-        MailboxState, Service, Services, TemplateName,
+        MailboxState, Service, TemplateName,
         template::{FURTHER, FurtherField, Values},
     },
 };
@@ -114,10 +114,6 @@ fn row(t: &Texts, template: &View) -> Row {
         state: state_words(t, template.state),
         services: services_words(t, template.services),
     }
-}
-
-pub(super) fn services_words(t: &Texts, services: Services) -> String {
-    if services == Services::NONE { t.s("services-none") } else { services.to_string() }
 }
 
 async fn list(

@@ -15,7 +15,7 @@ use super::super::{
 };
 use crate::{
     api::{Code, Page, Paging, directories, domains, providers},
-    mailbox::{DomainName, MailboxState, Quota, Service},
+    mailbox::{DomainName, MailboxState, Quota, Service, Services},
 };
 
 /// What stands in an address as it is, so that people can read it.
@@ -128,6 +128,15 @@ pub(super) fn state_words(t: &Texts, state: MailboxState) -> String {
         MailboxState::Active => t.s("state-active"),
         MailboxState::ReceiveOnly => t.s("state-receive-only"),
         MailboxState::Disabled => t.s("state-disabled"),
+    }
+}
+
+/// The services of a password, as people know them.
+pub(super) fn services_words(t: &Texts, services: Services) -> String {
+    match services {
+        Services::ALL => t.s("services-all"),
+        Services::NONE => t.s("services-none"),
+        some => some.to_string(),
     }
 }
 

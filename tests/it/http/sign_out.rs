@@ -138,7 +138,7 @@ fn requests_that_are_no_sign_out() {
         ("/backchannel-logout/", form, "logout_token=a", 404),
         ("/backchannel-logout/corp/", form, "logout_token=a", 404),
         ("/metrics", form, "", 404),
-        ("/api/v1/status", form, "", 404),
+        ("/api/v1/status", form, "", 401),
     ] {
         let answer = post(address, path, content_type, body);
         assert_eq!(answer.status, status, "{path} {content_type} {body}: {}", answer.body);

@@ -382,7 +382,6 @@ fn a_chief_of_some_domains_comes_to_no_others() {
         "/admin/domains/example.org",
         "/admin/mailboxes/ann@example.org",
         "/admin/providers/corp",
-        "/admin/sync/corp",
         "/admin/templates/Plain",
     ]) {
         let page = boss.get(own);

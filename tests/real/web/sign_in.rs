@@ -89,7 +89,7 @@ fn quota(site: &Site, address: &str) -> u64 {
 #[test]
 fn a_person_signs_in_at_keycloak_and_out_of_both() {
     let Some(keycloak) = Keycloak::shared() else { return };
-    let realm = Realm::make(keycloak, "pages", &json!({}));
+    let realm = Realm::make(keycloak, "people-pages", &json!({}));
     let id = person(&realm, "mara", "staff");
     let Some(site) = site(&realm, "") else { return };
     let browser = site.browser("sign-in");

@@ -20,9 +20,8 @@ use super::{
             trouble::Trouble,
             visit::{Administrator, Posted},
         },
-        ways::{choices, line, lines, of_kind, refusal, services, way},
+        ways::{choices, line, lines, of_kind, refusal, services, services_words, way},
     },
-    show::services_words,
 };
 use crate::{
     api::app_passwords::{Created, New},

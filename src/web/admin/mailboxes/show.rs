@@ -17,7 +17,7 @@ use super::super::{
         visit::Administrator,
     },
     logins::{self, Login},
-    ways::{asking, choice, quota_words, source_words, sources, way},
+    ways::{asking, choice, quota_words, services_words, source_words, sources, way},
 };
 use crate::{
     api::{
@@ -25,7 +25,7 @@ use crate::{
         mailboxes::{Detail, OwnerView},
     },
     mailbox::{
-        MailboxState, OwnerState, Services, SetBy,
+        MailboxState, OwnerState, SetBy,
         policy::{Field, WithdrawnWhy},
     },
 };
@@ -211,12 +211,6 @@ fn steps(t: &Texts, now: MailboxState) -> Vec<(&'static str, String)> {
     others.map(|(state, words)| (state.name(), words)).collect()
 }
 
-/// The services of a password, as people know them.
-pub(super) fn services_words(t: &Texts, services: Services) -> String {
-    if services == Services::ALL {
-        return t.s("services-all");
-    }
-    if services == Services::NONE { t.s("services-none") } else { services.to_string() }
 }
 
 fn facts(t: &Texts, detail: &Detail) -> Vec<Fact> {

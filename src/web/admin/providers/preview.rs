@@ -18,8 +18,7 @@ use super::super::{
         trouble::Trouble,
         visit::{Administrator, Posted},
     },
-    templates::services_words,
-    ways::{quota_words, state_words},
+    ways::{quota_words, services_words, state_words},
 };
 use crate::{
     api::preview::{Outcome, View},
