@@ -562,7 +562,8 @@ pub(super) async fn create(
     }
     let domain = state.store.domain(&address.domain()).await?;
     let domain = domain.ok_or_else(|| Error::not_found("domain", address.domain_str()))?;
-    let auth_source = new.auth_source.as_deref().map(|name| state.auth_source(name, &domain, &territory));
+    let auth_source =
+        new.auth_source.as_deref().map(|name| state.auth_source(name, &domain, &territory));
     let auth_source = auth_source.transpose()?.unwrap_or_default();
     let local_hash = state.local_hash(new.password, new.hash).await?;
     let home = new.home.unwrap_or_else(|| state.home_of(&address));

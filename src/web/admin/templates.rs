@@ -21,8 +21,8 @@ use super::{
         visit::{Administrator, Posted},
     },
     ways::{
-        choice, choices, line, quota_words, refusal, services, services_words, state_words, states, switch,
-        typed_quota, way,
+        choice, choices, line, quota_words, refusal, services, services_words, state_words, states,
+        switch, typed_quota, way,
     },
 };
 use crate::{

@@ -46,7 +46,6 @@ const seen = async response => {
     status: response?.status() ?? 0,
     url: url.href,
     path: url.pathname + url.search,
-    title: await page.title(),
     heading: (await texts('h1')).join(' '),
     notice: (await texts('main .notice')).join(' '),
     faults: await texts('.faults li'),
@@ -177,16 +176,11 @@ const requests = {
   // A request with the cookies of this browser, and without its caution.
   async ask({ method, path, headers, form }) {
     const response = await context.request.fetch(path, { method, headers, form, maxRedirects: 0 });
-    return { status: response.status(), headers: response.headers(), text: await response.text() };
+    return { status: response.status(), text: await response.text() };
   },
 
   async cookies() {
     return { cookies: await context.cookies() };
-  },
-
-  async set_cookie({ name, value }) {
-    await context.addCookies([{ name, value, url: base, secure: base.startsWith('https') }]);
-    return {};
   },
 
   // Another person at the same computer, with nothing left of the one before.

@@ -38,8 +38,6 @@ pub struct Seen {
     pub url: String,
     /// Path and query.
     pub path: String,
-    /// What the window is called.
-    pub title: String,
     /// Its first heading.
     pub heading: String,
     /// What is said of what was done before.
@@ -55,8 +53,6 @@ pub struct Seen {
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Its headers, names in lower case.
-    pub headers: std::collections::BTreeMap<String, String>,
     /// Its body.
     pub text: String,
 }
@@ -234,11 +230,6 @@ impl Browser {
         let all = answer["cookies"].as_array().unwrap();
         let found = all.iter().find(|one| one["name"] == name)?;
         Some(found["value"].as_str().unwrap().to_owned())
-    }
-
-    /// Puts a cookie in.
-    pub fn set_cookie(&self, name: &str, value: &str) {
-        self.tell(&json!({ "do": "set_cookie", "name": name, "value": value }));
     }
 
     /// Forgets the cookies of our pages alone.

@@ -9,19 +9,17 @@ use axum::{
 };
 use ipnet::IpNet;
 
-use super::{
+use super::super::{
     super::{
-        super::{
-            State,
-            inputs::{Control, Filled, Input},
-            page::{Faults, Frame, Section, render, render_again},
-            shown::end_of_day,
-            texts::Texts,
-            trouble::Trouble,
-            visit::{Administrator, Posted},
-        },
-        ways::{choices, line, lines, of_kind, refusal, services, services_words, way},
+        State,
+        inputs::{Control, Filled, Input},
+        page::{Faults, Frame, Section, render, render_again},
+        shown::end_of_day,
+        texts::Texts,
+        trouble::Trouble,
+        visit::{Administrator, Posted},
     },
+    ways::{choices, line, lines, of_kind, refusal, services, services_words, way},
 };
 use crate::{
     api::app_passwords::{Created, New},

@@ -211,8 +211,6 @@ fn steps(t: &Texts, now: MailboxState) -> Vec<(&'static str, String)> {
     others.map(|(state, words)| (state.name(), words)).collect()
 }
 
-}
-
 fn facts(t: &Texts, detail: &Detail) -> Vec<Fact> {
     let mailbox = &detail.mailbox;
     let of_domain =
